@@ -1,0 +1,1 @@
+"""Prediction files -> geometry -> figures.  Knows nothing of networks or data sets."""

@@ -1,0 +1,114 @@
+"""Files that survive faults: atomic writes, one writer at a time, and errors a user can act on."""
+import contextlib
+import os
+import re
+import socket
+import sys
+from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows has no flock; there two writers of one run are not told apart
+    fcntl = None
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class InputError(Exception):
+    """Something the user can mend.  The message names the file, what was found, what was expected and what to do."""
+
+
+def command(main):
+    """Run the main function of a command: a message instead of a traceback, and a non-zero exit code when it fails."""
+    try:
+        code = main() or 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from what is complete", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # the reader of our output left (`... | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def valid_name(name, what):
+    """Return `name` if it can be part of a path (letters, digits, `_`, `.`, `-`); raise InputError otherwise."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(name)):
+        raise InputError(f"{what} {str(name)!r}: only letters, digits, '_', '.' and '-' can be part of a path")
+    return str(name)
+
+
+@contextlib.contextmanager
+def atomic_path(path):
+    """Yield a temporary path in the folder of `path`; publish it as `path` if the block succeeds, remove it if not.
+
+    A file under its final name is therefore always complete.  The temporary name is `.<name>.<pid>.tmp`, which no
+    reader looks at; what a killed writer leaves behind is removed by `remove_orphans`.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(path.parent)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_text(path, text):
+    """Write a small text file atomically."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def remove_orphans(folder, name="*"):
+    """Remove what killed writers of `name` left in `folder`; return how many files that were.
+
+    Call it only while no other process writes there (stages hold the lock of the run).
+    """
+    orphans = list(Path(folder).glob(f".{name}.*.tmp"))
+    for orphan in orphans:
+        orphan.unlink(missing_ok=True)
+    return len(orphans)
+
+
+@contextlib.contextmanager
+def lock(path, what, *, wait=False):
+    """Hold the lock file `path` while the block runs: one process at a time works on `what`.
+
+    The lock is the kernel's (flock), so it ends with its process however that dies, and a lock is never stale.
+    The file only says who holds it.
+
+    Raises InputError, naming the process and its host, if another one holds it; with `wait`, says so and waits.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+", encoding="utf-8") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                holder = file.read().strip() or "another process"
+                if not wait:
+                    raise InputError(f"{what} is being written by {holder}; wait for it or stop it") from None
+                print(f"{what}: waiting for {holder}, which is writing it", file=sys.stderr, flush=True)
+                fcntl.flock(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(f"pid {os.getpid()} on host {socket.gethostname()}")
+        file.flush()
+        yield

@@ -1,0 +1,1 @@
+"""What every method shares on the way from a task to predictions."""
