@@ -1,0 +1,100 @@
+"""HDF5 without surprises: refuse what is incomplete or reaches outside the file, and say where reading failed."""
+import contextlib
+import itertools
+import json
+import math
+
+import h5py
+import numpy as np
+
+from info_geometry.files import InputError
+
+LZ4 = 32004  # registered HDF5 filter number
+
+
+@contextlib.contextmanager
+def reading(path):
+    """Say which file it was, and that it can be deleted, when HDF5 cannot read it."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path} is a folder, not a trajectory file") from None
+    except (OSError, RuntimeError, KeyError, ValueError, MemoryError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not a complete trajectory file (HDF5: {first_line(error)}). "
+                         "Delete it and store its predictions again") from error
+
+
+def has(file, name):
+    """Return whether `file` has a link called `name`, without following it."""
+    return file.id.links.exists(name.encode())
+
+
+def dataset(file, path, name, kinds, dimensions, length=None):
+    """Return a dataset of `file` after refusing everything but a complete plain array stored in this very file."""
+    if not has(file, name):
+        raise InputError(f"{path} is not a trajectory file: there is no array {name!r} in it")
+    # `name in file` and file.get() would follow a link to look; the link's own record says what it is
+    if file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
+        raise InputError(f"{path}: {name!r} is a link to another place; refused")
+    data = file[name]
+    if not isinstance(data, h5py.Dataset):
+        raise InputError(f"{path} is not a trajectory file: {name!r} is not an array")
+    if data.is_virtual or data.external:
+        raise InputError(f"{path}: {name!r} refers to other files; refused")
+    if data.dtype.kind not in kinds or data.dtype.itemsize > 8 or data.ndim != dimensions or data.size == 0:
+        raise InputError(f"{path}: {name!r} has shape {data.shape} of {data.dtype}, expected a non-empty numeric "
+                         f"array of {dimensions} dimension(s)")
+    if length is not None and len(data) != length:
+        raise InputError(f"{path}: {name!r} has {len(data)} entries, expected {length}")
+    require_filters(data, path)
+    if data.chunks:
+        stored, expected = data.id.get_num_chunks(), math.prod(-(-n // c) for n, c in zip(data.shape, data.chunks))
+    else:
+        stored, expected = data.id.get_storage_size(), data.size * data.dtype.itemsize
+    if stored < expected:
+        raise InputError(f"{path} is not complete: {name!r} declares {data.shape}, "
+                         f"but only {stored} of {expected} {'chunks' if data.chunks else 'bytes'} were written")
+    return data
+
+
+def require_filters(data, path):
+    """Refuse compression that cannot be read; hdf5plugin is imported only for the published files' LZ4."""
+    plist = data.id.get_create_plist()
+    for number, *_, name in (plist.get_filter(i) for i in range(plist.get_nfilters())):
+        if number == LZ4 and not h5py.h5z.filter_avail(LZ4):
+            with contextlib.suppress(ImportError):
+                import hdf5plugin  # noqa: F401
+        if not h5py.h5z.filter_avail(number):
+            advice = "pip install hdf5plugin" if number == LZ4 else "decompress it first (h5repack -f NONE)"
+            raise InputError(f"{path} is compressed with {name.decode(errors='replace') or 'an unknown filter'} "
+                             f"(HDF5 filter {number}), which cannot be read here: {advice}")
+
+
+def locate(data, path, which, start, stop, error):
+    """Return a message that says where in the file reading failed."""
+    rows = (data.chunks or data.shape)[1]
+    first = (start // rows) * rows
+    for i, n in itertools.product(range(*which.indices(data.shape[0])), range(first, stop, rows)):
+        try:
+            data[i, n : n + rows]
+        except OSError:
+            last = min(n + rows, data.shape[1]) - 1
+            where = f"{path}: checkpoint {i}, samples {n}-{last}"
+            return f"{where}: checksum mismatch or unreadable bytes; replace the file"
+    return f"{path}: cannot be read ({first_line(error)})"
+
+
+def plain(value):
+    """Return an attribute as text, number, or what its JSON text holds; None for anything else."""
+    if isinstance(value, (np.integer, np.floating)):
+        return value.item()
+    if isinstance(value, str) and value[:1] in "{[":
+        with contextlib.suppress(ValueError):
+            return json.loads(value)
+    return value if isinstance(value, (str, int, float)) else None
+
+
+def first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,391 @@
+"""Arrays in, figure files out: the only module that draws.
+
+Every function writes `<folder>/<name>.png` (200 dpi) and `.pdf` and returns the written paths.  Sizes are those on
+paper: 3.3 inches for a column, 6.8 for the page.  A run keeps its colour in all figures that list the same runs.
+
+`index` is a dict of arrays of length M, one entry per model: `run`, `seed`, `checkpoint`, `t` and, where known,
+`accuracy` and `progress`.
+"""
+import itertools
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
+
+from info_geometry.files import atomic_path
+
+COLUMN, PAGE = 3.3, 6.8
+# Okabe and Ito's colour-blind safe palette; grey takes the place of yellow, which is too light for a thin line
+PALETTE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C"
+LINES = ("-", "o"), ("--", "s"), (":", "D"), ("-.", "X")
+STYLE = matplotlib.rc_context({
+    "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
+    "legend.fontsize": 7.5, "legend.frameon": False, "legend.handlelength": 2.2, "legend.columnspacing": 1.5,
+    "axes.linewidth": 0.6, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
+    "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.minor.width": 0.4, "ytick.minor.width": 0.4,
+    "lines.linewidth": 1.3, "lines.markersize": 4.5, "pdf.fonttype": 42})
+LONGEST_NAME = 22
+
+
+def colours(runs):
+    """Return {run: {color, linestyle, marker}} in order of first appearance."""
+    runs = dict.fromkeys(map(str, runs))
+    looks = ({"color": color, "linestyle": line, "marker": marker} for line, marker in LINES for color in PALETTE)
+    return dict(zip(runs, itertools.cycle(looks)))
+
+
+def display_names(runs):
+    """Return {run: name}: without the prefix `<data set>_` if all share it, and with the middle of long names cut."""
+    runs = list(dict.fromkeys(map(str, runs)))
+    parts = [run.partition("_") for run in runs]
+    shared = len({head for head, _, _ in parts}) == 1 and all(tail.strip("_") for _, _, tail in parts)
+    names = [tail if shared else run for run, (_, _, tail) in zip(runs, parts)]
+    short = [n if len(n) <= LONGEST_NAME else f"{n[:LONGEST_NAME - 11]}…{n[-10:]}" for n in names]
+    return dict(zip(runs, short if len(set(short)) == len(runs) else names))
+
+
+@STYLE
+def embedding(folder, coordinates, imaginary, index, explained=None):
+    """Draw the InPCA picture as `inpca_3d` (if there are three axes) and `inpca_axes` (pairs of axes).
+
+    coordinates (M, k), imaginary (k,), explained (K,) stress of the first 1..K axes or None.
+    """
+    points = np.asarray(coordinates, float)[:, :3]
+    labels = [f"InPC {k + 1}" + (" (imaginary)" if flag else "") for k, flag in enumerate(imaginary[:points.shape[1]])]
+    if points.shape[1] == 1:  # one axis alone: show how it changes along the trajectory
+        points, labels = np.column_stack([index["checkpoint"], points]), ["checkpoint", *labels]
+    stress = _stress_text(explained, min(3, len(imaginary)))
+    written = _embedding_3d(folder, points, labels, index, stress) if points.shape[1] == 3 else []
+    return written + _embedding_axes(folder, points, labels, index, stress)
+
+
+@STYLE
+def spectrum(folder, eigenvalues, imaginary, explained):
+    """Draw `spectrum`: the first eigenvalues (M,) by size, imaginary (M,) ones hollow, and explained stress (K,)."""
+    size, imaginary = np.abs(np.asarray(eigenvalues, float))[:30], np.asarray(imaginary, bool)[:30]
+    explained = np.asarray(explained, float)[:10]
+    figure = Figure((PAGE, 2.4), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    number = np.arange(1, len(size) + 1)
+    visible = size > 1e-12 * size.max(initial=0)  # centring makes one eigenvalue zero up to rounding
+    for kind, face, label in (~imaginary, PALETTE[0], "real"), (imaginary, "white", "imaginary"):
+        shown = visible & kind
+        if shown.any():
+            left.plot(number[shown], size[shown], "o" if label == "real" else "s", color=PALETTE[0],
+                      markerfacecolor=face, label=label)
+    if visible.any():
+        left.set_yscale("log")
+        left.legend()
+    left.set(xlabel="axis", ylabel="|eigenvalue|")
+    axes = np.arange(1, len(explained) + 1)
+    right.plot(axes, explained, "o-", color=PALETTE[0], clip_on=False)
+    for k, value in zip(axes[:5], explained):
+        if np.isfinite(value):
+            above = value < 0.9
+            right.annotate(f"{100 * value:.0f} %", (k, value), (0, 5 if above else -6), textcoords="offset points",
+                           ha="center", va="bottom" if above else "top", fontsize=7)
+    right.set(xlabel="number of axes", ylabel="explained stress", ylim=(0, 1), xlim=(0.4, max(len(axes), 1) + 0.6))
+    right.yaxis.set_major_formatter(PercentFormatter(1, 0))
+    for ax in (left, right):
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+    return _save(figure, folder, "spectrum")
+
+
+@STYLE
+def distance_matrix(folder, D, index):
+    """Draw `distances`: all pairwise distances D (M, M), models grouped by run."""
+    runs = np.asarray(index["run"]).astype(str)
+    styles, names = colours(runs), display_names(runs)
+    blocks = [np.flatnonzero(runs == run) for run in styles]
+    order, edges = np.concatenate(blocks), np.cumsum([0, *map(len, blocks)]) - 0.5
+    figure = Figure((4.8, 4.1), layout="constrained")
+    ax = figure.add_subplot()
+    D = np.asarray(D)[np.ix_(order, order)]
+    largest = D[np.isfinite(D)].max(initial=0)
+    image = ax.imshow(D, cmap="viridis", vmin=0, vmax=largest or 1, rasterized=True)
+    for edge in edges[1:-1]:
+        ax.axhline(edge, color="white", linewidth=0.5)
+        ax.axvline(edge, color="white", linewidth=0.5)
+    for style, start, stop in zip(styles.values(), edges, edges[1:]):  # a strip in the colour of the run on both sides
+        ax.axvspan(start, stop, -0.028, -0.008, color=style["color"], linewidth=0, clip_on=False)
+        ax.axhspan(start, stop, -0.028, -0.008, color=style["color"], linewidth=0, clip_on=False)
+    limits = edges[0], edges[-1]
+    middle, text = (edges[1:] + edges[:-1]) / 2, [names[run] for run in styles]
+    ax.set(xlim=limits, ylim=limits[::-1])
+    ax.set_xticks(middle, text, **_slanted(text, 3.2))
+    ax.set_yticks(middle, text)
+    ax.tick_params(length=0, pad=8)
+    ax.spines[:].set_visible(False)
+    figure.colorbar(image, ax=ax, label="Bhattacharyya distance", shrink=0.8).outline.set_visible(False)
+    return _save(figure, folder, "distances")
+
+
+@STYLE
+def progress(folder, curves):
+    """Draw `progress`: progress and accuracy against training time; seeds thin, their mean bold.
+
+    curves: dicts of run, seed, t (T,), t_name, progress (T,) and, where known, accuracy (T,).
+    """
+    styles = colours(curve["run"] for curve in curves)
+    panels = [key for key in ("progress", "accuracy")
+              if key == "progress" or any(np.isfinite(np.asarray(c.get(key, []), float)).any() for c in curves)]
+    columns, rows = _legend_shape(styles, PAGE)
+    figure = Figure((PAGE, 2.5 + 0.16 * rows), layout="constrained")
+    for ax, key in zip(np.atleast_1d(figure.subplots(1, len(panels), sharex=True)), panels):
+        for run, style in styles.items():
+            seeds = [(np.asarray(c["t"], float), np.asarray(c[key], float)) for c in curves
+                     if str(c["run"]) == run and c.get(key) is not None]
+            line = {"color": style["color"], "linestyle": style["linestyle"]}
+            for t, y in seeds if len(seeds) > 1 else []:
+                ax.plot(t, y, linewidth=0.6, alpha=0.4, **line)
+            t, y = _mean_over_time(seeds)
+            ax.plot(t, y, marker=style["marker"], markevery=[-1] if len(t) else None, markersize=3.5, **line)
+        _time_axis(ax, curves)
+        ax.set(xlabel=curves[0].get("t_name") or "t" if curves else "t", ylabel=key)
+        ax.set_ylim(*_padded(ax.dataLim.intervaly))
+    _legend(figure, styles, loc="outside upper center", ncols=columns)
+    return _save(figure, folder, "progress")
+
+
+@STYLE
+def trajectory_distances(folder, grid, curves, integrals, runs):
+    """Draw `trajectories`: distance between every two runs against progress, one panel a run, and the integrals.
+
+    grid (G,); curves {(run, run): (G,)}, NaN outside the common range; integrals (K, K); runs: K names.
+    One run has nothing to be compared with: returns [].
+    """
+    styles, names = colours(runs), display_names(runs)
+    if len(styles) < 2:
+        return []
+    pairs = {**{(str(b), str(a)): y for (a, b), y in curves.items()}, **{tuple(map(str, p)): y for p, y in curves.items()}}
+    panels = list(styles) if len(styles) > 2 else list(styles)[:1]  # two runs have one curve
+    beside = len(styles) <= 6
+    columns = (1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3) if beside else 4
+    rows = -(-len(panels) // columns)
+    legend_columns, legend_rows = _legend_shape(styles, PAGE)
+    side = min(PAGE, 0.38 * len(styles) + 1.4)  # of the heat map below the panels
+    height = max(2.5, 1.25 * rows) if beside else 1.15 * rows + side
+    figure = Figure((PAGE, height + 0.3 + 0.16 * legend_rows), layout="constrained")
+    parts = (figure.subfigures(1, 2, width_ratios=(1.3, 1)) if beside else
+             figure.subfigures(2, 1, height_ratios=(1.15 * rows + 0.3, side)))
+    axes = parts[0].subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for ax in axes.flat[len(panels):]:
+        ax.remove()
+    for number, (ax, run) in enumerate(zip(axes.flat, panels)):
+        for other in styles:
+            if (run, other) in pairs and other != run:
+                ax.plot(grid, pairs[run, other], color=styles[other]["color"], linestyle=styles[other]["linestyle"])
+        ax.set_title(f"from {names[run]}", pad=3)
+        ax.tick_params(labelbottom=number + columns >= len(panels))
+    axes[0, 0].set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(0, None))
+    axes[0, 0].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    parts[0].supxlabel("progress", fontsize=8)
+    parts[0].supylabel("Bhattacharyya distance", fontsize=8)
+    _heat_map(parts[1], np.asarray(integrals, float), [names[run] for run in styles])
+    _legend(figure, styles, loc="outside upper center", ncols=legend_columns)
+    return _save(figure, folder, "trajectories")
+
+
+@STYLE
+def lengths(folder, rows):
+    """Draw `lengths`: the Riemann length of every seed as a dot, their mean as a bar; rows: dicts of run, seed, length."""
+    styles = colours(row["run"] for row in rows)
+    names = display_names(styles)
+    figure = Figure((COLUMN, 0.7 + 0.22 * max(len(styles), 1)), layout="constrained")
+    ax = figure.add_subplot()
+    for place, (run, style) in enumerate(styles.items()):
+        values = np.array([row["length"] for row in rows if str(row["run"]) == run], float)
+        ax.plot(values, np.full(len(values), place), style["marker"], color=style["color"], alpha=0.6,
+                markeredgewidth=0, clip_on=False)
+        ax.plot(values.mean(), place, "|", color=style["color"], markersize=11, markeredgewidth=1.5, clip_on=False)
+    ax.set_yticks(range(len(styles)), names.values())
+    ax.set(ylim=(len(styles) - 0.5, -0.5), xlabel="Riemann length")
+    ax.set_xlim(0, ax.get_xlim()[1])
+    ax.grid(axis="x", linewidth=0.4, color="0.9")
+    ax.set_axisbelow(True)
+    return _save(figure, folder, "lengths")
+
+
+def interactive(folder, coordinates, imaginary, index):
+    """Write `inpca.html`, the InPCA picture to turn and to hover over, if plotly is installed; else return [].
+
+    coordinates (M, k), imaginary (k,).
+    """
+    try:
+        import plotly.graph_objects as go
+    except ImportError:
+        return []
+    points = np.asarray(coordinates, float)[:, :3]
+    labels = [f"InPC {k + 1}" + (" (imaginary)" if flag else "") for k, flag in enumerate(imaginary[:points.shape[1]])]
+    if points.shape[1] == 1:
+        points, labels = np.column_stack([index["checkpoint"], points]), ["checkpoint", *labels]
+    solid = points.shape[1] == 3
+    runs, seeds = np.asarray(index["run"]).astype(str), np.asarray(index["seed"])
+    names, figure = display_names(runs), go.Figure()
+    dashes, symbols = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}, {"o": "circle", "s": "square",
+                                                                              "D": "diamond", "X": "x"}
+    for run, style in colours(runs).items():
+        for n, seed in enumerate(np.unique(seeds[runs == run])):
+            rows = np.flatnonzero((runs == run) & (seeds == seed))
+            rows = rows[np.argsort(np.asarray(index["checkpoint"])[rows], kind="stable")]
+            figure.add_trace((go.Scatter3d if solid else go.Scatter)(
+                **dict(zip("xyz", points[rows].T)), mode="lines+markers", name=names[run], legendgroup=run,
+                showlegend=n == 0, hoverinfo="text", hovertext=[_hover_text(index, names[run], row) for row in rows],
+                line={"color": style["color"], "width": 3 if solid else 1.5, "dash": dashes[style["linestyle"]]},
+                marker={"color": style["color"], "size": 3 if solid else 5, "symbol": symbols[style["marker"]]}))
+    axes = {f"{axis}axis": {"title": {"text": label}} for axis, label in zip("xyz", labels)}
+    figure.update_layout(template="plotly_white", legend={"itemsizing": "constant"}, margin=dict.fromkeys("lrtb", 30),
+                         **({"scene": {"aspectmode": "data", **axes}} if solid else axes))
+    path = Path(folder) / "inpca.html"
+    with atomic_path(path) as temporary:
+        # a fixed id, because the default is random: the same data give the same file
+        temporary.write_text(figure.to_html(include_plotlyjs=True, div_id="inpca"), encoding="utf-8")
+    return [path]
+
+
+def _hover_text(index, name, row):
+    known = [key for key in ("seed", "checkpoint", "t", "accuracy", "progress") if index.get(key) is not None]
+    values = [(key, float(index[key][row])) for key in known]
+    return "<br>".join([f"<b>{name}</b>", *(f"{key}: {value:.4g}" for key, value in values if np.isfinite(value))])
+
+
+def _embedding_3d(folder, points, labels, index, stress):
+    styles = colours(index["run"])
+    figure = Figure((PAGE, 4.6))
+    ax = figure.add_axes((0, 0.02, 0.78, 0.98), projection="3d", computed_zorder=False)
+    _draw_trajectories(ax, points, index, styles)
+    extent = np.ptp(points, axis=0)
+    # true proportions, unless an axis is so short that the box would be a sheet
+    ax.set_box_aspect(np.clip(extent / extent.max(), 0.45, 1) if extent.max() > 0 else None, zoom=0.95)
+    for axis, label in zip((ax.xaxis, ax.yaxis, ax.zaxis), labels):
+        axis.set_label_text(label)
+        axis.labelpad = 1
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_tick_params(pad=-1)
+        axis.set_pane_color((0.97, 0.97, 0.97))
+        axis._axinfo["grid"].update(linewidth=0.4, color="0.85")
+    _legend(figure, styles, start=True, loc="center left", bbox_to_anchor=(0.76, 0.5))
+    figure.text(0.39, 0.98, stress, ha="center", va="top")
+    return _save(figure, folder, "inpca_3d")
+
+
+def _embedding_axes(folder, points, labels, index, stress):
+    styles = colours(index["run"])
+    pairs = list(itertools.combinations(range(points.shape[1]), 2))
+    extent = np.ptp(points, axis=0)
+    equal = labels[0] != "checkpoint" and extent.min() > 0.15 * extent.max()
+    # panels as wide as their data make one unit equally long in all of them
+    widths = [max(extent[a], extent.max() / 3) if equal else 1 for a, _ in pairs]
+    columns, rows = _legend_shape(styles, PAGE)
+    figure = Figure((PAGE if len(pairs) > 1 else 4.2, 2.7 + 0.16 * rows), layout="constrained")
+    for ax, (a, b) in zip(np.atleast_1d(figure.subplots(1, len(pairs), width_ratios=widths)), pairs):
+        _draw_trajectories(ax, points[:, [a, b]], index, styles)
+        ax.set(xlabel=labels[a], ylabel=labels[b])
+        ax.locator_params(nbins=5)
+        if equal:
+            ax.set_aspect("equal", adjustable="datalim")
+    figure.supxlabel(stress, fontsize=7.5)
+    _legend(figure, styles, start=True, loc="outside upper center", ncols=columns)
+    return _save(figure, folder, "inpca_axes")
+
+
+def _draw_trajectories(ax, points, index, styles):
+    """Draw models as points, the mean over seeds as lines with marked ends, and the common start; points (M, 2 or 3)."""
+    runs, seeds, checkpoints = (np.asarray(index[key]) for key in ("run", "seed", "checkpoint"))
+    starts = []
+    for run, style in styles.items():
+        rows = runs.astype(str) == run
+        steps = [checkpoints[rows & (seeds == seed)] for seed in np.unique(seeds[rows])]
+        starts += [points[rows & (seeds == seed)][np.argmin(step)] for seed, step in zip(np.unique(seeds[rows]), steps)]
+        # only where every seed has a model: else the mean jumps when a seed ends
+        common = sorted(set.intersection(*(set(step.tolist()) for step in steps)))
+        mean = np.array([points[rows & (checkpoints == step)].mean(0) for step in common]).reshape(-1, points.shape[1])
+        look = {"color": style["color"], "markeredgewidth": 0}
+        ax.plot(*points[rows].T, style["marker"], markersize=2.2, alpha=0.35, zorder=2, **look)
+        ax.plot(*mean.T, style["linestyle"], zorder=3, **look)
+        ax.plot(*mean[-1:].T, style["marker"], **{**look, "markeredgecolor": "white", "markeredgewidth": 0.5}, zorder=4)
+    ax.plot(*np.mean(starts, axis=0)[:, None], "o", color="none", markeredgecolor="black", markersize=7, zorder=5)
+
+
+def _stress_text(explained, count):
+    """Say how much stress 1..count axes explain."""
+    shares = [] if explained is None else [float(share) for share in explained[:count]]
+    parts = [f"{k} {'axis' if k == 1 else 'axes'} {100 * share:.0f} %" for k, share in enumerate(shares, 1)]
+    return "explained stress: " + ", ".join(parts) if parts and np.isfinite(shares).all() else ""
+
+
+def _mean_over_time(seeds):
+    """Return the mean of curves (t (T,), y (T,)) over their common range, at the union of their times."""
+    seeds = [(t, y) for t, y in seeds if len(t)]
+    if not seeds:
+        return np.empty(0), np.empty(0)
+    times = np.unique(np.concatenate([t for t, _ in seeds]))
+    times = times[(times >= max(t[0] for t, _ in seeds)) & (times <= min(t[-1] for t, _ in seeds))]
+    return times, np.mean([np.interp(times, t, y) for t, y in seeds], axis=0) if len(times) else times
+
+
+def _time_axis(ax, curves):
+    """Logarithmic in t, but with 0 on it: checkpoints are dense early, and training starts at 0."""
+    times = np.concatenate([np.asarray(c["t"], float) for c in curves] or [[]])
+    positive = times[times > 0]
+    if len(positive) and positive.max() > 10 * positive.min():
+        ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.3)
+        ax.set_xlim(min(times.min(), 0), positive.max() * 1.05)
+
+
+def _padded(limits):
+    low, high = limits if np.isfinite(limits).all() else (0, 1)
+    return min(low, 0), (high if high > 0 else 1) * 1.05
+
+
+def _heat_map(figure, values, names):
+    """Draw values (K, K) with their numbers in the cells, in black or white, whichever reads better."""
+    ax = figure.add_subplot()
+    shown = np.where(np.eye(len(names), dtype=bool), np.nan, values)
+    largest = shown[np.isfinite(shown)].max(initial=0) or 1
+    ax.imshow(shown, cmap="viridis", vmin=0, vmax=largest)
+    decimals = int(np.clip(1 - np.floor(np.log10(largest)), 2, 5))
+    for row, column in np.argwhere(np.isfinite(shown)):
+        ax.text(column, row, f"{shown[row, column]:.{decimals}f}", ha="center", va="center",
+                fontsize=7 if len(names) <= 6 else 6, color="white" if shown[row, column] < 0.6 * largest else "black")
+    ax.set_xticks(range(len(names)), names, **_slanted(names, 2.2 if len(names) <= 6 else 4))
+    ax.set_yticks(range(len(names)), names)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    ax.set_title("integral over the common progress", pad=4)
+
+
+def _slanted(names, width):
+    """Return how to set tick labels so that they do not overlap on an axis of `width` inches."""
+    fits = max(map(len, names), default=0) * 0.065 < width / max(len(names), 1)
+    return {} if fits else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+
+
+def _legend_shape(styles, width):
+    """Return the columns and rows of a legend above a figure."""
+    longest = max(map(len, display_names(styles).values()), default=0)
+    columns = int(np.clip(width // (0.55 + 0.065 * longest), 1, max(len(styles), 1)))
+    rows = -(-len(styles) // columns)
+    return -(-len(styles) // max(rows, 1)) or 1, rows
+
+
+def _legend(figure, styles, start=False, **place):
+    handles = [Line2D([], [], **style, markersize=4) for style in styles.values()]
+    labels = list(display_names(styles).values())
+    if start:
+        handles.append(Line2D([], [], marker="o", color="none", markeredgecolor="black", markersize=6))
+        labels.append("start")
+    figure.legend(handles, labels, **place)
+
+
+def _save(figure, folder, name):
+    written = []
+    # without a date the same data give the same file
+    for kind, metadata in ("png", None), ("pdf", {"CreationDate": None}):
+        written.append(Path(folder) / f"{name}.{kind}")
+        with atomic_path(written[-1]) as temporary:
+            figure.savefig(temporary, format=kind, dpi=200, metadata=metadata)
+    return written
