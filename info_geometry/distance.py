@@ -5,20 +5,17 @@
 where P_u(n, c) is the probability that model u gives class c on sample n.  The sum over c, the affinity, is 1 for
 equal predictions and 0 for predictions without a common class, so it is floored at FLOOR before the logarithm.
 """
-import logging
 
 import numpy as np
 from tqdm import tqdm
 
 from info_geometry import predictions
-from info_geometry.files import InputError
+from info_geometry.files import InputError, log
 
 FLOOR = 1e-6  # as in the published analysis: a sample adds at most -log(1e-6) = 13.8 to the mean
 TILE = 256  # models on a side of the square of affinities formed at once
 TILE_BYTES = 1 << 24  # memory of these squares for a batch of samples: they should stay in cache
 SLAB_BYTES = 1 << 29  # memory of the samples read at once
-
-log = logging.getLogger(__name__)
 
 
 def bhattacharyya(P, Q, *, floor=FLOOR):

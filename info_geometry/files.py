@@ -1,5 +1,6 @@
 """Files that survive faults: atomic writes, one writer at a time, and errors a user can act on."""
 import contextlib
+import logging
 import os
 import re
 import socket
@@ -11,6 +12,7 @@ try:
 except ImportError:  # Windows has no flock; there two writers of one run are not told apart
     fcntl = None
 
+log = logging.getLogger("info_geometry")  # what the library has to say; commands show it
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -20,6 +22,8 @@ class InputError(Exception):
 
 def command(main):
     """Run the main function of a command: a message instead of a traceback, and a non-zero exit code when it fails."""
+    log.addHandler(logging.StreamHandler())
+    log.setLevel(logging.INFO)
     try:
         code = main() or 0
     except InputError as error:

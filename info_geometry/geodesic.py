@@ -71,6 +71,8 @@ def progress_from_scalars(uniform, truth, classes, objective="angle"):
     # gamma(s) = cos(s phi) e + sin(s phi) f with e = uniform and f the unit vector towards the label, f . e = 0
     phi = np.arccos(1 / np.sqrt(classes))
     along = (truth - np.cos(phi) * uniform) / np.sin(phi)
+    beyond = np.maximum(np.hypot(uniform, along), 1)  # by rounding, which would make the angle 0 around its minimum
+    uniform, along = uniform / beyond, along / beyond
 
     def mean_distance(s):  # (T,) -> (T,)
         cosine = np.cos(s * phi)[:, None] * uniform + np.sin(s * phi)[:, None] * along

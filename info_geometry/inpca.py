@@ -11,7 +11,6 @@ reads predictions/<run>/preds_<seed>.h5, writes predictions/embedding/<name>.npz
 prints the explained stress.  720 models of 600 samples over 10 classes take about 10 seconds on 2 CPU cores.
 """
 import io
-import logging
 import pickle
 import zipfile
 from dataclasses import dataclass, field
@@ -21,9 +20,7 @@ import numpy as np
 import scipy.linalg
 
 from info_geometry import distance, plot, runs, trajectory
-from info_geometry.files import InputError, atomic_path, command
-
-log = logging.getLogger(__name__)
+from info_geometry.files import InputError, atomic_path, command, log
 
 
 @dataclass(frozen=True)
@@ -166,7 +163,6 @@ def main():
     parser = runs.options(__doc__)
     parser.add_argument("--device", help="of the distances: cpu, cuda, ...; default: cuda where there is one")
     arguments = parser.parse_args()
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
     trajectories, name = runs.find(arguments)
     index = runs.index(trajectories)
     summaries = trajectory.summarise_all(trajectories, arguments, show=True)

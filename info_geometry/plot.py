@@ -24,10 +24,11 @@ LINES = ("-", "o"), ("--", "s"), (":", "D"), ("-.", "X")
 STYLE = matplotlib.rc_context({
     "font.size": 8, "axes.titlesize": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7,
     "legend.fontsize": 7.5, "legend.frameon": False, "legend.handlelength": 2.2, "legend.columnspacing": 1.5,
-    "axes.linewidth": 0.6, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": False,
+    "axes.linewidth": 0.6, "axes.spines.top": False, "axes.spines.right": False, "grid.linewidth": 0.4,
+    "grid.color": "0.87", **{f"axes3d.{axis}axis.panecolor": (0.97, 0.97, 0.97) for axis in "xyz"},
     "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.minor.width": 0.4, "ytick.minor.width": 0.4,
     "lines.linewidth": 1.3, "lines.markersize": 4.5, "pdf.fonttype": 42})
-LONGEST_NAME = 22
+LONGEST_NAME = 18
 
 
 def colours(runs):
@@ -53,10 +54,7 @@ def embedding(folder, coordinates, imaginary, index, explained=None):
 
     coordinates (M, k), imaginary (k,), explained (K,) stress of the first 1..K axes or None.
     """
-    points = np.asarray(coordinates, float)[:, :3]
-    labels = [f"InPC {k + 1}" + (" (imaginary)" if flag else "") for k, flag in enumerate(imaginary[:points.shape[1]])]
-    if points.shape[1] == 1:  # one axis alone: show how it changes along the trajectory
-        points, labels = np.column_stack([index["checkpoint"], points]), ["checkpoint", *labels]
+    points, labels = _axes(coordinates, imaginary, index)
     stress = _stress_text(explained, min(3, len(imaginary)))
     written = _embedding_3d(folder, points, labels, index, stress) if points.shape[1] == 3 else []
     return written + _embedding_axes(folder, points, labels, index, stress)
@@ -71,11 +69,10 @@ def spectrum(folder, eigenvalues, imaginary, explained):
     left, right = figure.subplots(1, 2)
     number = np.arange(1, len(size) + 1)
     visible = size > 1e-12 * size.max(initial=0)  # centring makes one eigenvalue zero up to rounding
-    for kind, face, label in (~imaginary, PALETTE[0], "real"), (imaginary, "white", "imaginary"):
-        shown = visible & kind
-        if shown.any():
-            left.plot(number[shown], size[shown], "o" if label == "real" else "s", color=PALETTE[0],
-                      markerfacecolor=face, label=label)
+    for label, marker, face, kind in ("real", "o", PALETTE[0], ~imaginary), ("imaginary", "s", "white", imaginary):
+        if (visible & kind).any():
+            left.plot(number[visible & kind], size[visible & kind], marker, color=PALETTE[0], markerfacecolor=face,
+                      label=label)
     if visible.any():
         left.set_yscale("log")
         left.legend()
@@ -84,13 +81,13 @@ def spectrum(folder, eigenvalues, imaginary, explained):
     right.plot(axes, explained, "o-", color=PALETTE[0], clip_on=False)
     for k, value in zip(axes[:5], explained):
         if np.isfinite(value):
-            above = value < 0.9
-            right.annotate(f"{100 * value:.0f} %", (k, value), (0, 5 if above else -6), textcoords="offset points",
-                           ha="center", va="bottom" if above else "top", fontsize=7)
-    right.set(xlabel="number of axes", ylabel="explained stress", ylim=(0, 1), xlim=(0.4, max(len(axes), 1) + 0.6))
-    right.yaxis.set_major_formatter(PercentFormatter(1, 0))
-    for ax in (left, right):
-        ax.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8, min_n_ticks=1))
+            right.annotate(f"{100 * value:.0f} %", (k, value), (2, -5), va="top", fontsize=7,
+                           textcoords="offset points")
+    right.set(xlabel="number of axes", ylabel="explained stress", ylim=(0, 1), xlim=(0.5, max(len(axes), 1) + 0.5))
+    right.yaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
+    right.set_xticks(axes)
+    step = 5 if len(size) > 10 else 1
+    left.set(xlim=(0, max(len(size), 1) + 1), xticks=sorted({1, *range(step, len(size) + 1, step)}))
     return _save(figure, folder, "spectrum")
 
 
@@ -101,7 +98,7 @@ def distance_matrix(folder, D, index):
     styles, names = colours(runs), display_names(runs)
     blocks = [np.flatnonzero(runs == run) for run in styles]
     order, edges = np.concatenate(blocks), np.cumsum([0, *map(len, blocks)]) - 0.5
-    figure = Figure((4.8, 4.1), layout="constrained")
+    figure = Figure((4.8, 4.1), layout="compressed")  # "constrained" clips labels of axes of fixed aspect
     ax = figure.add_subplot()
     D = np.asarray(D)[np.ix_(order, order)]
     largest = D[np.isfinite(D)].max(initial=0)
@@ -132,21 +129,17 @@ def progress(folder, curves):
     styles = colours(curve["run"] for curve in curves)
     panels = [key for key in ("progress", "accuracy")
               if key == "progress" or any(np.isfinite(np.asarray(c.get(key, []), float)).any() for c in curves)]
-    columns, rows = _legend_shape(styles, PAGE)
-    figure = Figure((PAGE, 2.5 + 0.16 * rows), layout="constrained")
+    figure = _figure(styles, PAGE, 2.5)
     for ax, key in zip(np.atleast_1d(figure.subplots(1, len(panels), sharex=True)), panels):
         for run, style in styles.items():
             seeds = [(np.asarray(c["t"], float), np.asarray(c[key], float)) for c in curves
                      if str(c["run"]) == run and c.get(key) is not None]
-            line = {"color": style["color"], "linestyle": style["linestyle"]}
             for t, y in seeds if len(seeds) > 1 else []:
-                ax.plot(t, y, linewidth=0.6, alpha=0.4, **line)
-            t, y = _mean_over_time(seeds)
-            ax.plot(t, y, marker=style["marker"], markevery=[-1] if len(t) else None, markersize=3.5, **line)
+                ax.plot(t, y, linewidth=0.6, alpha=0.4, color=style["color"], linestyle=style["linestyle"])
+            _line(ax, *_mean_over_time(seeds), style)
         _time_axis(ax, curves)
         ax.set(xlabel=curves[0].get("t_name") or "t" if curves else "t", ylabel=key)
-        ax.set_ylim(*_padded(ax.dataLim.intervaly))
-    _legend(figure, styles, loc="outside upper center", ncols=columns)
+        ax.set_ylim(bottom=0)
     return _save(figure, folder, "progress")
 
 
@@ -160,15 +153,13 @@ def trajectory_distances(folder, grid, curves, integrals, runs):
     styles, names = colours(runs), display_names(runs)
     if len(styles) < 2:
         return []
-    pairs = {**{(str(b), str(a)): y for (a, b), y in curves.items()}, **{tuple(map(str, p)): y for p, y in curves.items()}}
+    pairs = {(str(x), str(y)): curve for (a, b), curve in curves.items() for x, y in ((a, b), (b, a))}
     panels = list(styles) if len(styles) > 2 else list(styles)[:1]  # two runs have one curve
     beside = len(styles) <= 6
     columns = (1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3) if beside else 4
     rows = -(-len(panels) // columns)
-    legend_columns, legend_rows = _legend_shape(styles, PAGE)
     side = min(PAGE, 0.38 * len(styles) + 1.4)  # of the heat map below the panels
-    height = max(2.5, 1.25 * rows) if beside else 1.15 * rows + side
-    figure = Figure((PAGE, height + 0.3 + 0.16 * legend_rows), layout="constrained")
+    figure = _figure(styles, PAGE, 0.3 + (max(2.5, 1.25 * rows) if beside else 1.15 * rows + side))
     parts = (figure.subfigures(1, 2, width_ratios=(1.3, 1)) if beside else
              figure.subfigures(2, 1, height_ratios=(1.15 * rows + 0.3, side)))
     axes = parts[0].subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -177,21 +168,21 @@ def trajectory_distances(folder, grid, curves, integrals, runs):
     for number, (ax, run) in enumerate(zip(axes.flat, panels)):
         for other in styles:
             if (run, other) in pairs and other != run:
-                ax.plot(grid, pairs[run, other], color=styles[other]["color"], linestyle=styles[other]["linestyle"])
-        ax.set_title(f"from {names[run]}", pad=3)
+                _line(ax, grid, pairs[run, other], styles[other])
+        title = f"from {names[run]}"
+        ax.set_title(title, pad=3, fontsize=min(8, (3.2 if beside else 6) / columns * 120 / len(title)))
         ax.tick_params(labelbottom=number + columns >= len(panels))
     axes[0, 0].set(xlim=(0, 1), xticks=(0, 0.5, 1), ylim=(0, None))
     axes[0, 0].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     parts[0].supxlabel("progress", fontsize=8)
     parts[0].supylabel("Bhattacharyya distance", fontsize=8)
     _heat_map(parts[1], np.asarray(integrals, float), [names[run] for run in styles])
-    _legend(figure, styles, loc="outside upper center", ncols=legend_columns)
     return _save(figure, folder, "trajectories")
 
 
 @STYLE
 def lengths(folder, rows):
-    """Draw `lengths`: the Riemann length of every seed as a dot, their mean as a bar; rows: dicts of run, seed, length."""
+    """Draw `lengths`: the Riemann length of every seed as a dot, the mean as a bar; rows: dicts run, seed, length."""
     styles = colours(row["run"] for row in rows)
     names = display_names(styles)
     figure = Figure((COLUMN, 0.7 + 0.22 * max(len(styles), 1)), layout="constrained")
@@ -204,7 +195,7 @@ def lengths(folder, rows):
     ax.set_yticks(range(len(styles)), names.values())
     ax.set(ylim=(len(styles) - 0.5, -0.5), xlabel="Riemann length")
     ax.set_xlim(0, ax.get_xlim()[1])
-    ax.grid(axis="x", linewidth=0.4, color="0.9")
+    ax.grid(axis="x")
     ax.set_axisbelow(True)
     return _save(figure, folder, "lengths")
 
@@ -218,10 +209,7 @@ def interactive(folder, coordinates, imaginary, index):
         import plotly.graph_objects as go
     except ImportError:
         return []
-    points = np.asarray(coordinates, float)[:, :3]
-    labels = [f"InPC {k + 1}" + (" (imaginary)" if flag else "") for k, flag in enumerate(imaginary[:points.shape[1]])]
-    if points.shape[1] == 1:
-        points, labels = np.column_stack([index["checkpoint"], points]), ["checkpoint", *labels]
+    points, labels = _axes(coordinates, imaginary, index)
     solid = points.shape[1] == 3
     runs, seeds = np.asarray(index["run"]).astype(str), np.asarray(index["seed"])
     names, figure = display_names(runs), go.Figure()
@@ -252,23 +240,30 @@ def _hover_text(index, name, row):
     return "<br>".join([f"<b>{name}</b>", *(f"{key}: {value:.4g}" for key, value in values if np.isfinite(value))])
 
 
+def _axes(coordinates, imaginary, index):
+    """Return the first three coordinates and their labels; one alone is shown along the trajectory."""
+    points = np.asarray(coordinates, float)[:, :3]
+    labels = [f"InPC {k + 1}" + (" (imaginary)" if flag else "") for k, flag in enumerate(imaginary[:3])]
+    if len(labels) == 1:
+        return np.column_stack([index["checkpoint"], points]), ["checkpoint", *labels]
+    return points, labels
+
+
 def _embedding_3d(folder, points, labels, index, stress):
     styles = colours(index["run"])
-    figure = Figure((PAGE, 4.6))
-    ax = figure.add_axes((0, 0.02, 0.78, 0.98), projection="3d", computed_zorder=False)
+    figure = _figure(styles, PAGE, 4.5, start=True, layout=None)  # the layout engine does not know 3-D labels
+    height = figure.get_figheight()
+    ax = figure.add_axes((0, 0.4 / height, 1, 4 / height), projection="3d", computed_zorder=False)
     _draw_trajectories(ax, points, index, styles)
     extent = np.ptp(points, axis=0)
     # true proportions, unless an axis is so short that the box would be a sheet
-    ax.set_box_aspect(np.clip(extent / extent.max(), 0.45, 1) if extent.max() > 0 else None, zoom=0.95)
+    ax.set_box_aspect(np.clip(extent / extent.max(), 0.45, 1) if extent.max() > 0 else None, zoom=1.1)
     for axis, label in zip((ax.xaxis, ax.yaxis, ax.zaxis), labels):
         axis.set_label_text(label)
         axis.labelpad = 1
-        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_locator(MaxNLocator(5, prune="both"))
         axis.set_tick_params(pad=-1)
-        axis.set_pane_color((0.97, 0.97, 0.97))
-        axis._axinfo["grid"].update(linewidth=0.4, color="0.85")
-    _legend(figure, styles, start=True, loc="center left", bbox_to_anchor=(0.76, 0.5))
-    figure.text(0.39, 0.98, stress, ha="center", va="top")
+    figure.text(0.5, 0.01, stress, ha="center", fontsize=7.5)
     return _save(figure, folder, "inpca_3d")
 
 
@@ -279,8 +274,7 @@ def _embedding_axes(folder, points, labels, index, stress):
     equal = labels[0] != "checkpoint" and extent.min() > 0.15 * extent.max()
     # panels as wide as their data make one unit equally long in all of them
     widths = [max(extent[a], extent.max() / 3) if equal else 1 for a, _ in pairs]
-    columns, rows = _legend_shape(styles, PAGE)
-    figure = Figure((PAGE if len(pairs) > 1 else 4.2, 2.7 + 0.16 * rows), layout="constrained")
+    figure = _figure(styles, PAGE if len(pairs) > 1 else 4.2, 2.7, start=True)
     for ax, (a, b) in zip(np.atleast_1d(figure.subplots(1, len(pairs), width_ratios=widths)), pairs):
         _draw_trajectories(ax, points[:, [a, b]], index, styles)
         ax.set(xlabel=labels[a], ylabel=labels[b])
@@ -288,12 +282,11 @@ def _embedding_axes(folder, points, labels, index, stress):
         if equal:
             ax.set_aspect("equal", adjustable="datalim")
     figure.supxlabel(stress, fontsize=7.5)
-    _legend(figure, styles, start=True, loc="outside upper center", ncols=columns)
     return _save(figure, folder, "inpca_axes")
 
 
 def _draw_trajectories(ax, points, index, styles):
-    """Draw models as points, the mean over seeds as lines with marked ends, and the common start; points (M, 2 or 3)."""
+    """Draw models as points, the mean of the seeds as lines with marked ends, and the start; points (M, 2 or 3)."""
     runs, seeds, checkpoints = (np.asarray(index[key]) for key in ("run", "seed", "checkpoint"))
     starts = []
     for run, style in styles.items():
@@ -317,6 +310,13 @@ def _stress_text(explained, count):
     return "explained stress: " + ", ".join(parts) if parts and np.isfinite(shares).all() else ""
 
 
+def _line(ax, x, y, style):
+    """Draw what is known of a curve, with its end marked."""
+    known = np.isfinite(y)
+    if known.any():
+        ax.plot(np.asarray(x)[known], np.asarray(y)[known], markevery=[-1], markersize=3.5, clip_on=False, **style)
+
+
 def _mean_over_time(seeds):
     """Return the mean of curves (t (T,), y (T,)) over their common range, at the union of their times."""
     seeds = [(t, y) for t, y in seeds if len(t)]
@@ -332,13 +332,12 @@ def _time_axis(ax, curves):
     times = np.concatenate([np.asarray(c["t"], float) for c in curves] or [[]])
     positive = times[times > 0]
     if len(positive) and positive.max() > 10 * positive.min():
+        decades = 10.0 ** np.arange(np.ceil(np.log10(positive.min())), np.ceil(np.log10(positive.max())))
         ax.set_xscale("symlog", linthresh=positive.min(), linscale=0.3)
-        ax.set_xlim(min(times.min(), 0), positive.max() * 1.05)
-
-
-def _padded(limits):
-    low, high = limits if np.isfinite(limits).all() else (0, 1)
-    return min(low, 0), (high if high > 0 else 1) * 1.05
+        ax.set_xticks([0, *decades[::-(-len(decades) // 5)]])
+        ax.set_xticks(np.outer(decades, range(2, 10)).ravel(), minor=True)
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda t, _: f"{t:g}"))
+        ax.set_xlim(min(times.min(), 0), positive.max() * 1.15)
 
 
 def _heat_map(figure, values, names):
@@ -355,7 +354,8 @@ def _heat_map(figure, values, names):
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_title("integral over the common progress", pad=4)
+    ax.set_title("integrated distance", pad=4)
+    ax.set_anchor("SW")  # else the layout leaves too little room for the labels
 
 
 def _slanted(names, width):
@@ -364,21 +364,19 @@ def _slanted(names, width):
     return {} if fits else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
 
 
-def _legend_shape(styles, width):
-    """Return the columns and rows of a legend above a figure."""
-    longest = max(map(len, display_names(styles).values()), default=0)
-    columns = int(np.clip(width // (0.55 + 0.065 * longest), 1, max(len(styles), 1)))
-    rows = -(-len(styles) // columns)
-    return -(-len(styles) // max(rows, 1)) or 1, rows
-
-
-def _legend(figure, styles, start=False, **place):
+def _figure(styles, width, height, start=False, layout="constrained"):
+    """Return a figure of this size under a legend of the runs, and of the mark of the start."""
+    names = list(display_names(styles).values())
     handles = [Line2D([], [], **style, markersize=4) for style in styles.values()]
-    labels = list(display_names(styles).values())
     if start:
+        names.append("start")
         handles.append(Line2D([], [], marker="o", color="none", markeredgecolor="black", markersize=6))
-        labels.append("start")
-    figure.legend(handles, labels, **place)
+    fitting = int(width / (0.48 + 0.057 * max(map(len, names), default=0)))  # inches of the handle and of a letter
+    rows = -(-len(names) // max(fitting, 1))
+    figure = Figure((width, height + 0.16 * rows), layout=layout)
+    figure.legend(handles, names, loc="outside upper center" if layout else "upper center",
+                  ncols=-(-len(names) // max(rows, 1)) or 1)
+    return figure
 
 
 def _save(figure, folder, name):
@@ -388,4 +386,5 @@ def _save(figure, folder, name):
         written.append(Path(folder) / f"{name}.{kind}")
         with atomic_path(written[-1]) as temporary:
             figure.savefig(temporary, format=kind, dpi=200, metadata=metadata)
+        figure.set_layout_engine("none")  # the places found for the first file serve the second
     return written

@@ -8,7 +8,6 @@ them.  18 trajectories of 40 models of 600 samples over 10 classes take about 5 
 """
 import csv
 import itertools
-import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,12 +15,10 @@ from tqdm import tqdm
 
 from info_geometry import geodesic, plot, predictions, runs
 from info_geometry.distance import FLOOR
-from info_geometry.files import InputError, atomic_path, command
+from info_geometry.files import InputError, atomic_path, command, log
 
 BLOCK_BYTES = 1 << 27
 GRID = np.linspace(0, 1, 101)
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -173,7 +170,6 @@ def main():
     parser.add_argument("--objective", default="angle", choices=geodesic.OBJECTIVES,
                         help="what progress minimises: the mean angle, or the published code's mean of -log")
     arguments = parser.parse_args()
-    logging.basicConfig(format="%(message)s", level=logging.INFO)
     trajectories, name = runs.find(arguments)
     summaries = summarise_all(trajectories, arguments, show=True)
     if None in summaries:

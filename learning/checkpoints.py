@@ -1,0 +1,144 @@
+"""A run's folder: names, schedule, atomic saving, loading of weights only, and what continuing needs.
+
+    checkpoints/<dataset>_<task>/seed_<seed>/
+        run.json             the resolved configuration, the task, the schedule
+        log.jsonl            one line a checkpoint: step, epoch, learning rate, loss, accuracy, seconds
+        ckpt/<epoch>_<batch>.pth   weights only, never changed
+        last.pth             everything needed to go on
+"""
+import importlib.metadata
+import json
+import zipfile
+from pathlib import Path
+
+import torch
+
+from info_geometry.files import InputError, atomic_path, write_text
+
+
+def schedule(config, steps_per_epoch):
+    """Return the steps, increasing from 0 (initial weights) to the last, at which checkpoints are taken."""
+    total = config.epochs * steps_per_epoch
+    if config.schedule == "geometric":
+        # the growing part of a geometric series of distinct steps: add values until there are enough
+        steps, points = {0, total}, config.checkpoints
+        while len(steps) < min(config.checkpoints, total + 1) and points < 64 * config.checkpoints:
+            ratio = total ** (1 / max(1, points - 2))
+            steps = {0, total} | {min(total, round(ratio**i)) for i in range(points - 1)}
+            points += 1
+    else:
+        dense = min(config.dense_epochs, config.epochs)
+        steps = {round(i * steps_per_epoch / config.per_epoch) for i in range(dense * config.per_epoch + 1)}
+        steps |= {epoch * steps_per_epoch for epoch in range(dense, config.epochs + 1)}
+    return sorted(steps)
+
+
+def name(step, steps_per_epoch):
+    """Return the file name of the checkpoint after `step` steps: `<epoch>_<batch>.pth`."""
+    return f"{step // steps_per_epoch}_{step % steps_per_epoch}.pth"
+
+
+def versions():
+    """Return the versions of the packages that training depends on."""
+    return {package: importlib.metadata.version(package) for package in ("torch", "torchvision", "numpy")}
+
+
+def missing(folder, run):
+    """Return the scheduled steps whose checkpoint is not in the folder; `run` is what run.json holds."""
+    return [s for s in run["schedule"] if not (folder / "ckpt" / name(s, run["steps_per_epoch"])).exists()]
+
+
+def read_run(folder):
+    """Return what run.json holds, or None if the run was never started."""
+    path = Path(folder) / "run.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable ({error}); delete the folder and train again") from None
+
+
+def start_run(folder, run):
+    """Write run.json, or check that the run there was started with the same settings.
+
+    Raises InputError with the keys that differ.
+    """
+    there, run = read_run(folder), json.loads(json.dumps(run))
+    if there is None:
+        write_text(Path(folder) / "run.json", json.dumps(run, indent=1) + "\n")
+        return
+    flat = [{**x["config"], **{key: value for key, value in x.items() if key not in ("config", "versions")}}
+            for x in (there, run)]
+    changed = [f"{key} {flat[0].get(key)!r:.60} -> {flat[1].get(key)!r:.60}"
+               for key in sorted(flat[0] | flat[1]) if flat[0].get(key) != flat[1].get(key)]
+    if changed:
+        raise InputError(f"{folder} was trained with other settings ({'; '.join(changed[:5])}); choose another "
+                         "--checkpoints-folder, or delete it to train again")
+
+
+def save_weights(path, network):
+    """Save the weights of a network; raise InputError if some are not finite."""
+    state = {key: value.detach().cpu() for key, value in network.state_dict().items()}
+    for key, value in state.items():
+        bad = int((~torch.isfinite(value)).sum()) if value.is_floating_point() else 0
+        if bad:
+            raise InputError(f"{path}: {bad} non-finite values in {key}; training diverged, lower the learning rate")
+    save(path, state)
+
+
+def save(path, content):
+    """Write tensors and plain values atomically."""
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        torch.save(content, file)
+
+
+def load(path):
+    """Return the tensors and plain values of a `.pth` file, on the CPU.
+
+    Raises InputError if it is truncated, damaged (the checksums of the archive are verified, which torch does not
+    do), or holds anything that would have to be executed.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged:
+            raise InputError(f"{path}: checksum mismatch in {damaged}; delete it and train again")
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except InputError:
+        raise
+    except Exception as error:  # a damaged archive makes torch raise almost anything
+        first = (str(error).splitlines() or [""])[0]
+        if "Unsupported" in str(error) or "weights_only" in str(error) or "GLOBAL" in str(error):
+            detail = next((line.strip() for line in str(error).splitlines() if "GLOBAL" in line), first)
+            raise InputError(f"{path} contains pickled objects ({detail}). Only tensors and plain values are "
+                             "loaded") from None
+        raise InputError(f"{path} is not a complete checkpoint ({first}); delete it and train again") from error
+
+
+def load_weights(path, network):
+    """Load weights strictly into a network, whatever wrapper (`module.`, `_orig_mod.`) they were saved from.
+
+    Raises InputError with the first keys and the heads that do not fit, or the first weight that is not finite.
+    """
+    content = load(path)
+    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        raise InputError(f"{path} holds no weights; expected a dictionary of tensors")
+    state = {}
+    for key, value in content.items():
+        for prefix in ("module.", "_orig_mod."):
+            key = key.removeprefix(prefix)
+        state[key] = value
+        if value.is_floating_point() and not torch.isfinite(value).all():
+            raise InputError(f"{path}: {int((~torch.isfinite(value)).sum())} non-finite values in {key}")
+    expected = network.state_dict()
+    absent, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+    shapes = [f"{key} {tuple(state[key].shape)}, expected {tuple(expected[key].shape)}"
+              for key in expected.keys() & state.keys() if state[key].shape != expected[key].shape]
+    if absent or extra or shapes:
+        raise InputError(f"{path} does not fit the network: missing {absent[:3] or 'none'}, unexpected "
+                         f"{extra[:3] or 'none'}, other shapes {sorted(shapes)[:3] or 'none'}")
+    network.load_state_dict(state, strict=True)

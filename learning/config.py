@@ -1,0 +1,161 @@
+"""Configurations: short YAML files, checked against a frozen dataclass, any key of which the command line overrides."""
+import argparse
+import dataclasses
+import difflib
+import math
+from pathlib import Path
+from typing import ClassVar
+
+import yaml
+
+from info_geometry.files import ROOT, InputError, valid_name
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """How networks are trained on the tasks of one data set, and where checkpoints are taken.
+
+    The learning rate rises linearly from 0 to `learning_rate` over `warmup_epochs`, then falls linearly to 0.
+    `schedule: geometric` takes about `checkpoints` of them at steps that grow geometrically; `schedule: epochs` takes
+    `per_epoch` in each of the first `dense_epochs`, then one an epoch.  Initial weights always come first.
+    Training images grow from `resolution` to `final_resolution` pixels between epochs `grow_from` and `grow_until`.
+    """
+
+    dataset: str
+    network: str
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warmup_epochs: float = 1.0
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.0
+    augmentation: str = "none"
+    schedule: str = "geometric"
+    checkpoints: int = 40
+    dense_epochs: int = 5
+    per_epoch: int = 5
+    precision: str = "float32"
+    resolution: int = 0  # 0: as the images are
+    final_resolution: int = 0
+    grow_from: int = 0
+    grow_until: int = 0
+    evaluation_resolution: int = 0
+    evaluation_batch_size: int = 500
+
+    CHOICES: ClassVar = {
+        "augmentation": ("none", "crop_flip", "random_resized_crop"),
+        "schedule": ("geometric", "epochs"),
+        "precision": ("float32", "bfloat16"),
+    }
+    POSITIVE: ClassVar = ("epochs", "batch_size", "learning_rate", "checkpoints", "per_epoch", "evaluation_batch_size")
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in self.CHOICES and value not in self.CHOICES[field.name]:
+                raise InputError(f"{field.name} is {value!r}, expected one of {', '.join(self.CHOICES[field.name])}")
+            if isinstance(value, (int, float)) and (
+                    not math.isfinite(value) or value < 0 or (field.name in self.POSITIVE and value == 0)):
+                raise InputError(f"{field.name} is {value}, expected a {'positive' if value == 0 else 'finite'} number"
+                                 + (" that is not negative" if value < 0 else ""))
+        if self.warmup_epochs >= self.epochs:
+            raise InputError(f"warmup_epochs is {self.warmup_epochs}, expected less than epochs ({self.epochs})")
+
+
+def read(path, cls=Config, overrides=()):
+    """Return the configuration in a YAML file as a `cls`, with overrides [(key, text)] from the command line.
+
+    Raises InputError naming the file and the key that is unknown, missing, of another type, or has a bad value.
+    """
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    fields = {field.name: field for field in dataclasses.fields(cls)}
+    if not isinstance(found, dict) or not found:
+        raise InputError(f"{path}: expected lines of the form `key: value` with the keys {', '.join(fields)}")
+    values = {}
+    for key, value in found.items():
+        values[key] = _typed(f"{path}: ", key, value, fields)
+    for key, text in overrides:
+        values[key] = _typed("--", key, _from_text(text, fields.get(key)), fields)
+    missing = [name for name, field in fields.items() if field.default is dataclasses.MISSING and name not in values]
+    if missing:
+        raise InputError(f"{path}: {missing[0]} is missing; add `{missing[0]}: ...`")
+    try:
+        return cls(**values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _typed(where, key, value, fields):
+    if key not in fields:
+        near = difflib.get_close_matches(str(key), fields, n=1)
+        raise InputError(f"{where}unknown key {key}" + (f"; did you mean {near[0]}?" if near else
+                                                        f"; there are {', '.join(fields)}"))
+    wanted = fields[key].type if isinstance(fields[key].type, type) else {"str": str, "int": int, "float": float}[
+        fields[key].type]
+    if wanted is float and type(value) is int:
+        value = float(value)
+    if type(value) is not wanted:
+        kind = {str: "text", int: "a whole number", float: "a number"}
+        advice = f"expected {kind[wanted]}"
+        if wanted is float and isinstance(value, str):
+            number = _from_text(value, fields[key])
+            advice = f"write {number!r}" if isinstance(number, float) and number >= 1e-4 else (
+                f"write {value.replace('e', '.0e')}" if isinstance(number, float) else advice)
+        raise InputError(f"{where}{key} is {value!r} ({kind.get(type(value), type(value).__name__)}); {advice}")
+    return value
+
+
+def _from_text(text, field):
+    """Return a value of the command line as the number its key wants, or as the text it is."""
+    try:
+        return {"int": int, "float": float, int: int, float: float}[field.type](text) if field else text
+    except (KeyError, ValueError):
+        return text
+
+
+def arguments(description, configs):
+    """Parse the arguments that all stages share; return them with the Config as `.config`.
+
+    configs: the folder of the method's configurations, so that CONFIG may be `digits` for `<configs>/digits.yaml`.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     allow_abbrev=False, epilog="Any key of the configuration: --key VALUE.  Keys: "
+                                     + ", ".join(field.name for field in dataclasses.fields(Config)))
+    names = ", ".join(sorted(path.stem for path in configs.glob("*.yaml")))
+    parser.add_argument("config", metavar="CONFIG", help=f"a YAML file, or one of {names}")
+    parser.add_argument("--task", nargs="+", default=["all"], metavar="T",
+                        help="tasks: rules, WordNet synsets, class ids or files; see `python -m learning.tasks list`")
+    parser.add_argument("--seed", nargs="+", type=int, default=[0], metavar="S", help="of everything random in a run")
+    parser.add_argument("--data", type=Path, default=configs.parent.parent / "data", help="default: %(default)s")
+    parser.add_argument("--checkpoints-folder", type=Path, default=ROOT / "checkpoints", help="default: %(default)s")
+    parser.add_argument("--predictions", type=Path, default=ROOT / "predictions", help="default: %(default)s")
+    parser.add_argument("--device", help="cpu, cuda, ...; default: cuda where there is one")
+    parser.add_argument("--workers", type=int, default=0, help="processes that decode image files; default: 0")
+    parser.add_argument("--wait", action="store_true", help="wait for a run that another process is writing")
+    options, rest = parser.parse_known_args()
+    options.config = read(_find(options.config, configs), overrides=_overrides(rest))
+    if any(seed < 0 for seed in options.seed):
+        raise InputError("--seed takes whole numbers from 0")
+    valid_name(options.config.dataset, "dataset")
+    return options
+
+
+def _find(config, configs):
+    return configs / f"{config}.yaml" if (configs / f"{config}.yaml").is_file() else Path(config)
+
+
+def _overrides(words):
+    """Return [(key, text)] from `--key value` and `--key=value`."""
+    pairs, words = [], list(words)
+    while words:
+        key, equals, value = words.pop(0).partition("=")
+        if not key.startswith("--") or not (equals or words):
+            raise InputError(f"{key!r}: expected --key value for a key of the configuration")
+        pairs.append((key[2:].replace("-", "_"), value if equals else words.pop(0)))
+    return pairs

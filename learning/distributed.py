@@ -1,0 +1,55 @@
+"""Processes that train one network together under torchrun; without it, one process on the GPU or the CPU."""
+import contextlib
+import os
+
+import torch
+import torch.distributed as dist
+
+from info_geometry.files import InputError
+
+
+class Processes:
+    """rank of world processes, the device of this one, and whether it is the main one, which alone writes."""
+
+    def __init__(self, rank=0, world=1, device="cpu"):
+        self.rank, self.world, self.device, self.main = rank, world, torch.device(device), rank == 0
+
+    def any(self, flag):
+        """Return whether `flag` is true in any process."""
+        if self.world == 1:
+            return flag
+        flag = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return bool(flag)
+
+    def sum(self, tensor):
+        """Return the sum of a tensor over the processes."""
+        if self.world > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def barrier(self):
+        """Wait until all processes are here."""
+        if self.world > 1:
+            dist.barrier()
+
+
+@contextlib.contextmanager
+def processes(device=None):
+    """Yield the Processes that torchrun started (gloo on CPU, nccl on CUDA), or the only one."""
+    world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
+    cuda = torch.cuda.is_available()
+    if device and device.startswith("cuda") and not cuda:
+        raise InputError(f"--device {device}: no CUDA GPU is visible to torch; leave --device out to use the CPU")
+    device = device or ("cuda" if cuda else "cpu")
+    if world == 1:
+        yield Processes(device=device)
+        return
+    if device == "cuda":
+        device = f"cuda:{local}"
+        torch.cuda.set_device(device)
+    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    try:
+        yield Processes(dist.get_rank(), world, device)
+    finally:
+        dist.destroy_process_group()
