@@ -164,6 +164,12 @@ def main():
     parser.add_argument("--device", help="of the distances: cpu, cuda, ...; default: cuda where there is one")
     arguments = parser.parse_args()
     trajectories, name = runs.find(arguments)
+    runs.once(arguments.plots / name / ".inpca.json", [runs.identity(trajectories), str(arguments.predictions)],
+              lambda: embed_and_draw(trajectories, name, arguments), redo=arguments.redo)
+
+
+def embed_and_draw(trajectories, name, arguments):
+    """Write the embedding of the trajectories and its figures; return what to print and the paths."""
     index = runs.index(trajectories)
     summaries = trajectory.summarise_all(trajectories, arguments, show=True)
     if None not in summaries:
@@ -179,11 +185,10 @@ def main():
     written = [target, *plot.embedding(folder, *shown, stress[:3]),
                *plot.spectrum(folder, embedding.eigenvalues, embedding.imaginary, stress),
                *plot.distance_matrix(folder, D, index), *plot.interactive(folder, *shown)]
-    print(f"{len(D)} models, {trajectories[0].shape[1]} samples, {trajectories[0].shape[2]} classes")
-    print("explained stress of 1..5 axes: " + " ".join(f"{s:.4f}" for s in stress[:5]))
-    print("imaginary among the first 5 axes: "
-          + (", ".join(str(i + 1) for i in np.flatnonzero(embedding.imaginary[:5])) or "none"))
-    print("\n".join(f"wrote {path}" for path in written))
+    imaginary = ", ".join(str(i + 1) for i in np.flatnonzero(embedding.imaginary[:5])) or "none"
+    return (f"{len(D)} models, {trajectories[0].shape[1]} samples, {trajectories[0].shape[2]} classes\n"
+            f"explained stress of 1..5 axes: {' '.join(f'{s:.4f}' for s in stress[:5])} (imaginary: {imaginary})",
+            written)
 
 
 def report_coincidences(D, index):

@@ -271,14 +271,15 @@ def _embedding_axes(folder, points, labels, index, stress):
     styles = colours(index["run"])
     pairs = list(itertools.combinations(range(points.shape[1]), 2))
     extent = np.ptp(points, axis=0)
-    equal = labels[0] != "checkpoint" and extent.min() > 0.15 * extent.max()
-    # panels as wide as their data make one unit equally long in all of them
-    widths = [max(extent[a], extent.max() / 3) if equal else 1 for a, _ in pairs]
-    figure = _figure(styles, PAGE if len(pairs) > 1 else 4.2, 2.7, start=True)
+    # equal units, unless most of the paper would stay white; as wide as their data, panels have nearly one scale
+    equal = labels[0] != "checkpoint" and extent.min() > 0.3 * extent.max()
+    widths = [max(extent[a] / extent.max(), 0.6) if equal else 1 for a, _ in pairs]
+    tall = 5.4 / sum(widths) * extent[1:].max() / extent.max() + 0.9 if equal else 2.6
+    figure = _figure(styles, PAGE if len(pairs) > 1 else 4.2, np.clip(tall, 2, 2.9), start=True)
     for ax, (a, b) in zip(np.atleast_1d(figure.subplots(1, len(pairs), width_ratios=widths)), pairs):
         _draw_trajectories(ax, points[:, [a, b]], index, styles)
         ax.set(xlabel=labels[a], ylabel=labels[b])
-        ax.locator_params(nbins=5)
+        ax.locator_params(nbins=4)
         if equal:
             ax.set_aspect("equal", adjustable="datalim")
     figure.supxlabel(stress, fontsize=7.5)

@@ -1,12 +1,15 @@
 """The runs a picture is made of: which files they are, and whether they belong together."""
 import argparse
+import contextlib
 import fnmatch
+import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
 
 from info_geometry import predictions
-from info_geometry.files import ROOT, InputError, valid_name
+from info_geometry.files import ROOT, InputError, valid_name, write_text
 
 
 def options(description):
@@ -18,7 +21,41 @@ def options(description):
     parser.add_argument("--seeds", nargs="+", type=int, metavar="S", help="take these seeds only")
     parser.add_argument("--predictions", type=Path, default=ROOT / "predictions", help="default: %(default)s")
     parser.add_argument("--plots", type=Path, default=ROOT / "plots", help="default: %(default)s")
+    parser.add_argument("--redo", action="store_true", help="compute and draw again what is there already")
     return parser
+
+
+def once(stamp, inputs, produce, *, redo=False):
+    """Call produce() -> (report, written paths), unless it was called for the same inputs and all it wrote is there.
+
+    stamp: the path of a small file that remembers this.  inputs: anything JSON can hold.  Prints the report and the
+    paths either way.
+    """
+    key = json.dumps([inputs, _source()], default=str)
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        done = json.loads(stamp.read_text(encoding="utf-8"))
+        if not redo and done["key"] == key and all(Path(path).exists() for path in done["written"]):
+            print(f"{done['report']}\n" + "\n".join(done["written"]))
+            print("skipped (already complete; --redo computes it again)", flush=True)
+            return
+    report, written = produce()
+    written = [str(path) for path in written]
+    write_text(stamp, json.dumps({"key": key, "report": report, "written": written}))
+    print(report + "\n" + "\n".join(written), flush=True)
+
+
+def _source():
+    """Return a digest of this package, so that what another version computed does not count as done."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def identity(trajectories):
+    """Return what tells these files from others or other versions of them, without reading the predictions."""
+    return [[x.name, x.attributes.get("data_sha256") or x.path.stat().st_mtime_ns, x.path.stat().st_size]
+            for x in trajectories]
 
 
 def find(arguments):

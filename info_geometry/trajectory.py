@@ -171,16 +171,23 @@ def main():
                         help="what progress minimises: the mean angle, or the published code's mean of -log")
     arguments = parser.parse_args()
     trajectories, name = runs.find(arguments)
+    folder = arguments.plots / name
+    runs.once(folder / ".trajectory.json", [runs.identity(trajectories), arguments.objective],
+              lambda: compare_and_draw(trajectories, arguments, folder), redo=arguments.redo)
+
+
+def compare_and_draw(trajectories, arguments, folder):
+    """Write tables and figures of the trajectories; return the table to print and the paths."""
     summaries = summarise_all(trajectories, arguments, show=True)
     if None in summaries:
-        raise InputError(f"{trajectories[summaries.index(None)].name} holds no labels, and progress needs them: put "
-                         f"them at {runs.labels_path(trajectories[summaries.index(None)], arguments.predictions)}")
+        unknown = trajectories[summaries.index(None)]
+        raise InputError(f"{unknown.name} holds no labels, and progress needs them: put them at "
+                         f"{runs.labels_path(unknown, arguments.predictions)}")
     groups, progress = {}, {}
     for x, summary in zip(trajectories, summaries):
         groups.setdefault(x.run, []).append(x)
         progress.setdefault(x.run, []).append(summary.progress)
     curves, integrals = compare_all(groups, progress, show=True)
-    folder = arguments.plots / name
     rows = [{"run": x.run, "seed": x.seed, "checkpoints": len(x.t), "final_accuracy": s.accuracy[-1],
              "final_progress": s.progress[-1], "riemann_length": s.length} for x, s in zip(trajectories, summaries)]
     written = [_write_csv(folder / "lengths.csv", rows), _write_csv(folder / "trajectories.csv", _curve_rows(curves))]
@@ -190,9 +197,7 @@ def main():
     written += plot.lengths(folder, [{**row, "length": row["riemann_length"]} for row in rows])
     if len(groups) > 1:
         written += plot.trajectory_distances(folder, GRID, curves, integrals, list(groups))
-    print(_table(rows))
-    print("Riemann length: sum of 2 sqrt(d_B) between neighbours; the Fisher-Rao length is sqrt(2) times this")
-    print("\n".join(f"wrote {path}" for path in written))
+    return _table(rows), written
 
 
 def summarise_all(trajectories, arguments, *, show=False):
@@ -234,6 +239,7 @@ def _table(rows):
                  for key in ("final_accuracy", "final_progress", "riemann_length")]
         lines.append(f"{run:{width}}  {len(seeds):5d}  " + "  ".join(
             f"{c.mean():6.3f} +- {c.std(ddof=1) if len(c) > 1 else 0:5.3f}" for c in cells))
+    lines.append("Riemann length: sum of 2 sqrt(d_B) between neighbours; the Fisher-Rao length is sqrt(2) times it")
     return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@ import argparse
 import dataclasses
 import difflib
 import math
+import re
 from pathlib import Path
 from typing import ClassVar
 
@@ -137,9 +138,13 @@ def arguments(description, configs):
     parser.add_argument("--predictions", type=Path, default=ROOT / "predictions", help="default: %(default)s")
     parser.add_argument("--device", help="cpu, cuda, ...; default: cuda where there is one")
     parser.add_argument("--workers", type=int, default=0, help="processes that decode image files; default: 0")
+    parser.add_argument("--part", default="0/1", metavar="I/N", help="of all runs take the I-th, (I+N)-th, ...")
     parser.add_argument("--wait", action="store_true", help="wait for a run that another process is writing")
     options, rest = parser.parse_known_args()
     options.config = read(_find(options.config, configs), overrides=_overrides(rest))
+    if not re.fullmatch("[0-9]+/[1-9][0-9]*", options.part):
+        raise InputError(f"--part {options.part!r}: expected I/N, such as 0/2 and 1/2 for two processes")
+    options.part = tuple(map(int, options.part.split("/")))
     if any(seed < 0 for seed in options.seed):
         raise InputError("--seed takes whole numbers from 0")
     valid_name(options.config.dataset, "dataset")

@@ -43,8 +43,9 @@ def main():
         images = data.load(options.config.dataset, "train", options.data)
         tasks = [load_task(options.config.dataset, name, images.class_names) for name in options.task]
         runs = [describe(task, seed, images, options.config) for task in tasks for seed in options.seed]
+        runs = runs[options.part[0] :: options.part[1]]
         with tqdm(total=sum(run["schedule"][-1] for run in runs), unit=" steps", smoothing=0.02,
-                  disable=None if here.main else True) as bar:
+                  position=options.part[0], leave=False, disable=None if here.main else True) as bar:
             for run in runs:
                 bar.set_description(f"{run['name']} seed {run['seed']}")
                 try:

@@ -30,7 +30,8 @@ def main():
         images = data.load(options.config.dataset, split, options.data)
         tasks = [load_task(options.config.dataset, name, images.class_names) for name in options.task]
         runs = [(task.run, seed) for task in tasks for seed in options.seed]
-        with tqdm(total=len(runs), unit=" runs", disable=None) as bar:
+        runs = runs[options.part[0] :: options.part[1]]
+        with tqdm(total=len(runs), unit=" runs", position=options.part[0], leave=False, disable=None) as bar:
             for name, seed in runs:
                 bar.set_description(f"{name} seed {seed}")
                 try:
@@ -100,7 +101,7 @@ def check_same(target, run, folder, images):
         raise InputError(f"{target} was made from a run with other settings than {folder}; delete it to store the "
                          "predictions of that run")
     if there.get("labels_sha256") != predictions.fingerprint(images.labels):
-        raise InputError(f"{target} holds predictions of other samples than the data here; delete it to store them anew")
+        raise InputError(f"{target} holds predictions of other samples than the data here; delete it to redo it")
 
 
 def check_space(target, needed):

@@ -1,0 +1,53 @@
+# make install      the environment, in .venv
+# make picture      train, imprint and draw 6 tasks x 3 seeds of hand-written digits
+# make fashion      the same for 6 tasks x 5 seeds of Fashion-MNIST
+# make test         the whole suite; make test-fast leaves the slow tests out
+# make clean        remove what picture and fashion made
+
+PYTHON ?= python3
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+BIN := .venv/bin
+SUPERVISED := supervised_imagenet
+
+.PHONY: install install-dev picture fashion test test-fast lint clean
+install: .venv/installed
+install-dev: .venv/installed-dev
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "error: $(PYTHON) is older than 3.10; choose another with make PYTHON=python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/installed: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[html,published]'
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[html,published,dev]'
+	@touch $@
+
+picture: export CONFIG = digits
+picture: export TASKS = all even odd low high randomlab
+picture: export SEEDS = 0 1 2
+fashion: export CONFIG = fashion
+fashion: export TASKS = all clothing garment footwear 3rd randomlab
+fashion: export SEEDS = 0 1 2 3 4
+
+picture fashion: export JOBS := $(JOBS)
+picture fashion: install
+	PYTHON=$(BIN)/python sh $(SUPERVISED)/01_training/train_imagenet.sh --wait
+	PYTHON=$(BIN)/python sh $(SUPERVISED)/02_imprinting/store_predictions.sh --wait
+	$(BIN)/python info_geometry/inpca.py --name $$CONFIG
+	$(BIN)/python info_geometry/trajectory.py --name $$CONFIG
+
+test: install-dev
+	$(BIN)/python -m pytest -q
+
+test-fast: install-dev
+	$(BIN)/python -m pytest -q -m "not slow"
+
+lint: install-dev
+	$(BIN)/ruff check .
+
+clean:
+	rm -rf checkpoints/digits_* checkpoints/fashion_* predictions/digits_* predictions/fashion_* plots
