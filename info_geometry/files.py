@@ -1,8 +1,10 @@
 """Files that survive faults: atomic writes, one writer at a time, and errors a user can act on."""
 import contextlib
+import errno
 import logging
 import os
 import re
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ except ImportError:  # Windows has no flock; there two writers of one run are no
 
 log = logging.getLogger("info_geometry")  # what the library has to say; commands show it
 ROOT = Path(__file__).resolve().parent.parent
+DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class InputError(Exception):
@@ -51,18 +54,41 @@ def atomic_path(path):
 
     A file under its final name is therefore always complete.  The temporary name is `.<name>.<pid>.tmp`, which no
     reader looks at; what a killed writer leaves behind is removed by `remove_orphans`.
+
+    Raises InputError where the file cannot be written; exceptions of the block about anything else pass through.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield temporary
-        _sync(temporary)
-        os.replace(temporary, path)
-        _sync(path.parent)
+        try:
+            yield temporary
+        except OSError as error:  # ours if it is about this file; the block may have read others
+            if error.errno not in DISK_FULL and str(error.filename) != str(temporary):
+                raise
+            with writing(path):
+                raise
+        with writing(path):
+            _sync(temporary)
+            os.replace(temporary, path)
+            _sync(path.parent)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the folder may be gone
+            temporary.unlink(missing_ok=True)
         raise
+
+
+@contextlib.contextmanager
+def writing(path):
+    """Name the file, and the space that is left, where `path` cannot be written (HDF5 raises RuntimeError as well)."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+        folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
+        free = shutil.disk_usage(folder).free / 1e9
+        raise InputError(f"cannot write {path}: {reason} ({free:.1f} GB free)") from error
 
 
 def _sync(path):

@@ -21,7 +21,7 @@ def reading(path):
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:
         raise InputError(f"{path} is a folder, not a trajectory file") from None
-    except (OSError, RuntimeError, KeyError, ValueError, MemoryError, UnicodeDecodeError) as error:
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
         raise InputError(f"{path} is not a complete trajectory file (HDF5: {first_line(error)}). "
                          "Delete it and store its predictions again") from error
 
@@ -43,7 +43,7 @@ def dataset(file, path, name, kinds, dimensions, length=None):
         raise InputError(f"{path} is not a trajectory file: {name!r} is not an array")
     if data.is_virtual or data.external:
         raise InputError(f"{path}: {name!r} refers to other files; refused")
-    if data.dtype.kind not in kinds or data.dtype.itemsize > 8 or data.ndim != dimensions or data.size == 0:
+    if data.dtype.kind not in kinds or data.dtype.itemsize > 8 or data.ndim != dimensions or 0 in data.shape:
         raise InputError(f"{path}: {name!r} has shape {data.shape} of {data.dtype}, expected a non-empty numeric "
                          f"array of {dimensions} dimension(s)")
     if length is not None and len(data) != length:
@@ -52,7 +52,7 @@ def dataset(file, path, name, kinds, dimensions, length=None):
     if data.chunks:
         stored, expected = data.id.get_num_chunks(), math.prod(-(-n // c) for n, c in zip(data.shape, data.chunks))
     else:
-        stored, expected = data.id.get_storage_size(), data.size * data.dtype.itemsize
+        stored, expected = data.id.get_storage_size(), math.prod(data.shape) * data.dtype.itemsize
     if stored < expected:
         raise InputError(f"{path} is not complete: {name!r} declares {data.shape}, "
                          f"but only {stored} of {expected} {'chunks' if data.chunks else 'bytes'} were written")
@@ -84,6 +84,17 @@ def locate(data, path, which, start, stop, error):
             where = f"{path}: checkpoint {i}, samples {n}-{last}"
             return f"{where}: checksum mismatch or unreadable bytes; replace the file"
     return f"{path}: cannot be read ({first_line(error)})"
+
+
+def attributes(file):
+    """Return the attributes of `file` that are texts, numbers or JSON; others are not read (HDF5 may crash on them)."""
+    found = {}
+    for name in file.attrs:
+        attribute = h5py.h5a.open(file.id, name.encode())
+        kinds = h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID
+        if attribute.shape == () and isinstance(attribute.get_type(), kinds):
+            found[name] = plain(file.attrs[name])
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def plain(value):

@@ -13,6 +13,7 @@ prints the explained stress.  720 models of 600 samples over 10 classes take abo
 import io
 import pickle
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -117,7 +118,8 @@ def load(path):
                          found.get("column_means"), index)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError,
+            AttributeError, TypeError) as error:
         raise InputError(f"{path} is not an embedding ({error}). Delete it and run inpca.py again") from error
 
 

@@ -355,7 +355,7 @@ def _heat_map(figure, values, names):
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_title("integrated distance", pad=4)
+    ax.set_title("integrated over common progress", pad=4)
     ax.set_anchor("SW")  # else the layout leaves too little room for the labels
 
 

@@ -17,7 +17,6 @@ import hashlib
 import importlib.metadata
 import json
 import math
-import shutil
 import sys
 from pathlib import Path
 
@@ -25,7 +24,7 @@ import h5py
 import numpy as np
 
 from info_geometry import hdf5
-from info_geometry.files import InputError, atomic_path, command
+from info_geometry.files import InputError, atomic_path, command, writing
 
 FORMAT_VERSION = 1
 QUANTITIES = ("sqrt_probability", "probability")
@@ -102,11 +101,9 @@ class Recorder:
 
     @contextlib.contextmanager
     def _open(self):
-        with self._writing():
-            self.path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_path(self.path) as temporary:
-            with self._writing():
-                self._file = h5py.File(temporary, "w")
+            with writing(self.path):
+                self._file = h5py.File(temporary, "w", libver="v110")  # its metadata carry checksums
             try:
                 yield
                 self._finish()
@@ -120,15 +117,18 @@ class Recorder:
         t = float(self.count if t is None else t)
         where = f"{self.path}: checkpoint {self.count} (t = {t:g})"
         classes = self._data.shape[2] if self._data is not None else (rows.shape[-1] if rows.ndim == 2 else "C")
-        if rows.ndim != 2 or rows.shape != (len(self.labels), classes) or rows.dtype.kind != "f":
+        if rows.shape != (len(self.labels), classes) or rows.dtype.kind != "f" or not rows.size:
             raise InputError(f"{where}: expected ({len(self.labels)}, {classes}) probabilities, not {_describe(rows)}")
         if not math.isfinite(t):
             raise InputError(f"{where}: t must be a finite number")
         rows = rows.astype(np.float64)
         explain_rows(rows, where, TOLERANCE)
+        if self._data is None and (self.labels.min() < 0 or self.labels.max() >= classes):
+            raise InputError(f"{self.path}: labels reach from {self.labels.min()} to {self.labels.max()}, "
+                             f"but the predictions have {classes} classes")
         rows /= rows.sum(axis=1, keepdims=True)
         stored = (np.sqrt(rows) if self.quantity == "sqrt_probability" else rows).astype(np.float16)
-        with self._writing():
+        with writing(self.path):
             if self._data is None:
                 self._create(*stored.shape)
             self._data.resize(self.count + 1, axis=0)
@@ -146,26 +146,13 @@ class Recorder:
     def _finish(self):
         if self._data is None:
             raise InputError(f"{self.path}: no model was recorded")
-        if self.labels.min() < 0 or self.labels.max() >= self._data.shape[2]:
-            raise InputError(f"{self.path}: labels reach from {self.labels.min()} to {self.labels.max()}, "
-                             f"but the predictions have {self._data.shape[2]} classes")
-        with self._writing():
+        with writing(self.path):
             self._file.create_dataset("t", data=np.array(self._t, dtype=np.float64), fletcher32=True)
             self._file.create_dataset("labels", data=self.labels.astype(np.int64), fletcher32=True)
             for key, value in {**self.attributes, "data_sha256": self._hash.hexdigest()}.items():
                 plain = isinstance(value, (str, int, float, np.integer, np.floating)) and not isinstance(value, bool)
                 self._file.attrs[key] = value if plain else json.dumps(value, sort_keys=True)
             self._file.close()
-
-    @contextlib.contextmanager
-    def _writing(self):
-        """Name the file and the space that is left when HDF5 cannot write (it raises RuntimeError or OSError)."""
-        try:
-            yield
-        except (OSError, RuntimeError) as error:
-            folder = next(p for p in self.path.absolute().parents if p.exists())
-            free = shutil.disk_usage(folder).free / 1e9
-            raise InputError(f"cannot write {self.path}: {hdf5.first_line(error)} ({free:.1f} GB free)") from error
 
 
 class Trajectory:
@@ -182,7 +169,7 @@ class Trajectory:
         self.attributes = attributes or {}
         self.run = path.parent.name if path else None
         digits = path.stem.removeprefix("preds_") if path else ""
-        self.seed = int(digits) if digits.isdigit() else None
+        self.seed = int(digits) if digits.isdecimal() else None
         self._read, self._tolerance = read, tolerance
 
     def roots(self, start=0, stop=None, *, dtype=np.float32):
@@ -262,13 +249,17 @@ def open_trajectory(path):
     with hdf5.reading(path), h5py.File(path, "r", locking=False) as file:
         data = hdf5.dataset(file, path, "data", "f", 3)
         published = "quantity" not in file.attrs
-        attributes = {key: hdf5.plain(value) for key, value in file.attrs.items() if hdf5.plain(value) is not None}
+        attributes = hdf5.attributes(file)
         quantity = "probability" if published else attributes.get("quantity")
         if quantity not in QUANTITIES:
             raise InputError(f"{path}: quantity is {quantity!r}, expected one of {', '.join(QUANTITIES)}")
         if not published and attributes.get("format_version") != FORMAT_VERSION:
             raise InputError(f"{path}: format version {attributes.get('format_version')}, this program reads "
                              f"{FORMAT_VERSION}; update it")
+        for key in () if published else ("t_name", "labels_sha256", "data_sha256"):
+            if not isinstance(attributes.get(key), str):
+                raise InputError(f"{path}: the attribute {key} is {attributes.get(key)!r}, expected a text; the file "
+                                 "is damaged or was not written by this program")
         T, N, C = shape = data.shape
         t = hdf5.dataset(file, path, "t", "f", 1, T)[:] if hdf5.has(file, "t") else None
         labels = hdf5.dataset(file, path, "labels", "iu", 1, N)[:] if hdf5.has(file, "labels") else None
@@ -287,7 +278,8 @@ def _reader(path, shape):
     state = path.stat()
 
     def read(which, start, stop):
-        now = path.stat()
+        with hdf5.reading(path):
+            now = path.stat()
         if (now.st_ino, now.st_size, now.st_mtime_ns) != (state.st_ino, state.st_size, state.st_mtime_ns):
             raise InputError(f"{path} changed while it was being read; start again")
         with hdf5.reading(path), h5py.File(path, "r", locking=False) as file:
@@ -300,7 +292,10 @@ def _reader(path, shape):
 
 
 def _on_cpu(array):
-    return array.detach().cpu() if hasattr(array, "detach") else array
+    if not hasattr(array, "detach"):
+        return array
+    array = array.detach().cpu()
+    return array.float() if str(array.dtype) == "torch.bfloat16" else array  # numpy has no bfloat16
 
 
 def _describe(array):
@@ -317,6 +312,7 @@ def _versions():
 
 def check(path):
     """Read a prediction file from end to end and return a report (str); raises InputError where it is not sound."""
+    path = Path(path)
     trajectory = open_trajectory(path)
     T, N, C = trajectory.shape
     digest, correct = hashlib.sha256(), []
@@ -336,8 +332,8 @@ def check(path):
             raise InputError(f"{path}: {key.split('_')[0]} do not match their fingerprint; replace the file")
     lines = [f"{path}: sound",
              f"    {T} models x {N} samples x {C} classes, {trajectory.quantity}, "
-             f"{path.stat().st_size / 1e6:.1f} MB" + ("" if a else " (published layout)")]
-    if a:
+             f"{path.stat().st_size / 1e6:.1f} MB" + ("" if "quantity" in a else " (published layout)")]
+    if "quantity" in a:
         named = [f"{key} {a[key]}" for key in ("dataset", "split", "task", "seed") if key in a]
         lines.append("    " + ", ".join([*named, f"{a['t_name']} {trajectory.t[0]:g} to {trajectory.t[-1]:g}",
                                          f"labels {a['labels_sha256'][:8]}"]))

@@ -4,6 +4,7 @@ import contextlib
 import fnmatch
 import hashlib
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -35,13 +36,19 @@ def once(stamp, inputs, produce, *, redo=False):
     with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
         done = json.loads(stamp.read_text(encoding="utf-8"))
         if not redo and done["key"] == key and all(Path(path).exists() for path in done["written"]):
-            print(f"{done['report']}\n" + "\n".join(done["written"]))
+            _print(done["report"], done["written"])
             print("skipped (already complete; --redo computes it again)", flush=True)
             return
     report, written = produce()
     written = [str(path) for path in written]
     write_text(stamp, json.dumps({"key": key, "report": report, "written": written}))
-    print(report + "\n" + "\n".join(written), flush=True)
+    _print(report, written)
+
+
+def _print(report, written):
+    print(report)
+    for path in written:  # as short as it can be copied into the next command
+        print("  " + min(path, os.path.relpath(path), key=len), flush=True)
 
 
 def _source():
@@ -107,7 +114,7 @@ def _seeds(folder, wanted):
     seeds = {}
     for path in sorted(folder.glob("preds_*.h5")):
         digits = path.stem.removeprefix("preds_")
-        if not digits.isdigit():
+        if not digits.isdecimal():
             raise InputError(f"{path}: expected preds_<seed>.h5 with a number for the seed; rename it")
         if int(digits) in seeds:
             raise InputError(f"{seeds[int(digits)]} and {path.name} both say seed {int(digits)}; remove one")

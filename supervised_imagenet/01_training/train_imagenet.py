@@ -49,7 +49,10 @@ def main():
             for run in runs:
                 bar.set_description(f"{run['name']} seed {run['seed']}")
                 try:
-                    counts[train_or_skip(run, images, options, here, bar, stop)] += 1
+                    outcome = train_or_skip(run, images, options, here, bar, stop)
+                    counts[outcome] += 1
+                    if bar.disable and here.main and outcome == "done":  # where nobody sees the bar
+                        print(f"{run['name']} seed {run['seed']}: trained", flush=True)
                 except InputError as error:
                     if here.world > 1:  # the other processes would wait for this one
                         raise
@@ -171,8 +174,11 @@ class Record:
 
         self.folder, self.run, self.network, self.optimiser, self.here = folder, run, network, optimiser, here
         self.step, self.since = 0, torch.zeros(3, dtype=torch.float64, device=here.device)
-        if (folder / "last.pth").exists():
-            state = checkpoints.load(folder / "last.pth")
+        state = checkpoints.load(folder / "last.pth") if (folder / "last.pth").exists() else {"step": -1}
+        lost = [step for step in checkpoints.missing(folder, run) if step <= state["step"]]
+        if lost and here.main:
+            print(f"{folder}: training again, since the checkpoint of step {lost[0]} is gone", flush=True)
+        if state["step"] >= 0 and not lost:
             network.load_state_dict(state["network"])
             optimiser.load_state_dict(state["optimiser"])
             self.step = state["step"]

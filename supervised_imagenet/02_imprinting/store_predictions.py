@@ -35,7 +35,10 @@ def main():
             for name, seed in runs:
                 bar.set_description(f"{name} seed {seed}")
                 try:
-                    counts[store_or_skip(name, seed, images, split, options, here.device)] += 1
+                    outcome = store_or_skip(name, seed, images, split, options, here.device)
+                    counts[outcome] += 1
+                    if bar.disable and outcome == "done":  # where nobody sees the bar
+                        print(f"{name} seed {seed}: stored", flush=True)
                 except InputError as error:
                     print(f"error: {error}", file=sys.stderr, flush=True)
                     counts["failed"] += 1
