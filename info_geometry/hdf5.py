@@ -1,5 +1,6 @@
 """HDF5 without surprises: refuse what is incomplete or reaches outside the file, and say where reading failed."""
 import contextlib
+import io
 import itertools
 import json
 import math
@@ -10,6 +11,35 @@ import numpy as np
 from info_geometry.files import InputError
 
 LZ4 = 32004  # registered HDF5 filter number
+
+
+class Disk(io.FileIO):
+    """A file for HDF5 to write into that keeps errors to itself until `check`: HDF5 crashes when a write fails."""
+
+    error = None
+
+    def write(self, data):
+        rest = memoryview(data)
+        with self._kept():
+            while len(rest):
+                rest = rest[super().write(rest):]
+        return len(data)
+
+    def truncate(self, size=None):
+        with self._kept():
+            super().truncate(size)
+
+    @contextlib.contextmanager
+    def _kept(self):
+        try:
+            yield
+        except OSError as error:
+            self.error = self.error or error
+
+    def check(self):
+        """Raise the first error (OSError), if there was one."""
+        if self.error:
+            raise self.error
 
 
 @contextlib.contextmanager

@@ -103,13 +103,10 @@ class Recorder:
     def _open(self):
         with atomic_path(self.path) as temporary:
             with writing(self.path):
-                self._file = h5py.File(temporary, "w", libver="v110")  # its metadata carry checksums
-            try:
+                self._disk = hdf5.Disk(temporary, "w+")
+            with self._disk, h5py.File(self._disk, "w", libver="v110") as self._file:  # metadata with checksums
                 yield
                 self._finish()
-            finally:
-                with contextlib.suppress(Exception):  # closing fails again when the disk is full
-                    self._file.close()
 
     def append(self, probabilities, t=None):
         """Add one model: probabilities (N, C), rows summing to 1; t defaults to the number of models before it."""
@@ -133,6 +130,7 @@ class Recorder:
                 self._create(*stored.shape)
             self._data.resize(self.count + 1, axis=0)
             self._data[-1] = stored
+            self._disk.check()
         self._hash.update(stored.tobytes())
         self._t.append(t)
 
@@ -153,6 +151,7 @@ class Recorder:
                 plain = isinstance(value, (str, int, float, np.integer, np.floating)) and not isinstance(value, bool)
                 self._file.attrs[key] = value if plain else json.dumps(value, sort_keys=True)
             self._file.close()
+            self._disk.check()
 
 
 class Trajectory:

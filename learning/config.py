@@ -60,6 +60,8 @@ class Config:
                     not math.isfinite(value) or value < 0 or (field.name in self.POSITIVE and value == 0)):
                 raise InputError(f"{field.name} is {value}, expected a {'positive' if value == 0 else 'finite'} number"
                                  + (" that is not negative" if value < 0 else ""))
+        if self.label_smoothing > 1:
+            raise InputError(f"label_smoothing is {self.label_smoothing}, expected at most 1")
         if self.warmup_epochs >= self.epochs:
             raise InputError(f"warmup_epochs is {self.warmup_epochs}, expected less than epochs ({self.epochs})")
 
@@ -95,8 +97,9 @@ def read(path, cls=Config, overrides=()):
 def _typed(where, key, value, fields):
     if key not in fields:
         near = difflib.get_close_matches(str(key), fields, n=1)
-        raise InputError(f"{where}unknown key {key}" + (f"; did you mean {near[0]}?" if near else
-                                                        f"; there are {', '.join(fields)}"))
+        where, dashes = ("", "--") if where == "--" else (where, "")
+        raise InputError(f"{where}unknown key {dashes}{key}" + (f"; did you mean {dashes}{near[0]}?" if near else
+                                                                f"; there are {', '.join(fields)}"))
     wanted = fields[key].type if isinstance(fields[key].type, type) else {"str": str, "int": int, "float": float}[
         fields[key].type]
     if wanted is float and type(value) is int:
@@ -106,10 +109,16 @@ def _typed(where, key, value, fields):
         advice = f"expected {kind[wanted]}"
         if wanted is float and isinstance(value, str):
             number = _from_text(value, fields[key])
-            advice = f"write {number!r}" if isinstance(number, float) and number >= 1e-4 else (
-                f"write {value.replace('e', '.0e')}" if isinstance(number, float) else advice)
+            if isinstance(number, float) and math.isfinite(number):
+                advice = f"write {_spelling(value)}"
         raise InputError(f"{where}{key} is {value!r} ({kind.get(type(value), type(value).__name__)}); {advice}")
     return value
+
+
+def _spelling(text):
+    """Return a number as YAML 1.1 wants it: with a point, and a sign before a positive exponent."""
+    mantissa, e, exponent = text.strip().lower().partition("e")
+    return mantissa + ("" if "." in mantissa or not e else ".0") + (f"e{int(exponent):+d}" if e else "")
 
 
 def _from_text(text, field):
@@ -142,11 +151,14 @@ def arguments(description, configs):
     parser.add_argument("--wait", action="store_true", help="wait for a run that another process is writing")
     options, rest = parser.parse_known_args()
     options.config = read(_find(options.config, configs), overrides=_overrides(rest))
-    if not re.fullmatch("[0-9]+/[1-9][0-9]*", options.part):
+    part = tuple(map(int, options.part.split("/"))) if re.fullmatch("[0-9]+/[0-9]+", options.part) else (0, 0)
+    if part[0] >= part[1]:
         raise InputError(f"--part {options.part!r}: expected I/N, such as 0/2 and 1/2 for two processes")
-    options.part = tuple(map(int, options.part.split("/")))
-    if any(seed < 0 for seed in options.seed):
-        raise InputError("--seed takes whole numbers from 0")
+    options.part = part
+    if not all(0 <= seed < 2**63 for seed in options.seed):
+        raise InputError("--seed takes whole numbers from 0 to 2^63 - 1")
+    if options.workers < 0:
+        raise InputError(f"--workers is {options.workers}, expected 0 or more")
     valid_name(options.config.dataset, "dataset")
     return options
 

@@ -124,7 +124,7 @@ def train(folder, run, images, options, here, bar, stop):
                                  resolution=resolution(config, epoch), workers=options.workers)
         for (chosen, _), pixels in zip(plan, batches):
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(config, (record.step + 1) / steps)
+                group["lr"] = learning_rate(config, (record.step + 0.5) / steps)
             record.add(update(model, optimiser, pixels, outputs[chosen].to(here.device), config))
             bar.update()
             if here.any(bool(stop)):
@@ -150,7 +150,7 @@ def update(model, optimiser, pixels, outputs, config):
 
 
 def learning_rate(config, epoch):
-    """Return the learning rate of the step that ends at `epoch` (a fraction): linear warm-up, linear decay to 0."""
+    """Return the learning rate at `epoch` (a fraction, that of the middle of a step): linear warm-up and decay to 0."""
     rise = epoch / config.warmup_epochs if config.warmup_epochs else 1.0
     return config.learning_rate * min(rise, (config.epochs - epoch) / (config.epochs - config.warmup_epochs), 1.0)
 

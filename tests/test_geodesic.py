@@ -1,0 +1,194 @@
+"""Geodesics: what lies on a great circle is found there, and projecting agrees with a general minimiser."""
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.optimize import minimize_scalar
+from synthetic import labels_of, random_models, training
+
+from info_geometry import geodesic, predictions
+from info_geometry.files import InputError
+
+OBJECTIVES = geodesic.OBJECTIVES
+
+
+def angle(P, Q):
+    """Return the angles of the square roots of probabilities (..., C), precise for small ones."""
+    return 2 * np.arcsin(np.minimum(np.linalg.norm(np.sqrt(P) - np.sqrt(Q), axis=-1) / 2, 1))
+
+
+def ignorance_and_truth(labels, C):
+    return np.full((len(labels), C), 1 / C), np.eye(C)[labels]
+
+
+@pytest.fixture(params=[0.05, 1.0], ids=["spiky", "flat"])
+def pair(request):
+    rng = np.random.default_rng(0)
+    return random_models(rng, 2, 30, 5, request.param)
+
+
+def test_end_points(pair):
+    P, Q = pair
+    np.testing.assert_allclose(geodesic.interpolate(P, Q, 0), P, atol=1e-14)
+    np.testing.assert_allclose(geodesic.interpolate(P, Q, 1), Q, atol=1e-14)
+    np.testing.assert_allclose(geodesic.interpolate(P, Q, 0.3), geodesic.interpolate(Q, P, 0.7), atol=1e-14)
+
+
+def test_points_are_probabilities_at_equal_angles(pair):
+    P, Q = pair
+    s = np.linspace(0, 1, 11)
+    points = geodesic.interpolate(P, Q, s[:, None])  # (11, 30, 5)
+    np.testing.assert_allclose(points.sum(axis=2), 1, atol=1e-9)
+    assert points.min() >= 0
+    np.testing.assert_allclose(angle(points[0], points), s[:, None] * angle(P, Q), atol=1e-7)
+    np.testing.assert_allclose(angle(points[:-1], points[1:]), np.broadcast_to(angle(P, Q) / 10, (10, 30)), atol=1e-7)
+
+
+def test_interpolation_of_an_interpolation(pair):
+    P, Q = pair
+    middle = geodesic.interpolate(P, Q, 0.6)
+    np.testing.assert_allclose(geodesic.interpolate(P, middle, 0.5), geodesic.interpolate(P, Q, 0.3), atol=1e-9)
+    np.testing.assert_allclose(geodesic.interpolate(middle, Q, 0.25), geodesic.interpolate(P, Q, 0.7), atol=1e-9)
+
+
+def test_one_parameter_for_each_sample(pair):
+    P, Q = pair
+    s = np.linspace(0, 1, 30)
+    points = geodesic.interpolate(P, Q, s)
+    for n in (0, 7, 29):
+        np.testing.assert_allclose(points[n], geodesic.interpolate(P[n], Q[n], s[n]), atol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("size", [0, 1e-16, 1e-12, 1e-8, 1e-5, 9e-5, 1.1e-4, 1e-3])
+def test_models_that_are_nearly_the_same(size, dtype):
+    rng = np.random.default_rng(1)
+    p = np.sqrt(rng.dirichlet(np.ones(6), 20))
+    q = p + size * rng.standard_normal((20, 6))
+    p, q = (x.astype(dtype) / np.linalg.norm(x.astype(dtype), axis=1, keepdims=True) for x in (p, q))
+    points = geodesic.interpolate_roots(p, q, np.linspace(0, 1, 5)[:, None])
+    assert points.dtype == dtype and np.isfinite(points).all()
+    rounding = 1e-8 + 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(np.linalg.norm(points, axis=2), 1, atol=rounding)
+    np.testing.assert_allclose(points[2], (p + q) / np.linalg.norm(p + q, axis=1, keepdims=True), atol=rounding)
+
+
+def test_orthogonal_models():
+    middle = geodesic.interpolate([[1.0, 0.0]], [[0.0, 1.0]], 0.5)
+    np.testing.assert_allclose(middle, [[0.5, 0.5]], atol=1e-15)
+    with pytest.raises(InputError, match=r"cannot interpolate between shapes \(1, 2\) and \(2,\)"):
+        geodesic.interpolate([[1.0, 0.0]], [0.0, 1.0], 0.5)
+
+
+weights = hnp.arrays(np.float64, (2, 4), elements=st.one_of(st.just(0.0), st.just(1.0), st.floats(1e-9, 1)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(weights, st.floats(0, 1))
+def test_any_point_divides_the_angle(array, s):
+    array[array.sum(axis=1) == 0, 0] = 1
+    P, Q = array / array.sum(axis=1, keepdims=True)
+    point = geodesic.interpolate(P, Q, s)
+    assert point.min() >= 0 and point.sum() == pytest.approx(1, abs=1e-8)
+    assert angle(P, point) == pytest.approx(s * angle(P, Q), abs=1e-7)
+
+
+# --- progress -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("C", [2, 3, 10, 1000])
+def test_points_of_the_geodesic_have_their_parameter_as_progress(C, objective):
+    labels, s = labels_of(30, C), np.linspace(0, 1, 17)
+    models = geodesic.interpolate(*ignorance_and_truth(labels, C), s[:, None])
+    np.testing.assert_allclose(geodesic.progress(models, labels, objective), s, atol=3e-7)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_progress_of_ignorance_and_truth(objective):
+    labels = labels_of(40, 7)
+    ignorance, truth = ignorance_and_truth(labels, 7)
+    assert geodesic.progress(ignorance, labels, objective) == pytest.approx([0], abs=1e-7)
+    assert geodesic.progress(truth, labels, objective) == pytest.approx([1], abs=1e-7)
+    wrong = np.eye(7)[(labels + 1) % 7]
+    assert geodesic.progress(wrong, labels, objective) == pytest.approx([0], abs=1e-7), "the end nearest to it"
+
+
+def distance_to_the_geodesic(s, P, labels, objective):
+    """Return the objective in float64 from the points of the geodesic themselves, not from two scalars."""
+    gamma = geodesic.interpolate(*ignorance_and_truth(labels, P.shape[1]), s)
+    cosine = np.sqrt(gamma * P).sum(axis=1)
+    if objective == "angle":
+        return np.arccos(np.minimum(cosine, 1)).mean()
+    return -np.log(np.maximum(cosine, 1e-6)).mean()
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("name", ["random", "training", "spiky"])
+@pytest.mark.parametrize("C", [2, 10, 100])
+def test_progress_agrees_with_a_general_minimiser(name, C, objective):
+    rng = np.random.default_rng(2)
+    labels = labels_of(61, C)  # an odd number: with 2 classes the mean angle is least at the median of the samples
+    models = {"random": lambda: random_models(rng, 8, 61, C, 1.0), "training": lambda: training(rng, labels, C),
+              "spiky": lambda: random_models(rng, 8, 61, C, 0.05)}[name]()
+    found = geodesic.progress(models, labels, objective)
+    for P, s in zip(models, found):
+        best = minimize_scalar(distance_to_the_geodesic, bounds=(0, 1), args=(P, labels, objective), method="bounded",
+                               options={"xatol": 1e-10})
+        assert s == pytest.approx(best.x, abs=1e-6)
+        assert distance_to_the_geodesic(s, P, labels, objective) <= best.fun + 1e-9
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_progress_is_the_least_distance_on_a_fine_grid(objective):
+    rng, labels = np.random.default_rng(3), labels_of(20, 4)
+    models = np.concatenate([random_models(rng, 10, 20, 4, 0.05), training(rng, labels, 4)])
+    for P, s in zip(models, geodesic.progress(models, labels, objective)):
+        grid = [distance_to_the_geodesic(x, P, labels, objective) for x in np.linspace(0, 1, 301)]
+        assert distance_to_the_geodesic(s, P, labels, objective) <= min(grid) + 1e-7
+
+
+def test_progress_grows_in_training_and_the_order_of_samples_does_not_matter():
+    rng, labels = np.random.default_rng(4), labels_of(50, 6)
+    models = training(rng, labels, 6, T=12)
+    progress = geodesic.progress(models, labels)
+    assert progress[0] < 0.1 and progress[-1] > 0.5 and (np.diff(progress) > 0).all()
+    order, names = rng.permutation(50), rng.permutation(6)
+    np.testing.assert_allclose(geodesic.progress(models[:, order], labels[order]), progress, atol=1e-6)
+    renamed = np.empty_like(models)
+    renamed[:, :, names] = models
+    np.testing.assert_allclose(geodesic.progress(renamed, names[labels]), progress, atol=1e-6)
+
+
+def test_arrays_files_and_blocks_of_any_size_agree(tmp_path, monkeypatch):
+    rng, labels = np.random.default_rng(5), labels_of(50, 6)
+    models = training(rng, labels, 6)
+    predictions.write(tmp_path / "a.h5", models, labels=labels)
+    trajectory = predictions.open_trajectory(tmp_path / "a.h5")
+    stored = np.sqrt(models).astype(np.float16).astype(float) ** 2
+    expected = geodesic.progress(stored / stored.sum(axis=2, keepdims=True), labels)
+    np.testing.assert_allclose(geodesic.progress(trajectory, labels), expected, atol=1e-5)
+    np.testing.assert_allclose(geodesic.progress(models, labels), expected, atol=1e-4)
+    one = [geodesic.progress(P, labels)[0] for P in models]
+    np.testing.assert_allclose(one, geodesic.progress(models, labels), atol=1e-6)
+    monkeypatch.setattr(geodesic, "BLOCK_BYTES", 1)
+    np.testing.assert_allclose(geodesic.progress(trajectory, labels), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("labels, message", [
+    (labels_of(19, 4), r"expected 20 integer labels, found an array \(19,\)"),
+    (labels_of(20, 4) / 1, "expected 20 integer labels"),
+    (labels_of(20, 4) + 1, r"labels reach from 1 to 4, expected 0\.\.3"),
+    (labels_of(20, 4) - 1, "labels reach from -1"),
+])
+def test_bad_labels(labels, message):
+    with pytest.raises(InputError, match=message):
+        geodesic.progress(random_models(np.random.default_rng(0), 2, 20, 4), labels)
+
+
+def test_bad_objective_and_a_single_class():
+    with pytest.raises(InputError, match="objective 'euclidean' is not one of angle, bhattacharyya"):
+        geodesic.progress(random_models(np.random.default_rng(0), 2, 20, 4), labels_of(20, 4), "euclidean")
+    with pytest.raises(InputError, match="progress needs at least 2 classes"):
+        geodesic.progress(np.ones((2, 3, 1)), [0, 0, 0])
