@@ -166,7 +166,8 @@ def main():
     parser.add_argument("--device", help="of the distances: cpu, cuda, ...; default: cuda where there is one")
     arguments = parser.parse_args()
     trajectories, name = runs.find(arguments)
-    runs.once(arguments.plots / name / ".inpca.json", [runs.identity(trajectories), str(arguments.predictions)],
+    inputs = [runs.identity(trajectories, arguments.predictions), str(arguments.predictions)]
+    runs.once(arguments.plots / name / ".inpca.json", inputs,
               lambda: embed_and_draw(trajectories, name, arguments), redo=arguments.redo)
 
 

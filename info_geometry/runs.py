@@ -59,10 +59,14 @@ def _source():
     return digest.hexdigest()
 
 
-def identity(trajectories):
+def identity(trajectories, folder):
     """Return what tells these files from others or other versions of them, without reading the predictions."""
-    return [[x.name, x.attributes.get("data_sha256") or x.path.stat().st_mtime_ns, x.path.stat().st_size]
-            for x in trajectories]
+    found = []
+    for x in trajectories:
+        known = labels(x, folder)
+        found.append([x.name, x.attributes.get("data_sha256") or x.path.stat().st_mtime_ns, x.path.stat().st_size,
+                      None if known is None else predictions.fingerprint(known)])
+    return found
 
 
 def find(arguments):

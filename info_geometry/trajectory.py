@@ -175,7 +175,7 @@ def main():
     arguments = parser.parse_args()
     trajectories, name = runs.find(arguments)
     folder = arguments.plots / name
-    runs.once(folder / ".trajectory.json", [runs.identity(trajectories), arguments.objective],
+    runs.once(folder / ".trajectory.json", [runs.identity(trajectories, arguments.predictions), arguments.objective],
               lambda: compare_and_draw(trajectories, arguments, folder), redo=arguments.redo)
 
 

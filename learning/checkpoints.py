@@ -7,7 +7,9 @@
         last.pth             everything needed to go on
 """
 import importlib.metadata
+import io
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -52,7 +54,11 @@ def read_run(folder):
     """Return what run.json holds, or None if the run was never started."""
     path = Path(folder) / "run.json"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        run = json.loads(path.read_text(encoding="utf-8"))
+        absent = {"config", "schedule", "seed", "steps_per_epoch", "task"} - set(run if isinstance(run, dict) else ())
+        if absent:
+            raise ValueError(f"it has no {', '.join(sorted(absent))}")
+        return run
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
@@ -60,12 +66,12 @@ def read_run(folder):
 
 
 def start_run(folder, run):
-    """Write run.json, or check that the run there was started with the same settings.
+    """Write run.json, or check that the run there was trained with the same settings.
 
     Raises InputError with the keys that differ.
     """
     there, run = read_run(folder), json.loads(json.dumps(run))
-    if there is None:
+    if there is None or not any((Path(folder) / "ckpt").glob("*.pth")):  # not there, or nothing came of it
         write_text(Path(folder) / "run.json", json.dumps(run, indent=1) + "\n")
         return
     flat = [{**x["config"], **{key: value for key, value in x.items() if key not in ("config", "versions")}}
@@ -89,8 +95,10 @@ def save_weights(path, network):
 
 def save(path, content):
     """Write tensors and plain values atomically."""
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        torch.save(content, file)
+    buffer = io.BytesIO()  # written to a file, torch hides that the disk is full
+    torch.save(content, buffer)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
 
 
 def load(path):
@@ -113,9 +121,10 @@ def load(path):
     except Exception as error:  # a damaged archive makes torch raise almost anything
         first = (str(error).splitlines() or [""])[0]
         if "Unsupported" in str(error) or "weights_only" in str(error) or "GLOBAL" in str(error):
-            detail = next((line.strip() for line in str(error).splitlines() if "GLOBAL" in line), first)
-            raise InputError(f"{path} contains pickled objects ({detail}). Only tensors and plain values are "
-                             "loaded") from None
+            found = re.search(r"GLOBAL ([\w.]+)", str(error))
+            what = found.group(1) if found else first
+            raise InputError(f"{path} contains pickled objects ({what}). Only tensors and plain values are loaded."
+                             ) from None
         raise InputError(f"{path} is not a complete checkpoint ({first}); delete it and train again") from error
 
 
@@ -125,20 +134,21 @@ def load_weights(path, network):
     Raises InputError with the first keys and the heads that do not fit, or the first weight that is not finite.
     """
     content = load(path)
-    if not isinstance(content, dict) or not all(isinstance(value, torch.Tensor) for value in content.values()):
+    if not isinstance(content, dict) or not all(isinstance(key, str) and isinstance(value, torch.Tensor)
+                                                for key, value in content.items()):
         raise InputError(f"{path} holds no weights; expected a dictionary of tensors")
     state = {}
     for key, value in content.items():
-        for prefix in ("module.", "_orig_mod."):
-            key = key.removeprefix(prefix)
+        key = re.sub(r"^(module\.|_orig_mod\.)+", "", key)
         state[key] = value
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise InputError(f"{path}: {int((~torch.isfinite(value)).sum())} non-finite values in {key}")
     expected = network.state_dict()
     absent, extra = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
     shapes = [f"{key} {tuple(state[key].shape)}, expected {tuple(expected[key].shape)}"
-              for key in expected.keys() & state.keys() if state[key].shape != expected[key].shape]
+              for key in sorted(expected.keys() & state.keys(), key=lambda key: (not key.startswith("head."), key))
+              if state[key].shape != expected[key].shape]
     if absent or extra or shapes:
         raise InputError(f"{path} does not fit the network: missing {absent[:3] or 'none'}, unexpected "
-                         f"{extra[:3] or 'none'}, other shapes {sorted(shapes)[:3] or 'none'}")
+                         f"{extra[:3] or 'none'}, other shapes {shapes[:3] or 'none'}")
     network.load_state_dict(state, strict=True)

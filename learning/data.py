@@ -9,13 +9,17 @@ run can be resumed at any step and does not depend on the number of processes th
 """
 import gzip
 import math
+import os
+import shutil
+import zlib
+from http.client import HTTPException
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
-from info_geometry.files import InputError
+from info_geometry.files import InputError, lock
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 EVALUATION_SPLIT = {"digits": "test", "fashion": "test", "cifar10": "test", "cifar100": "test", "imagenet": "val"}
@@ -111,15 +115,28 @@ def _fashion(dataset, split, folder):
     places = [folder / "FashionMNIST" / "raw", folder, DEBIAN_FASHION]
     place = next((p for p in places if all(_either(p / name) for name in names)), None)
     if place is None:
-        import torchvision
-
         place = places[0]
-        _download(torchvision.datasets.FashionMNIST, folder, f"put {' and '.join(names)} (or .gz) into {place}")
+        _download("FashionMNIST", folder, f"put {' and '.join(names)} (or .gz) into {place}",
+                  lambda: all(_either(place / name) for name in names) or _fetch_fashion(folder / ".download", place))
     pixels, labels = (_idx(_either(place / name) or place / name) for name in names)
-    if pixels.shape[1:] != (28, 28) or labels.shape != pixels.shape[:1] or labels.max() > 9:
+    if pixels.shape[1:] != (28, 28) or labels.shape != pixels.shape[:1] or not labels.size or labels.max() > 9:
         raise InputError(f"{place}: {names[0]} and {names[1]} are not Fashion-MNIST "
                          f"(shapes {pixels.shape} and {labels.shape})")
     return TensorImages(torch.from_numpy(pixels)[:, None], labels, 10, [72.94], [90.02])
+
+
+def _fetch_fashion(staging, place):
+    """Move each file into its place when all are complete: other processes and later runs look for it there."""
+    import torchvision
+
+    shutil.rmtree(staging, ignore_errors=True)  # of a download that was killed
+    try:
+        torchvision.datasets.FashionMNIST(staging, download=True)
+        place.mkdir(parents=True, exist_ok=True)
+        for path in (staging / "FashionMNIST" / "raw").glob("*.gz"):
+            os.replace(path, place / path.name)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _either(path):
@@ -131,9 +148,11 @@ def _idx(path):
     """Return the array of bytes in an IDX file (the format of MNIST), compressed or not."""
     try:
         raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        if raw[:3] != b"\0\0\x08":
+            raise ValueError("it does not begin as one of bytes does")
         shape = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
         return np.frombuffer(raw, np.uint8, offset=4 + 4 * len(shape)).reshape(shape).copy()
-    except (OSError, EOFError, ValueError, IndexError) as error:
+    except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
         raise InputError(f"{path} is not a complete IDX file ({error}); delete it and get it again") from None
 
 
@@ -141,18 +160,23 @@ def _cifar(dataset, split, folder):
     import torchvision
 
     kind = {"cifar10": torchvision.datasets.CIFAR10, "cifar100": torchvision.datasets.CIFAR100}[dataset]
-    images = _download(kind, folder, f"unpack {kind.filename} into {folder}", train=split == "train")
+    try:
+        images = kind(folder, train=split == "train", download=False)
+    except RuntimeError:  # not there, or not whole
+        images = _download(kind.__name__, folder, f"unpack {kind.filename} into {folder}",
+                           lambda: kind(folder, train=split == "train", download=True))
     pixels = torch.from_numpy(np.ascontiguousarray(images.data)).permute(0, 3, 1, 2).contiguous()
     return TensorImages(pixels, images.targets, len(images.classes), [125.3, 123.0, 113.9], [63.0, 62.1, 66.7])
 
 
-def _download(kind, folder, advice, **options):
-    """Return a torchvision data set from folder, downloaded (torchvision verifies checksums) where it is not there."""
+def _download(name, folder, advice, fetch):
+    """Return fetch(), which downloads (torchvision verifies checksums), in one process after the other."""
     try:
-        return kind(folder, download=True, **options)
-    except (OSError, RuntimeError) as error:
+        with lock(folder / ".download.lock", f"{name} in {folder}", wait=True):
+            return fetch()
+    except (OSError, RuntimeError, HTTPException) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{kind.__name__} is not in {folder} and cannot be downloaded ({first}); {advice}") from None
+        raise InputError(f"{name} is not in {folder} and cannot be downloaded ({first}); {advice}") from None
 
 
 def _imagenet(dataset, split, folder):
@@ -188,8 +212,11 @@ class FolderImages:
                    for indices, key in plan)
         files = _Files(self, resolution or self.size, augmentation)
         loader = torch.utils.data.DataLoader(files, batch_sampler=_Batches(sampler), num_workers=workers,
+                                             collate_fn=_stack_or_message,
                                              pin_memory=torch.device(device).type == "cuda")
         for images in loader:
+            if isinstance(images, str):
+                raise InputError(images)
             yield images.to(device, non_blocking=True)
 
 
@@ -203,8 +230,16 @@ class _Batches(torch.utils.data.Sampler):
         return iter(self._lists)
 
 
+def _stack_or_message(images):
+    """Return images (B, 3, H, W), or the first message among them."""
+    return next((image for image in images if isinstance(image, str)), None) or torch.stack(images)
+
+
 class _Files(torch.utils.data.Dataset):
-    """Decoded, transformed images for (index, key): key is the seed of the augmentation, None for evaluation."""
+    """Decoded, transformed images for (index, key): key is the seed of the augmentation, None for evaluation.
+
+    A file that is no image gives a message: an exception would arrive with the traceback of the process that loads.
+    """
 
     def __init__(self, images, resolution, augmentation):
         from torchvision.transforms import v2
@@ -222,8 +257,8 @@ class _Files(torch.utils.data.Dataset):
         try:
             with Image.open(self._paths[index]) as image:
                 image = image.convert("RGB")
-        except (OSError, SyntaxError) as error:
-            raise InputError(f"{self._paths[index]}: not a readable image ({error}); replace or remove it") from None
+        except Exception as error:  # damaged files make Pillow raise almost anything
+            return f"{self._paths[index]}: not a readable image ({' '.join(str(error).split())}); replace or remove it"
         if key is None:
             return self._plain(image)
         with torch.random.fork_rng(devices=[]):

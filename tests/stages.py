@@ -17,9 +17,9 @@ from info_geometry.files import ROOT
 TRAIN = "supervised_imagenet/01_training/train_imagenet.py"
 STORE = "supervised_imagenet/02_imprinting/store_predictions.py"
 SERVER = multiprocessing.get_context("forkserver")
-SERVER.set_forkserver_preload(["torch", "torchvision.transforms.v2", "sklearn.datasets", "h5py", "tqdm", "learning.data",
-                               "learning.networks", "learning.checkpoints", "learning.imprint", "learning.distributed",
-                               "info_geometry.predictions"])
+SERVER.set_forkserver_preload(["torch", "torchvision.transforms.v2", "sklearn.datasets", "h5py", "tqdm",
+                               "learning.data", "learning.networks", "learning.checkpoints", "learning.imprint",
+                               "learning.distributed", "info_geometry.predictions"])
 
 # A run of digits that takes about a second: 298 steps in 2 epochs, 12 checkpoints.
 SMALL = {"epochs": 2, "warmup_epochs": 0.5, "batch_size": 8, "checkpoints": 12}
@@ -39,11 +39,12 @@ class Stage:
     def __init__(self, path, folder, *arguments, environment=None, file_size=None, **overrides):
         folder.mkdir(parents=True, exist_ok=True)
         self.output = folder / f"output_{time.monotonic_ns()}.txt"
-        words = [*map(str, arguments), "--checkpoints-folder", str(folder / "checkpoints"),
-                 "--predictions", str(folder / "predictions")]
+        words = ["--checkpoints-folder", str(folder / "checkpoints"), "--predictions", str(folder / "predictions"),
+                 *map(str, arguments)]
         words += [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
         with one_thread():  # the server inherits it, when it starts
-            self.process = SERVER.Process(target=_main, args=(path, words, str(self.output), environment or {}, file_size))
+            arguments = path, words, str(self.output), environment or {}, file_size
+            self.process = SERVER.Process(target=_main, args=arguments)
             self.process.start()
 
     def wait(self, timeout=120):

@@ -33,7 +33,7 @@ def write_runs(folder, dataset="toy", tasks=("all", "even"), seeds=(0, 1), N=60,
     for i, task in enumerate(tasks):
         direction = 2 * np.random.default_rng(i).standard_normal((N, C))
         for seed in seeds:
-            models = training(np.random.default_rng(100 * i + seed), labels, C, T, direction=direction)
+            models = training(np.random.default_rng([*dataset.encode(), i, seed]), labels, C, T, direction=direction)
             predictions.write(folder / f"{dataset}_{task}" / f"preds_{seed}.h5", models, labels=labels,
                               t=2.0 ** np.arange(T), t_name="step", task=task, seed=seed, dataset=dataset)
     return labels

@@ -14,6 +14,13 @@ from info_geometry import files
 from info_geometry.files import ROOT, InputError
 
 
+@pytest.fixture(autouse=True)
+def no_handlers_left(monkeypatch):
+    """Let commands that run in this process set up their log for the one test only."""
+    monkeypatch.setattr(files.log, "handlers", [])
+    monkeypatch.setattr(files.log, "level", files.log.level)
+
+
 def names(folder):
     return sorted(path.name for path in folder.iterdir())
 

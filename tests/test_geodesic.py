@@ -168,12 +168,12 @@ def test_arrays_files_and_blocks_of_any_size_agree(tmp_path, monkeypatch):
     trajectory = predictions.open_trajectory(tmp_path / "a.h5")
     stored = np.sqrt(models).astype(np.float16).astype(float) ** 2
     expected = geodesic.progress(stored / stored.sum(axis=2, keepdims=True), labels)
-    np.testing.assert_allclose(geodesic.progress(trajectory, labels), expected, atol=1e-5)
+    np.testing.assert_allclose(geodesic.progress(trajectory, labels), expected, atol=1e-6)
     np.testing.assert_allclose(geodesic.progress(models, labels), expected, atol=1e-4)
     one = [geodesic.progress(P, labels)[0] for P in models]
     np.testing.assert_allclose(one, geodesic.progress(models, labels), atol=1e-6)
     monkeypatch.setattr(geodesic, "BLOCK_BYTES", 1)
-    np.testing.assert_allclose(geodesic.progress(trajectory, labels), expected, atol=1e-5)
+    np.testing.assert_allclose(geodesic.progress(trajectory, labels), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("labels, message", [

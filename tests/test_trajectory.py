@@ -122,7 +122,7 @@ def test_length_is_that_of_the_way_back_and_of_the_parts(rng):
 
 
 def test_fine_path_is_at_least_as_long_as_the_geodesic(rng):
-    """The Fisher-Rao length, sqrt(2) times the Riemann length of a fine path, is 2 sqrt(mean angle^2) for a geodesic."""
+    """Fisher-Rao, sqrt(2) times the Riemann length of a fine path, is 2 sqrt(mean angle^2) for a geodesic."""
     corners = random_models(rng, 4, N, C, 1.0)
     s = np.linspace(0, 1, 40)[:, None]
     path = np.concatenate([geodesic.interpolate(P, Q, s) for P, Q in itertools.pairwise(corners)])

@@ -1,0 +1,88 @@
+"""Networks: shapes, sizes known from the papers, weights that follow from the seed, blurring that is one."""
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from info_geometry.files import InputError
+from learning import networks
+
+
+@pytest.mark.parametrize("name, channels, size, features", [
+    ("small_cnn", 1, 8, 64), ("small_cnn", 1, 28, 64), ("small_cnn", 3, 32, 64), ("wrn_16_4", 3, 32, 256),
+    ("resnet50_blurpool", 3, 64, 2048)])
+def test_body_gives_features_and_head_gives_outputs(name, channels, size, features):
+    network = networks.build(name, channels, size, 7, seed=0).eval()
+    images = torch.randn(2, channels, size, size)
+    with torch.inference_mode():
+        found = network.body(images)
+        assert found.shape == (2, features)
+        assert torch.equal(network(images), network.head(found)) and network(images).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name, channels, size", [("small_cnn", 1, 8), ("wrn_16_4", 3, 32)])
+def test_initial_weights_follow_from_the_seed_alone(name, channels, size):
+    before = torch.get_rng_state()
+    first = networks.build(name, channels, size, 10, seed=3).state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(99)
+    again, other = (networks.build(name, channels, size, 10, seed).state_dict() for seed in (3, 4))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert all(not torch.equal(first[key], other[key]) for key in first if first[key].ndim == 4)
+
+
+def test_body_does_not_depend_on_the_number_of_outputs():
+    one, other = (networks.build("small_cnn", 1, 8, outputs, seed=0).body.state_dict() for outputs in (3, 10))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def count(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_numbers_of_parameters():
+    assert abs(count(networks.build("wrn_16_4", 3, 32, 10, 0)) - 2.75e6) < 0.01e6  # Zagoruyko and Komodakis, table 5
+    assert count(networks.build("resnet50_blurpool", 3, 224, 1000, 0)) == 25_557_032  # torchvision's ResNet-50
+
+
+def test_normalisation_and_biases_do_not_decay():
+    network = networks.build("wrn_16_4", 3, 32, 10, 0)
+    decaying, others = networks.parameter_groups(network, 0.1)
+    assert (decaying["weight_decay"], others["weight_decay"]) == (0.1, 0.0)
+    expected = {id(module.weight) for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))}
+    assert {id(parameter) for parameter in decaying["params"]} == expected
+    assert {id(p) for p in network.parameters()} - expected == {id(parameter) for parameter in others["params"]}
+
+
+def test_blurring_is_a_binomial_filter_before_the_stride():
+    conv = nn.Conv2d(16, 5, 1, stride=2, bias=False)
+    blurred, x = networks._BlurredConv(conv), torch.randn(1, 16, 9, 9, dtype=torch.float64)
+    kernel, expected = (0.25, 0.5, 0.25), torch.zeros(1, 16, 9, 9, dtype=torch.float64)
+    padded = nn.functional.pad(x, [1] * 4)
+    for i, j in itertools.product(range(3), repeat=2):
+        expected += kernel[i] * kernel[j] * padded[..., i : i + 9, j : j + 9]
+    assert torch.allclose(blurred.double()(x), conv(expected), atol=1e-12)
+
+
+def test_blurring_hides_which_pixels_the_stride_keeps():
+    conv = nn.Conv2d(16, 4, 1, stride=2, bias=False)
+    chequered = (torch.arange(12)[:, None] + torch.arange(12)) % 2 * 2.0 - 1  # the highest frequency there is
+    images = torch.stack([chequered, chequered.roll(1, 0)]).expand(16, 2, 12, 12).transpose(0, 1)
+    plain, blurred = conv(images), networks._BlurredConv(conv)(images)[..., 1:-1, 1:-1]
+    assert torch.allclose(plain[0], -plain[1]) and plain.abs().max() > 0.1  # aliases to a constant of either sign
+    assert blurred.abs().max() < 1e-6
+
+
+def test_strided_convolutions_of_resnet_are_blurred():
+    body = networks.build("resnet50_blurpool", 3, 64, 10, 0).body
+    blurred = {id(module.conv) for module in body.modules() if isinstance(module, networks._BlurredConv)}
+    strided = {id(module) for module in body.modules() if isinstance(module, nn.Conv2d) and max(module.stride) > 1}
+    assert strided - blurred == {id(body.conv1)} and blurred < strided and len(blurred) == 6
+
+
+def test_what_cannot_be_built():
+    with pytest.raises(InputError, match="unknown network 'resnet'; there are small_cnn, wrn_16_4, resnet50_blurpool"):
+        networks.build("resnet", 3, 32, 10, 0)
+    with pytest.raises(InputError, match="takes images of 3 channels, not 1"):
+        networks.build("resnet50_blurpool", 1, 28, 10, 0)
