@@ -25,7 +25,7 @@ class InputError(Exception):
 
 def command(main):
     """Run the main function of a command: a message instead of a traceback, and a non-zero exit code when it fails."""
-    log.addHandler(logging.StreamHandler())
+    log.handlers = [logging.StreamHandler()]
     log.setLevel(logging.INFO)
     try:
         code = main() or 0
