@@ -164,7 +164,12 @@ def arguments(description, configs):
 
 
 def _find(config, configs):
-    return configs / f"{config}.yaml" if (configs / f"{config}.yaml").is_file() else Path(config)
+    named = {path.stem: path for path in sorted(configs.glob("*.yaml"))}
+    if config not in named and not Path(config).exists():
+        near = difflib.get_close_matches(config, named, n=1)
+        raise InputError(f"{config}: no such file" + (f"; did you mean {near[0]}?" if near else
+                                                     f", and none of the configurations {', '.join(named)}"))
+    return named.get(config, Path(config))
 
 
 def _overrides(words):

@@ -39,6 +39,10 @@ def processes(device=None):
     """Yield the Processes that torchrun started (gloo on CPU, nccl on CUDA), or the only one."""
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
     cuda = torch.cuda.is_available()
+    try:
+        torch.device(device or "cpu")
+    except RuntimeError as error:
+        raise InputError(f"--device {device}: {str(error).splitlines()[0]}") from None
     if device and device.startswith("cuda") and not cuda:
         raise InputError(f"--device {device}: no CUDA GPU is visible to torch; leave --device out to use the CPU")
     device = device or ("cuda" if cuda else "cpu")

@@ -78,6 +78,7 @@ def _main(path, words, output, environment, file_size):
     descriptor = os.open(output, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(descriptor, stream)
+    multiprocessing.set_start_method("fork", force=True)  # as a process of a shell would
     os.environ.update(environment)
     if file_size:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_size, file_size))

@@ -166,7 +166,7 @@ def test_default_paths_do_not_depend_on_the_working_directory(monkeypatch, tmp_p
 
 
 @pytest.mark.parametrize("words, message", [
-    (["nowhere"], "nowhere: cannot be read"),
+    (["nowhere"], "nowhere: no such file, and none of the configurations"),
     (["digits", "--epoch", "3"], "unknown key --epoch; did you mean --epochs?"),
     (["digits", "--epochs"], "expected --key value"),
     (["digits", "--epochs", "three"], "--epochs is 'three'"),

@@ -67,7 +67,7 @@ def describe(task, seed, images, config):
     """Return what determines a run, as it is kept in run.json."""
     from learning import checkpoints, data
 
-    samples = int(np.isin(targets_of(task, images), task.classes).sum())
+    samples = int(np.isin(targets_of(vars(task), images), task.classes).sum())
     steps = data.steps_per_epoch(samples, config.batch_size)
     return {"name": task.run, "task": vars(task), "seed": seed, "config": vars(config), "samples": samples,
             "class_names": images.class_names, "steps_per_epoch": steps,
@@ -76,7 +76,7 @@ def describe(task, seed, images, config):
 
 def targets_of(task, images):
     """Return the class (N,) that each training image counts as in a task."""
-    return random_labels(len(images.labels), images.classes) if task.random_labels else images.labels
+    return random_labels(len(images.labels), images.classes) if task["random_labels"] else images.labels
 
 
 def train_or_skip(run, images, options, here, bar, stop):
@@ -104,7 +104,7 @@ def train(folder, run, images, options, here, bar, stop):
     from learning import data, networks
 
     config, seed, steps, classes = options.config, run["seed"], run["steps_per_epoch"], run["task"]["classes"]
-    targets = targets_of(load_task(config.dataset, run["task"]["name"], images.class_names), images)
+    targets = targets_of(run["task"], images)
     indices = np.flatnonzero(np.isin(targets, classes))
     outputs = torch.from_numpy(np.searchsorted(classes, targets))  # output k stands for the k-th class of the task
     if min(config.batch_size, len(indices)) % here.world or len(np.unique(targets[indices])) < len(classes):

@@ -8,9 +8,12 @@ schedule.  One forward pass a checkpoint gives features, prototypes and probabil
 
 The same command again skips what is complete.  A run of digits takes 1 second and one of fashion 15 on one CPU core.
 """
+import json
 import shutil
 import sys
 from pathlib import Path
+
+import numpy as np
 
 from info_geometry import predictions
 from info_geometry.files import InputError, command, lock, remove_orphans
@@ -28,9 +31,11 @@ def main():
     counts = {"done": 0, "skipped (already complete)": 0, "failed": 0}
     with distributed.processes(options.device) as here:
         images = data.load(options.config.dataset, split, options.data)
+        check_published_labels(images, options, split)
         tasks = [load_task(options.config.dataset, name, images.class_names) for name in options.task]
         runs = [(task.run, seed) for task in tasks for seed in options.seed]
-        runs = runs[options.part[0] :: options.part[1]]
+        # under torchrun each process takes its part of this part
+        runs = runs[options.part[0] :: options.part[1]][here.rank :: here.world]
         with tqdm(total=len(runs), unit=" runs", position=options.part[0], leave=False, disable=None) as bar:
             for name, seed in runs:
                 bar.set_description(f"{name} seed {seed}")
@@ -65,7 +70,10 @@ def store_or_skip(name, seed, images, split, options, device):
         if absent:
             names = ", ".join(checkpoints.name(step, run["steps_per_epoch"]) for step in absent[:3])
             raise InputError(f"{folder}: {len(absent)} of {len(run['schedule'])} checkpoints missing ({names}, ...); "
-                             "training did not finish: run 01_training again")
+                             f"training did not finish{reached(folder)}: run 01_training again")
+        if run.get("class_names") != images.class_names:
+            raise InputError(f"{folder} was trained on other class folders than those in {images.root}; training and "
+                             "evaluation need the same ones")
         if remove_orphans(target.parent, target.name):
             print(f"{name} seed {seed}: redoing (found an unfinished write)", flush=True)
         check_space(target, len(run["schedule"]) * len(images.labels) * images.classes * 2)
@@ -73,6 +81,13 @@ def store_or_skip(name, seed, images, split, options, device):
                           t=[step / run["steps_per_epoch"] for step in run["schedule"]], t_name="epoch",
                           split=split, **attributes(run))
     return "done"
+
+
+def reached(folder):
+    """Return how far the log of a run says that it came."""
+    log = folder / "log.jsonl"
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+    return f" (it is at epoch {json.loads(lines[-1])['epoch']:.2f})" if lines and lines[-1].endswith("}") else ""
 
 
 def imprinted(folder, run, images, options, device):
@@ -95,6 +110,21 @@ def attributes(run):
     """Return what the prediction file says of the run it was made from."""
     return {"dataset": run["config"]["dataset"], "task": run["task"]["name"], "classes": run["task"]["classes"],
             "seed": run["seed"], "config": run["config"]}
+
+
+def check_published_labels(images, options, split):
+    """Raise InputError if published labels are there and the data here are not in their order."""
+    path = options.predictions / "labels" / f"{options.config.dataset}_{split}_labels.npy"
+    if not path.exists():
+        return
+    try:
+        labels = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is not an array of labels ({error})") from None
+    if labels.shape != images.labels.shape or (labels != images.labels).any():
+        raise InputError(f"{path}: {labels.size} labels of {len(np.unique(labels))} classes, but {options.data} holds "
+                         f"{len(images.labels)} samples of {images.classes} classes, or in another order; predictions "
+                         "could not be compared with the published ones: complete the data or remove the label file")
 
 
 def check_same(target, run, folder, images):
