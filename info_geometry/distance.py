@@ -36,8 +36,8 @@ def pairwise(trajectories, *, device=None, block=None, floor=FLOOR, dtype=None, 
 
     trajectories: arrays of probabilities (T, N, C) or (N, C), or opened files; M is the sum of their T.
     device: of the computation, by default CUDA where there is one.  block: samples read at once; results do not
-    depend on it.  dtype: of roots and products, by default float64 on the CPU and float32 on CUDA; logarithms are always
-    summed in float64.  float32 moves a distance by about 1e-7, however small it is.  progress: show a bar.
+    depend on it.  dtype: of roots and products, by default float64 on the CPU and float32 on CUDA, which moves a
+    distance by about 1e-7, however small it is; logarithms are always summed in float64.  progress: show a bar.
 
     The result is symmetric and its diagonal is zero.  Rows are renormalised exactly: for unnormalised roots a, b
     the log-affinity of the normalised ones is log<a, b> - (log<a, a> + log<b, b>) / 2, which is why half the two

@@ -65,6 +65,19 @@ class Config:
         if self.warmup_epochs >= self.epochs:
             raise InputError(f"warmup_epochs is {self.warmup_epochs}, expected less than epochs ({self.epochs})")
 
+    def learning_rate_at(self, epoch):
+        """Return the learning rate at `epoch`, a fraction: that of the middle of a step."""
+        rise = epoch / self.warmup_epochs if self.warmup_epochs else 1.0
+        return self.learning_rate * min(rise, (self.epochs - epoch) / (self.epochs - self.warmup_epochs), 1.0)
+
+    def resolution_at(self, epoch):
+        """Return the side of training images in an epoch, a multiple of 32 while it grows; 0: as the images are."""
+        if not self.final_resolution or epoch <= self.grow_from:
+            return self.resolution
+        part = min(1.0, (epoch - self.grow_from) / max(1, self.grow_until - self.grow_from))
+        return round((self.resolution + part * (self.final_resolution - self.resolution)) / 32) * 32
+
+
 
 def read(path, cls=Config, overrides=()):
     """Return the configuration in a YAML file as a `cls`, with overrides [(key, text)] from the command line.

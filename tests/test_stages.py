@@ -21,6 +21,7 @@ from stages import SMALL, STORE, TRAIN, Stage, done, run, until
 from info_geometry import files, predictions
 from info_geometry.files import ROOT, InputError
 from learning import checkpoints, data, networks, tasks
+from learning.config import Config
 
 BIRDS_AND_DOGS = ["n01514668", "n01530575", "n01531178", "n02085620", "n02088364", "n02099601"]
 TINY = {"epochs": 1, "warmup_epochs": 0, "batch_size": 400, "checkpoints": 3}  # 2 steps
@@ -378,7 +379,7 @@ def test_class_without_training_images(monkeypatch, tmp_path, capsys):
     keep = torch.from_numpy(digits.labels != 4)
     without = data.TensorImages(digits.pixels[keep], digits.labels[keep.numpy()], 10, [0.0], [1.0])
     code, _, error = main(monkeypatch, TRAIN, tmp_path, "digits", "--task", "even", images={"train": without}, **TINY)
-    assert code == 1 and "4 of 5 classes have images" in error
+    assert code == 1 and "1 of 5 classes have no training images" in error
     code, out, _ = main(monkeypatch, TRAIN, tmp_path, "digits", "--task", "even", images={"train": digits}, **TINY)
     assert code == 0 and "1 done" in out  # the failure left nothing in the way
     with_none = {"test": data.TensorImages(without.pixels, without.labels, 10, [0.0], [1.0])}
@@ -391,7 +392,7 @@ def test_batches_that_processes_cannot_share(tmp_path):
     pair = together(tmp_path, "digits", **{**TINY, "batch_size": 401})
     outcomes = [stage.wait() for stage in pair]
     assert all(code not in (0, 75) for code, _ in outcomes)
-    assert any("batches of 401 images for 2 processes" in text for _, text in outcomes)
+    assert any("batches of 401 images cannot be divided evenly among 2 processes" in text for _, text in outcomes)
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -543,13 +544,13 @@ def settings(**changes):
 
 
 def test_learning_rate_rises_and_falls_linearly():
-    rate = stages.script(TRAIN).learning_rate
+    rate = Config.learning_rate_at
     assert [rate(settings(), epoch) for epoch in (0, 1, 2, 6, 10)] == [0, 1, 2, 1, 0]
     assert [rate(settings(warmup_epochs=0.0), epoch) for epoch in (0, 5, 10)] == [2, 1, 0]
 
 
 def test_images_grow_in_steps_of_32():
-    side = stages.script(TRAIN).resolution
+    side = Config.resolution_at
     assert [side(settings(), epoch) for epoch in range(10)] == [160] * 6 + [192] * 4
     assert {side(settings(final_resolution=0), epoch) for epoch in range(10)} == {160}
     assert side(settings(grow_from=4, grow_until=4), 5) == 192

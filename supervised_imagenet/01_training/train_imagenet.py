@@ -13,15 +13,13 @@ scheduler can requeue.  Everything random in a run comes from its seed: initial 
 A run of digits takes about 3 seconds and one of fashion 30 on one CPU core.
 """
 import contextlib
-import json
 import signal
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
-from info_geometry.files import InputError, command, lock, remove_orphans, write_text
+from info_geometry.files import InputError, command, lock, remove_orphans
 from learning.config import arguments
 from learning.tasks import load as load_task
 from learning.tasks import random_labels
@@ -102,15 +100,18 @@ def train(folder, run, images, options, here, bar, stop):
     import torch
 
     from learning import data, networks
+    from learning.record import Record
 
     config, seed, steps, classes = options.config, run["seed"], run["steps_per_epoch"], run["task"]["classes"]
     targets = targets_of(run["task"], images)
     indices = np.flatnonzero(np.isin(targets, classes))
     outputs = torch.from_numpy(np.searchsorted(classes, targets))  # output k stands for the k-th class of the task
-    if min(config.batch_size, len(indices)) % here.world or len(np.unique(targets[indices])) < len(classes):
-        raise InputError(f"{run['name']}: batches of {min(config.batch_size, len(indices))} images for {here.world} "
-                         f"processes, {len(np.unique(targets[indices]))} of {len(classes)} classes have images; each "
-                         "batch must divide evenly and each class needs images")
+    absent = len(classes) - len(np.unique(targets[indices]))
+    if absent:
+        raise InputError(f"{run['name']}: {absent} of {len(classes)} classes have no training images")
+    if min(config.batch_size, len(indices)) % here.world:
+        raise InputError(f"{run['name']}: batches of {min(config.batch_size, len(indices))} images cannot be divided "
+                         f"evenly among {here.world} processes; change --batch_size or --nproc-per-node")
     network = networks.build(config.network, images.channels, images.size, len(classes), seed).to(here.device)
     optimiser = torch.optim.SGD(networks.parameter_groups(network, config.weight_decay), lr=0.0,
                                 momentum=config.momentum, nesterov=config.momentum > 0)
@@ -121,10 +122,10 @@ def train(folder, run, images, options, here, bar, stop):
         plan = list(data.training_plan(indices, config.batch_size, seed, epoch, record.step % steps, here.rank,
                                        here.world))
         batches = images.batches(plan, device=here.device, augmentation=config.augmentation,
-                                 resolution=resolution(config, epoch), workers=options.workers)
+                                 resolution=config.resolution_at(epoch), workers=options.workers)
         for (chosen, _), pixels in zip(plan, batches):
             for group in optimiser.param_groups:
-                group["lr"] = learning_rate(config, (record.step + 0.5) / steps)
+                group["lr"] = config.learning_rate_at((record.step + 0.5) / steps)
             record.add(update(model, optimiser, pixels, outputs[chosen].to(here.device), config))
             bar.update()
             if here.any(bool(stop)):
@@ -147,91 +148,6 @@ def update(model, optimiser, pixels, outputs, config):
     optimiser.step()
     correct = (logits.argmax(dim=1) == outputs).sum()
     return torch.stack([loss.detach() * len(outputs), correct, torch.full_like(correct, len(outputs))]).double()
-
-
-def learning_rate(config, epoch):
-    """Return the learning rate at `epoch` (a fraction, that of the middle of a step): linear warm-up and decay to 0."""
-    rise = epoch / config.warmup_epochs if config.warmup_epochs else 1.0
-    return config.learning_rate * min(rise, (config.epochs - epoch) / (config.epochs - config.warmup_epochs), 1.0)
-
-
-def resolution(config, epoch):
-    """Return the side of training images in an epoch, a multiple of 32 that grows linearly; 0: as they are."""
-    if not config.final_resolution or epoch <= config.grow_from:
-        return config.resolution
-    part = min(1.0, (epoch - config.grow_from) / max(1, config.grow_until - config.grow_from))
-    return round((config.resolution + part * (config.final_resolution - config.resolution)) / 32) * 32
-
-
-class Record:
-    """What a run leaves behind: weights on the schedule, the log, and the state from which it goes on."""
-
-    def __init__(self, folder, run, network, optimiser, here):
-        """Restore the last saved state, if there is one."""
-        import torch
-
-        from learning import checkpoints
-
-        self.folder, self.run, self.network, self.optimiser, self.here = folder, run, network, optimiser, here
-        self.step, self.since = 0, torch.zeros(3, dtype=torch.float64, device=here.device)
-        state = checkpoints.load(folder / "last.pth") if (folder / "last.pth").exists() else {"step": -1}
-        lost = [step for step in checkpoints.missing(folder, run) if step <= state["step"]]
-        if lost and here.main:
-            print(f"{folder}: training again, since the checkpoint of step {lost[0]} is gone", flush=True)
-        if state["step"] >= 0 and not lost:
-            network.load_state_dict(state["network"])
-            optimiser.load_state_dict(state["optimiser"])
-            self.step = state["step"]
-            self.since = (state["since"] if here.main else torch.zeros(3, dtype=torch.float64)).to(here.device)
-        here.barrier()
-        self.started = time.perf_counter()
-        if here.main:
-            self._cut_log()
-        if self.step == 0:
-            self._checkpoint()
-
-    def add(self, outcome):
-        """Count one step and what `update` returned; save what is due."""
-        self.step += 1
-        self.since += outcome
-        if (self.here.device.type == "cpu" or self.step % 50 == 0) and not self.since[0].isfinite():
-            raise InputError(f"{self.folder}: the loss is not finite at step {self.step}; lower the learning rate")
-        if self.step in self.run["schedule"]:
-            self._checkpoint()
-
-    def _checkpoint(self):
-        from learning import checkpoints
-
-        loss, correct, images = self.here.sum(self.since.clone()).tolist()
-        if self.here.main:
-            name = checkpoints.name(self.step, self.run["steps_per_epoch"])
-            checkpoints.save_weights(self.folder / "ckpt" / name, self.network)
-            line = {"step": self.step, "epoch": self.step / self.run["steps_per_epoch"],
-                    "learning_rate": self.optimiser.param_groups[0]["lr"], "loss": loss / images if images else None,
-                    "accuracy": correct / images if images else None,
-                    "seconds": round(time.perf_counter() - self.started, 3)}
-            with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
-                log.write(json.dumps(line) + "\n")
-        self.since.zero_()
-        self.started = time.perf_counter()
-        self.save_state()
-
-    def save_state(self):
-        """Write last.pth: from it the run goes on exactly, since order and augmentation follow from seed and step."""
-        from learning import checkpoints
-
-        since = self.here.sum(self.since.clone())
-        if self.here.main:
-            checkpoints.save(self.folder / "last.pth", {
-                "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step,
-                "since": since.cpu()})
-
-    def _cut_log(self):
-        """Drop the lines of steps that will be taken again."""
-        log = self.folder / "log.jsonl"
-        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-        whole = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= self.step]
-        write_text(log, "".join(line + "\n" for line in (whole if self.step else [])))
 
 
 if __name__ == "__main__":
