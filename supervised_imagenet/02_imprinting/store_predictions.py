@@ -6,7 +6,9 @@ turns checkpoints/<dataset>_<task>/seed_<seed>/ into predictions/<dataset>_<task
 over all classes of the data set, for all its evaluation samples in their fixed order, of every checkpoint of the
 schedule.  One forward pass a checkpoint gives features, prototypes and probabilities.
 
-The same command again skips what is complete.  A run of digits takes 1 second and one of fashion 15 on one CPU core.
+The network is the one that run.json in the folder of the run describes; of CONFIG only the data set and the evaluation
+batch size matter here.  The same command again skips what is complete.  A run of digits takes 1 second and one of
+fashion 15 on one CPU core.
 """
 import json
 import shutil
