@@ -2,7 +2,7 @@
 # Run a stage on all runs of a data set, in JOBS processes of one thread each (JOBS=1: one process, all threads).
 #     CONFIG=digits TASKS="all even" SEEDS="0 1 2" JOBS=2 sh supervised_imagenet/in_parallel.sh MODULE [--key value ...]
 # On machines with GPUs, where one process uses the whole machine, set NPROC to train each run with torchrun instead.
-set -eu
+set -e
 module=$1
 shift
 cd "$(dirname "$0")/.."
@@ -17,7 +17,7 @@ if [ "$JOBS" -gt 1 ]; then
     export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 fi
 pids=""
-trap 'kill $pids 2>/dev/null || true; wait; exit 130' INT TERM
+trap 'kill $pids $! 2>/dev/null || true; wait; exit 130' INT TERM  # $!: the last one may not be in the list yet
 part=0
 while [ "$part" -lt "$JOBS" ]; do
     # shellcheck disable=SC2086

@@ -42,10 +42,7 @@ class Stage:
         words = ["--checkpoints-folder", str(folder / "checkpoints"), "--predictions", str(folder / "predictions"),
                  *map(str, arguments)]
         words += [word for key, value in overrides.items() for word in (f"--{key}", str(value))]
-        with one_thread():  # the server inherits it, when it starts
-            arguments = path, words, str(self.output), environment or {}, file_size
-            self.process = SERVER.Process(target=_main, args=arguments)
-            self.process.start()
+        self.process = start(_main, path, words, str(self.output), environment or {}, file_size)
 
     def wait(self, timeout=120):
         """Return (exit code, output) when the process has ended; the code is negative after a signal."""
@@ -64,12 +61,17 @@ class Stage:
             os.kill(self.process.pid, signal)
 
 
-@contextlib.contextmanager
-def one_thread():
+def start(target, *arguments):
+    """Return a started process that calls target; like all of them it computes with one thread.
+
+    Results depend on the number of threads, and the server, which whoever comes first starts, hands its own down.
+    """
     old = os.environ.get("OMP_NUM_THREADS")
     os.environ["OMP_NUM_THREADS"] = "1"
     try:
-        yield
+        process = SERVER.Process(target=target, args=arguments)
+        process.start()
+        return process
     finally:
         os.environ.pop("OMP_NUM_THREADS") if old is None else os.environ.update(OMP_NUM_THREADS=old)
 

@@ -230,8 +230,7 @@ def limited_save(path, limit):
 
 @pytest.mark.parametrize("limit", [300, 5000, 300000])
 def test_full_disk_is_said_and_leaves_nothing(tmp_path, limit):
-    process = stages.SERVER.Process(target=limited_save, args=(tmp_path / "a.pth", limit))
-    process.start()
+    process = stages.start(limited_save, tmp_path / "a.pth", limit)
     process.join()
     assert process.exitcode == 0 and [file.name for file in tmp_path.iterdir()] == ["message"]
     assert (tmp_path / "message").read_text().startswith(f"cannot write {tmp_path}/a.pth: File too large (")
@@ -247,8 +246,7 @@ def save_for_ever(path):
 def test_killed_savers_leave_the_old_file_or_the_new_one(tmp_path):
     path, rng, last = tmp_path / "last.pth", random.Random(2), 0
     for _ in range(10):
-        process = stages.SERVER.Process(target=save_for_ever, args=(path,))
-        process.start()
+        process = stages.start(save_for_ever, path)
         stages.until(path.exists)
         time.sleep(rng.random() * 0.05)
         process.kill()
