@@ -126,7 +126,9 @@ def lock(path, what, *, wait=False):
     Raises InputError, naming the process and its host, if another one holds it; with `wait`, says so and waits.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
     with open(path, "a+", encoding="utf-8") as file:
         if fcntl is not None:
             try:

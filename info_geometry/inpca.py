@@ -21,7 +21,7 @@ import numpy as np
 import scipy.linalg
 
 from info_geometry import distance, plot, runs, trajectory
-from info_geometry.files import InputError, atomic_path, command, log
+from info_geometry.files import InputError, atomic_path, command, log, remove_orphans
 
 
 @dataclass(frozen=True)
@@ -185,6 +185,7 @@ def embed_and_draw(trajectories, name, arguments):
     report_coincidences(D, index)
     embedding = fit(D, k=min(10, len(D)), index=index)
     target = arguments.predictions / "embedding" / f"{name}.npz"
+    remove_orphans(target.parent, target.name)
     save(target, embedding)
     folder, stress = arguments.plots / name, embedding.explained_stress()
     shown = embedding.coordinates[:, :3], embedding.imaginary[: min(3, len(D))], index

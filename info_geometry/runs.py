@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from info_geometry import predictions
-from info_geometry.files import ROOT, InputError, valid_name, write_text
+from info_geometry.files import ROOT, InputError, lock, remove_orphans, valid_name, write_text
 
 
 def options(description):
@@ -33,15 +33,17 @@ def once(stamp, inputs, produce, *, redo=False):
     paths either way.
     """
     key = json.dumps([inputs, _source()], default=str)
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
-        done = json.loads(stamp.read_text(encoding="utf-8"))
-        if not redo and done["key"] == key and all(Path(path).exists() for path in done["written"]):
-            _print(done["report"], done["written"])
-            print("skipped (already complete; --redo computes it again)", flush=True)
-            return
-    report, written = produce()
-    written = [str(path) for path in written]
-    write_text(stamp, json.dumps({"key": key, "report": report, "written": written}))
+    with lock(stamp.parent / ".lock", f"the picture in {stamp.parent}", wait=True):
+        remove_orphans(stamp.parent)
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+            done = json.loads(stamp.read_text(encoding="utf-8"))
+            if not redo and done["key"] == key and all(Path(path).exists() for path in done["written"]):
+                _print(done["report"], done["written"])
+                print("skipped (already complete; --redo computes it again)", flush=True)
+                return
+        report, written = produce()
+        written = [str(path) for path in written]
+        write_text(stamp, json.dumps({"key": key, "report": report, "written": written}))
     _print(report, written)
 
 
