@@ -91,7 +91,8 @@ def fit(D, k=3, index=None):
     order = np.argsort(-np.abs(values), kind="stable")
     values, vectors = values[order], vectors[:, order[:k]]
     vectors *= np.where(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
-    coordinates = vectors * np.sqrt(np.abs(values[:k]))
+    sizes = np.where(np.abs(values) > _negligible(values), np.abs(values), 0.0)  # what is rounding is nothing
+    coordinates = vectors * np.sqrt(sizes[:k])
     return Embedding(coordinates, values, values < -_negligible(values), means, index or {})
 
 

@@ -301,3 +301,10 @@ def test_truncated_published_embedding(tmp_path, percent):
     not_an_embedding(path, inpca.load_published)
     with pytest.raises(InputError, match="no such file"):
         inpca.load_published(tmp_path / "nowhere.pkl")
+
+
+def test_axes_that_are_only_rounding_are_zero():
+    points = np.random.default_rng(4).normal(size=(9, 2))
+    D = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    coordinates = inpca.fit(D, k=5).coordinates
+    assert (coordinates[:, 2:] == 0).all() and np.ptp(coordinates[:, 1]) > 0.1
