@@ -50,4 +50,6 @@ lint: install-dev
 	$(BIN)/ruff check .
 
 clean:
-	rm -rf checkpoints/digits_* checkpoints/fashion_* predictions/digits_* predictions/fashion_* plots
+	for set in digits fashion; do \
+		rm -rf checkpoints/$${set}_* predictions/$${set}_* predictions/embedding/$$set.npz plots/$$set; \
+	done

@@ -85,10 +85,15 @@ def writing(path):
     try:
         yield
     except (OSError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or (str(error).splitlines() or [type(error).__name__])[0]
+        reason = getattr(error, "strerror", None) or first_line(error)
         folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
         free = shutil.disk_usage(folder).free / 1e9
         raise InputError(f"cannot write {path}: {reason} ({free:.1f} GB free)") from error
+
+
+def first_line(error):
+    """Return the first line of what an exception says, or its name if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _sync(path):

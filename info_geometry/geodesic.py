@@ -9,7 +9,6 @@ from info_geometry import predictions
 from info_geometry.distance import FLOOR
 from info_geometry.files import InputError
 
-BLOCK_BYTES = 1 << 27
 OBJECTIVES = ("angle", "bhattacharyya")
 
 
@@ -49,9 +48,8 @@ def progress(P, labels, objective="angle"):
     sample matter: sum_c sqrt(P_c) / sqrt(C) and sqrt(P_label).  (Ramesh et al. 2023, section 2.)
     """
     trajectory = predictions.as_trajectory(P)
-    size = max(1, BLOCK_BYTES // (4 * trajectory.shape[0] * trajectory.shape[2]))
     labels = check_labels(labels, trajectory)
-    scalars = [two_scalars(roots, labels[n : n + size]) for n, roots in trajectory.blocks(size)]
+    scalars = [two_scalars(roots, labels[n : n + roots.shape[1]]) for n, roots in trajectory.blocks()]
     uniform, truth = (np.concatenate(parts, axis=1) for parts in zip(*scalars))
     return progress_from_scalars(uniform, truth, trajectory.shape[2], objective)
 

@@ -8,7 +8,7 @@ import math
 import h5py
 import numpy as np
 
-from info_geometry.files import InputError
+from info_geometry.files import InputError, first_line
 
 LZ4 = 32004  # registered HDF5 filter number
 
@@ -135,7 +135,3 @@ def plain(value):
         with contextlib.suppress(ValueError):
             return json.loads(value)
     return value if isinstance(value, (str, int, float)) else None
-
-
-def first_line(error):
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -30,6 +30,7 @@ FORMAT_VERSION = 1
 QUANTITIES = ("sqrt_probability", "probability")
 TOLERANCE = 2e-3  # of row sums; storing roots or probabilities in float16 moves them by less than 1e-3
 CHUNK_BYTES = 1 << 18
+BLOCK_BYTES = 1 << 27
 
 
 def fingerprint(labels):
@@ -185,20 +186,24 @@ class Trajectory:
             sums = np.einsum("tnc,tnc->tn", block, block)
             bad = ~(np.abs(sums - 1) <= self._tolerance).all(axis=1) | negative
         if bad.any():
-            self._explain(int(np.argmax(bad)))
+            self.model(int(np.argmax(bad)))  # looks at all its samples, and says what is wrong
         block /= np.sqrt(sums)[..., None]
         return block
 
-    def blocks(self, size, *, dtype=np.float32):
-        """Yield (start, roots of `size` samples) until all samples have been seen."""
+    def blocks(self, size=None, *, dtype=np.float32):
+        """Yield (start, roots of `size` samples, by default as many as block_size says) until all have been seen."""
+        size = size or block_size([self])
         for start in range(0, self.shape[1], size):
             yield start, self.roots(start, start + size, dtype=dtype)
 
-    def _explain(self, checkpoint):
-        rows = self._read(slice(checkpoint, checkpoint + 1), 0, self.shape[1])[0].astype(np.float64)
+    def model(self, checkpoint):
+        """Return one model as it is stored and as probabilities (N, C), float64; raise InputError if it is neither."""
+        stored = self._read(slice(checkpoint, checkpoint + 1), 0, self.shape[1])[0]
+        rows = stored.astype(np.float64)
         if self.quantity == "sqrt_probability":
-            rows = rows * np.abs(rows)
+            rows *= np.abs(rows)
         explain_rows(rows, f"{self.name}: checkpoint {checkpoint} (t = {self.t[checkpoint]:g})", self._tolerance)
+        return stored, rows
 
 
 def explain_rows(rows, where, tolerance):
@@ -224,6 +229,12 @@ def as_trajectory(models, name="predictions"):
     if array.ndim != 3 or array.size == 0 or array.dtype.kind != "f":
         raise InputError(f"{name}: expected probabilities (T, N, C) or (N, C), not {_describe(array)}")
     return Trajectory(name, lambda which, start, stop: array[which, start:stop], array.shape, quantity="probability")
+
+
+def block_size(trajectories, more=0):
+    """Return how many samples of these trajectories, and of `more` models beside them, to hold at once."""
+    models = sum(x.shape[0] for x in trajectories) + more
+    return max(1, BLOCK_BYTES // (4 * models * trajectories[0].shape[2]))
 
 
 def check_shapes(trajectories):
@@ -316,12 +327,8 @@ def check(path):
     T, N, C = trajectory.shape
     digest, correct = hashlib.sha256(), []
     for i in range(T):
-        plane = trajectory._read(slice(i, i + 1), 0, N)[0]
-        digest.update(plane.tobytes())
-        rows = plane.astype(np.float64)
-        if trajectory.quantity == "sqrt_probability":
-            rows *= np.abs(rows)
-        explain_rows(rows, f"{path}: checkpoint {i} (t = {trajectory.t[i]:g})", trajectory._tolerance)
+        stored, rows = trajectory.model(i)
+        digest.update(stored.tobytes())
         if trajectory.labels is not None:
             correct.append(np.mean(rows.argmax(axis=1) == trajectory.labels))
     a = trajectory.attributes

@@ -18,7 +18,6 @@ from info_geometry import geodesic, plot, predictions, runs
 from info_geometry.distance import FLOOR
 from info_geometry.files import InputError, atomic_path, command, log
 
-BLOCK_BYTES = 1 << 27
 GRID = np.linspace(0, 1, 101)
 
 
@@ -33,7 +32,7 @@ class Summary:
     @property
     def length(self):
         """Riemann length (float): sum_t 2 sqrt(d_B(P_t, P_{t+1}))."""
-        return float(2 * np.sqrt(self.steps).sum())
+        return _length(self.steps)
 
 
 def summarise(P, labels, objective="angle"):
@@ -42,7 +41,7 @@ def summarise(P, labels, objective="angle"):
     labels = geodesic.check_labels(labels, trajectory)
     T, N, C = trajectory.shape
     uniform, truth, correct, steps = np.empty((T, N)), np.empty((T, N)), np.zeros(T), np.zeros(T - 1)
-    for n, roots in trajectory.blocks(_block([trajectory])):
+    for n, roots in trajectory.blocks():
         part = slice(n, n + roots.shape[1])
         uniform[:, part], truth[:, part] = geodesic.two_scalars(roots, labels[part])
         correct += (roots.argmax(axis=2) == labels[part]).sum(axis=1)
@@ -58,8 +57,12 @@ def riemann_length(P):
     length of a finely sampled trajectory is sqrt(2) times this.
     """
     trajectory = predictions.as_trajectory(P)
-    steps = sum(_distance_sums(roots[:-1], roots[1:]) for _, roots in trajectory.blocks(_block([trajectory])))
-    return float(2 * np.sqrt(steps / trajectory.shape[1]).sum())
+    steps = sum(_distance_sums(roots[:-1], roots[1:]) for _, roots in trajectory.blocks())
+    return _length(steps / trajectory.shape[1])
+
+
+def _length(steps):
+    return float(2 * np.sqrt(steps).sum())
 
 
 def _distance_sums(a, b):
@@ -145,7 +148,7 @@ def compare_all(groups, progress, grid=GRID, *, show=False):
     pairs = list(itertools.combinations(tasks, 2))
     common = {pair: inside[pair[0]] & inside[pair[1]] for pair in pairs}
     sums = {pair: np.zeros(common[pair].sum()) for pair in pairs}
-    size = _block(everything, extra=len(tasks) * len(grid))
+    size = predictions.block_size(everything, more=len(tasks) * len(grid))
     for start in tqdm(range(0, N, size), desc=f"comparing {len(tasks)} tasks", disable=None if show else True):
         means = {}
         for task in tasks:
@@ -160,12 +163,6 @@ def compare_all(groups, progress, grid=GRID, *, show=False):
         curves[a, b][common[a, b]] = sums[a, b] / N
         integrals[i, j] = integrals[j, i] = _integral(curves[a, b], grid)
     return curves, integrals
-
-
-def _block(trajectories, extra=0):
-    """Return how many samples to read at once."""
-    models = sum(x.shape[0] for x in trajectories) + extra
-    return max(1, BLOCK_BYTES // (4 * models * trajectories[0].shape[2]))
 
 
 def main():

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from info_geometry.files import InputError, lock
+from info_geometry.files import InputError, first_line, lock
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 EVALUATION_SPLIT = {"digits": "test", "fashion": "test", "cifar10": "test", "cifar100": "test", "imagenet": "val"}
@@ -175,8 +175,8 @@ def _download(name, folder, advice, fetch):
         with lock(folder / ".download.lock", f"{name} in {folder}", wait=True):
             return fetch()
     except (OSError, RuntimeError, HTTPException) as error:
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{name} is not in {folder} and cannot be downloaded ({first}); {advice}") from None
+        raise InputError(f"{name} is not in {folder} and cannot be downloaded ({first_line(error)}); "
+                         f"{advice}") from None
 
 
 def _imagenet(dataset, split, folder):

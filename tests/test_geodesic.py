@@ -172,7 +172,7 @@ def test_arrays_files_and_blocks_of_any_size_agree(tmp_path, monkeypatch):
     np.testing.assert_allclose(geodesic.progress(models, labels), expected, atol=1e-4)
     one = [geodesic.progress(P, labels)[0] for P in models]
     np.testing.assert_allclose(one, geodesic.progress(models, labels), atol=1e-6)
-    monkeypatch.setattr(geodesic, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(predictions, "BLOCK_BYTES", 1)
     np.testing.assert_allclose(geodesic.progress(trajectory, labels), expected, atol=1e-6)
 
 

@@ -146,7 +146,7 @@ def test_files_and_blocks_of_any_size_give_the_same_summary(rng, tmp_path, monke
     predictions.write(tmp_path / "a.h5", training(rng, LABELS, C, T=9), labels=LABELS)
     opened = predictions.open_trajectory(tmp_path / "a.h5")
     whole, length = trajectory.summarise(opened, LABELS), trajectory.riemann_length(opened)
-    monkeypatch.setattr(trajectory, "BLOCK_BYTES", 4 * 9 * C * 7)
+    monkeypatch.setattr(predictions, "BLOCK_BYTES", 4 * 9 * C * 7)
     blocks = trajectory.summarise(opened, LABELS)
     for name in ("progress", "accuracy", "steps"):
         np.testing.assert_allclose(getattr(blocks, name), getattr(whole, name), rtol=1e-6, atol=1e-9)
@@ -192,7 +192,7 @@ def compare_all(groups, **options):
 @pytest.mark.parametrize("block", [None, 1, 7])
 def test_streaming_equals_reindexing_and_comparing_the_means(groups, monkeypatch, block):
     if block:
-        monkeypatch.setattr(trajectory, "_block", lambda *args, **kwargs: block)
+        monkeypatch.setattr(predictions, "block_size", lambda *args, **kwargs: block)
     curves, integrals, progress = compare_all(groups)
     grid = trajectory.GRID
     assert list(curves) == [("all", "even"), ("all", "odd"), ("even", "odd")]

@@ -19,6 +19,7 @@ import numpy as np
 
 from info_geometry import predictions
 from info_geometry.files import InputError, command, lock, remove_orphans
+from info_geometry.runs import read_labels
 from learning.config import arguments
 from learning.tasks import load as load_task
 
@@ -117,12 +118,9 @@ def attributes(run):
 def check_published_labels(images, options, split):
     """Raise InputError if published labels are there and the data here are not in their order."""
     path = options.predictions / "labels" / f"{options.config.dataset}_{split}_labels.npy"
-    if not path.exists():
+    labels = read_labels(path)
+    if labels is None:
         return
-    try:
-        labels = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is not an array of labels ({error})") from None
     if labels.shape != images.labels.shape or (labels != images.labels).any():
         raise InputError(f"{path}: {labels.size} labels of {len(np.unique(labels))} classes, but {options.data} holds "
                          f"{len(images.labels)} samples of {images.classes} classes, or in another order; predictions "
