@@ -135,17 +135,36 @@ def lock(path, what, *, wait=False):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     with open(path, "a+", encoding="utf-8") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
-                holder = file.read().strip() or "another process"
-                if not wait:
-                    raise InputError(f"{what} is being written by {holder}; wait for it or stop it") from None
-                print(f"{what}: waiting for {holder}, which is writing it", file=sys.stderr, flush=True)
-                fcntl.flock(file, fcntl.LOCK_EX)
+        while fcntl is not None and not _flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            if _flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB):  # somebody only asked for the holder
+                continue
+            file.seek(0)
+            found = file.read().strip() or "another process"
+            if not wait:
+                raise InputError(f"{what} is being written by {found}; wait for it or stop it")
+            print(f"{what}: waiting for {found}, which is writing it", file=sys.stderr, flush=True)
+            fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)
         file.write(f"pid {os.getpid()} on host {socket.gethostname()}")
         file.flush()
         yield
+
+
+def holder(path):
+    """Return who holds the lock file `path`, or None if nobody does."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            if fcntl is not None and not _flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB):
+                return file.read().strip() or "another process"
+    except OSError:  # nobody ever did
+        pass
+    return None
+
+
+def _flock(file, kind):
+    """Return whether a lock could be had at once."""
+    try:
+        fcntl.flock(file, kind)
+        return True
+    except OSError:
+        return False

@@ -1,5 +1,6 @@
 """HDF5 without surprises: refuse what is incomplete or reaches outside the file, and say where reading failed."""
 import contextlib
+import errno
 import io
 import itertools
 import json
@@ -11,6 +12,7 @@ import numpy as np
 from info_geometry.files import InputError, first_line
 
 LZ4 = 32004  # registered HDF5 filter number
+TRAJECTORY = ("trajectory file", "store its predictions again")  # what a file is, and how to get another one
 
 
 class Disk(io.FileIO):
@@ -43,17 +45,24 @@ class Disk(io.FileIO):
 
 
 @contextlib.contextmanager
-def reading(path):
+def reading(path, kind=TRAJECTORY):
     """Say which file it was, and that it can be deleted, when HDF5 cannot read it."""
     try:
         yield
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except IsADirectoryError:
-        raise InputError(f"{path} is a folder, not a trajectory file") from None
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
-        raise InputError(f"{path} is not a complete trajectory file (HDF5: {first_line(error)}). "
-                         "Delete it and store its predictions again") from error
+        raise InputError(f"{path} is a folder, not a {kind[0]}") from None
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            raise InputError(f"{path}: too many open files; allow more (ulimit -n)") from None
+        raise _incomplete(path, kind, error) from error
+    except (RuntimeError, KeyError, ValueError, TypeError, OverflowError, MemoryError) as error:
+        raise _incomplete(path, kind, error) from error
+
+
+def _incomplete(path, kind, error):
+    return InputError(f"{path} is not a complete {kind[0]} (HDF5: {first_line(error)}). Delete it and {kind[1]}")
 
 
 def has(file, name):
@@ -61,16 +70,16 @@ def has(file, name):
     return file.id.links.exists(name.encode())
 
 
-def dataset(file, path, name, kinds, dimensions, length=None):
+def dataset(file, path, name, kinds, dimensions, length=None, kind=TRAJECTORY):
     """Return a dataset of `file` after refusing everything but a complete plain array stored in this very file."""
     if not has(file, name):
-        raise InputError(f"{path} is not a trajectory file: there is no array {name!r} in it")
+        raise InputError(f"{path} is not a {kind[0]}: there is no array {name!r} in it")
     # `name in file` and file.get() would follow a link to look; the link's own record says what it is
     if file.id.links.get_info(name.encode()).type != h5py.h5l.TYPE_HARD:
         raise InputError(f"{path}: {name!r} is a link to another place; refused")
     data = file[name]
     if not isinstance(data, h5py.Dataset):
-        raise InputError(f"{path} is not a trajectory file: {name!r} is not an array")
+        raise InputError(f"{path} is not a {kind[0]}: {name!r} is not an array")
     if data.is_virtual or data.external:
         raise InputError(f"{path}: {name!r} refers to other files; refused")
     if data.dtype.kind not in kinds or data.dtype.itemsize > 8 or data.ndim != dimensions or 0 in data.shape:

@@ -114,26 +114,72 @@ class Recorder:
         rows = np.asarray(_on_cpu(probabilities))
         t = float(self.count if t is None else t)
         where = f"{self.path}: checkpoint {self.count} (t = {t:g})"
-        classes = self._data.shape[2] if self._data is not None else (rows.shape[-1] if rows.ndim == 2 else "C")
-        if rows.shape != (len(self.labels), classes) or rows.dtype.kind != "f" or not rows.size:
-            raise InputError(f"{where}: expected ({len(self.labels)}, {classes}) probabilities, not {_describe(rows)}")
-        if not math.isfinite(t):
-            raise InputError(f"{where}: t must be a finite number")
+        self._check_shape(rows, where)
         rows = rows.astype(np.float64)
         explain_rows(rows, where, TOLERANCE)
-        if self._data is None and (self.labels.min() < 0 or self.labels.max() >= classes):
-            raise InputError(f"{self.path}: labels reach from {self.labels.min()} to {self.labels.max()}, "
-                             f"but the predictions have {classes} classes")
         rows /= rows.sum(axis=1, keepdims=True)
-        stored = (np.sqrt(rows) if self.quantity == "sqrt_probability" else rows).astype(np.float16)
+        self._store((np.sqrt(rows) if self.quantity == "sqrt_probability" else rows).astype(np.float16), t)
+
+    def _check_shape(self, rows, where, expected=None):
+        N, C = len(self.labels), rows.shape[-1] if rows.ndim == 2 else "C"
+        C = C if self._data is None else self._data.shape[2]
+        if rows.shape != (N, C) or rows.dtype.kind != "f" or not rows.size:
+            raise InputError(f"{where}: expected {expected or f'({N}, {C}) probabilities'}, not {_describe(rows)}")
+
+    def append_roots(self, roots, t):
+        """Add one model as it is stored: square roots of probabilities (N, C), float16; several times faster."""
+        roots = np.asarray(_on_cpu(roots))
+        where = f"{self.path}: checkpoint {self.count} (t = {t:g})"
+        expected = f"{len(self.labels)} rows of square roots of probabilities in float16"
+        if self.quantity != "sqrt_probability" or roots.dtype != np.float16:
+            raise InputError(f"{where}: expected {expected}, not {_describe(roots)}")
+        self._check_shape(roots, where, expected)
+        sums = np.einsum("nc,nc->n", roots, roots, dtype=np.float32)
+        if not (np.abs(sums - 1) <= TOLERANCE).all() or roots.min() < 0:
+            rows = roots.astype(np.float64)
+            explain_rows(rows * np.abs(rows), where, TOLERANCE)
+        self._store(roots, t)
+
+    def append_file(self, path):
+        """Add the models of a prediction file over the same samples, as they are stored there."""
+        other = open_trajectory(path)
+        if other.quantity != self.quantity or other.attributes.get("labels_sha256") != fingerprint(self.labels):
+            raise InputError(f"{path} holds other samples or another quantity than {self.path} is to hold; delete it")
+        for i in range(other.shape[0]):
+            stored, _ = other.model(i)
+            self._check_shape(stored, f"{path}: checkpoint {i}")
+            self._store(stored.astype(np.float16, copy=False), float(other.t[i]), path, i)
+
+    def _store(self, stored, t, source=None, model=0):
+        """Write one model; chunks that a `source` of the same layout has compressed already are copied."""
+        N, C = stored.shape
+        if not math.isfinite(t):
+            raise InputError(f"{self.path}: checkpoint {self.count} (t = {t:g}): t must be a finite number")
+        if self._data is None and (self.labels.min() < 0 or self.labels.max() >= C):
+            raise InputError(f"{self.path}: labels reach from {self.labels.min()} to {self.labels.max()}, "
+                             f"but the predictions have {C} classes")
         with writing(self.path):
             if self._data is None:
-                self._create(*stored.shape)
+                self._create(N, C)
             self._data.resize(self.count + 1, axis=0)
-            self._data[-1] = stored
+            if source is None or not self._copy(source, model):
+                self._data[-1] = stored
             self._disk.check()
         self._hash.update(stored.tobytes())
         self._t.append(t)
+
+    def _copy(self, source, model):
+        """Copy the chunks of a model from another file; return whether they have the same layout."""
+        with h5py.File(source, "r", locking=False) as file:
+            other = file["data"]
+            layouts = [(x.chunks, x.dtype, x.compression, x.compression_opts, x.shuffle, x.fletcher32)
+                       for x in (other, self._data)]
+            if layouts[0] != layouts[1]:
+                return False
+            for start in range(0, other.shape[1], other.chunks[1]):
+                mask, chunk = other.id.read_direct_chunk((model, start, 0))
+                self._data.id.write_direct_chunk((self.count, start, 0), chunk, mask)
+        return True
 
     def _create(self, N, C):
         rows = min(N, max(1, CHUNK_BYTES // (2 * C)))

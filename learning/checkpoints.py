@@ -3,7 +3,8 @@
     checkpoints/<dataset>_<task>/seed_<seed>/
         run.json             the resolved configuration, the task, the schedule
         log.jsonl            one line a checkpoint: step, epoch, learning rate, loss, accuracy, seconds
-        ckpt/<epoch>_<batch>.pth   weights only, never changed
+        ckpt/<epoch>_<batch>.pth   weights only, never changed; or
+        ckpt/<epoch>_<batch>.h5    the predictions they give, until those of all checkpoints are in one file
         last.pth             everything needed to go on
 """
 import importlib.metadata
@@ -13,9 +14,12 @@ import re
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from info_geometry.files import InputError, atomic_path, write_text
+from learning.data import steps_per_epoch
+from learning.tasks import targets
 
 
 def schedule(config, steps_per_epoch):
@@ -35,9 +39,19 @@ def schedule(config, steps_per_epoch):
     return sorted(steps)
 
 
-def name(step, steps_per_epoch):
-    """Return the file name of the checkpoint after `step` steps: `<epoch>_<batch>.pth`."""
-    return f"{step // steps_per_epoch}_{step % steps_per_epoch}.pth"
+def describe(task, seed, images, config):
+    """Return what determines a run, as it is kept in run.json."""
+    samples = int(np.isin(targets(task.random_labels, images), task.classes).sum())
+    steps = steps_per_epoch(samples, config.batch_size)
+    return {"name": task.run, "task": vars(task), "seed": seed, "config": vars(config), "samples": samples,
+            "class_names": images.class_names, "steps_per_epoch": steps, "schedule": schedule(config, steps),
+            "versions": versions()}
+
+
+def path(folder, run, step, suffix=".pth"):
+    """Return the path of the checkpoint after `step` steps: `ckpt/<epoch>_<batch>.pth`, or `.h5` for predictions."""
+    epoch, batch = divmod(step, run["steps_per_epoch"])
+    return Path(folder) / "ckpt" / f"{epoch}_{batch}{suffix}"
 
 
 def versions():
@@ -47,7 +61,7 @@ def versions():
 
 def missing(folder, run):
     """Return the scheduled steps whose checkpoint is not in the folder; `run` is what run.json holds."""
-    return [s for s in run["schedule"] if not (folder / "ckpt" / name(s, run["steps_per_epoch"])).exists()]
+    return [s for s in run["schedule"] if not any(path(folder, run, s, suffix).exists() for suffix in (".pth", ".h5"))]
 
 
 def read_run(folder):
@@ -71,7 +85,7 @@ def start_run(folder, run):
     Raises InputError with the keys that differ.
     """
     there, run = read_run(folder), json.loads(json.dumps(run))
-    if there is None or not any((Path(folder) / "ckpt").glob("*.pth")):  # not there, or nothing came of it
+    if there is None or not any((Path(folder) / "ckpt").glob("[0-9]*")):  # not there, or nothing came of it
         write_text(Path(folder) / "run.json", json.dumps(run, indent=1) + "\n")
         return
     flat = [{**x["config"], **{key: value for key, value in x.items() if key not in ("config", "versions")}}
@@ -83,14 +97,19 @@ def start_run(folder, run):
                          "--checkpoints-folder, or delete it to train again")
 
 
-def save_weights(path, network):
-    """Save the weights of a network; raise InputError if some are not finite."""
-    state = {key: value.detach().cpu() for key, value in network.state_dict().items()}
-    for key, value in state.items():
+def weights(network, where, half=False):
+    """Return the weights of a network on the CPU, with `half` those of convolutions and linear maps in float16.
+
+    Raises InputError, saying `where`, if some are not finite.
+    """
+    state = {}
+    for key, value in network.state_dict().items():
+        value = value.detach().to("cpu", torch.float16 if half and value.ndim > 1 else None)
         bad = int((~torch.isfinite(value)).sum()) if value.is_floating_point() else 0
         if bad:
-            raise InputError(f"{path}: {bad} non-finite values in {key}; training diverged, lower the learning rate")
-    save(path, state)
+            raise InputError(f"{where}: {bad} non-finite values in {key}; training diverged, lower the learning rate")
+        state[key] = value
+    return state
 
 
 def save(path, content):
@@ -129,11 +148,15 @@ def load(path):
 
 
 def load_weights(path, network):
-    """Load weights strictly into a network, whatever wrapper (`module.`, `_orig_mod.`) they were saved from.
+    """Load the weights in a file into a network, as `fit_weights` does."""
+    fit_weights(load(path), network, path)
+
+
+def fit_weights(content, network, path):
+    """Put weights strictly into a network, whatever wrapper (`module.`, `_orig_mod.`) they were saved from.
 
     Raises InputError with the first keys and the heads that do not fit, or the first weight that is not finite.
     """
-    content = load(path)
     if not isinstance(content, dict) or not all(isinstance(key, str) and isinstance(value, torch.Tensor)
                                                 for key, value in content.items()):
         raise InputError(f"{path} holds no weights; expected a dictionary of tensors")

@@ -16,10 +16,15 @@ from info_geometry.files import ROOT, InputError, valid_name
 class Config:
     """How networks are trained on the tasks of one data set, and where checkpoints are taken.
 
-    The learning rate rises linearly from 0 to `learning_rate` over `warmup_epochs`, then falls linearly to 0.
+    The learning rate rises linearly from 0 to its peak over `warmup_epochs`, then falls linearly to 0.  The peak is
+    `learning_rate` for batches of `base_batch_size` (0: of any size) and proportional to the batch.
+    Processes go through their share of a batch in parts of `micro_batch_size` (0: at once), over which norm layers
+    average.
     `schedule: geometric` takes about `checkpoints` of them at steps that grow geometrically; `schedule: epochs` takes
     `per_epoch` in each of the first `dense_epochs`, then one an epoch.  Initial weights always come first.
     Training images grow from `resolution` to `final_resolution` pixels between epochs `grow_from` and `grow_until`.
+    The accuracy on evaluation images is logged every `evaluate_every` epochs and at the end (0: never).
+    `precision` and `evaluation_precision` are those of convolutions on a GPU; on CPU all is float32.
     """
 
     dataset: str
@@ -27,6 +32,8 @@ class Config:
     epochs: int
     batch_size: int
     learning_rate: float
+    base_batch_size: int = 0
+    micro_batch_size: int = 0
     warmup_epochs: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 5e-4
@@ -37,17 +44,21 @@ class Config:
     dense_epochs: int = 5
     per_epoch: int = 5
     precision: str = "float32"
+    compile: bool = False  # on a GPU
     resolution: int = 0  # 0: as the images are
     final_resolution: int = 0
     grow_from: int = 0
     grow_until: int = 0
     evaluation_resolution: int = 0
     evaluation_batch_size: int = 500
+    evaluation_precision: str = "float32"
+    evaluate_every: int = 0
 
     CHOICES: ClassVar = {
         "augmentation": ("none", "crop_flip", "random_resized_crop"),
         "schedule": ("geometric", "epochs"),
         "precision": ("float32", "bfloat16"),
+        "evaluation_precision": ("float32", "float16", "bfloat16"),
     }
     POSITIVE: ClassVar = ("epochs", "batch_size", "learning_rate", "checkpoints", "per_epoch", "evaluation_batch_size")
 
@@ -68,7 +79,8 @@ class Config:
     def learning_rate_at(self, epoch):
         """Return the learning rate at `epoch`, a fraction: that of the middle of a step."""
         rise = epoch / self.warmup_epochs if self.warmup_epochs else 1.0
-        return self.learning_rate * min(rise, (self.epochs - epoch) / (self.epochs - self.warmup_epochs), 1.0)
+        peak = self.learning_rate * (self.batch_size / self.base_batch_size if self.base_batch_size else 1.0)
+        return peak * min(rise, (self.epochs - epoch) / (self.epochs - self.warmup_epochs), 1.0)
 
     def resolution_at(self, epoch):
         """Return the side of training images in an epoch, a multiple of 32 while it grows; 0: as the images are."""
@@ -113,12 +125,11 @@ def _typed(where, key, value, fields):
         where, dashes = ("", "--") if where == "--" else (where, "")
         raise InputError(f"{where}unknown key {dashes}{key}" + (f"; did you mean {dashes}{near[0]}?" if near else
                                                                 f"; there are {', '.join(fields)}"))
-    wanted = fields[key].type if isinstance(fields[key].type, type) else {"str": str, "int": int, "float": float}[
-        fields[key].type]
+    wanted = fields[key].type
     if wanted is float and type(value) is int:
         value = float(value)
     if type(value) is not wanted:
-        kind = {str: "text", int: "a whole number", float: "a number"}
+        kind = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
         advice = f"expected {kind[wanted]}"
         if wanted is float and isinstance(value, str):
             number = _from_text(value, fields[key])
@@ -135,23 +146,25 @@ def _spelling(text):
 
 
 def _from_text(text, field):
-    """Return a value of the command line as the number its key wants, or as the text it is."""
+    """Return a value of the command line as the number or truth its key wants, or as the text it is."""
+    truth = {"true": True, "false": False}.__getitem__
     try:
-        return {"int": int, "float": float, int: int, float: float}[field.type](text) if field else text
-    except (KeyError, ValueError):
+        return {int: int, float: float, bool: truth}[field.type](text)
+    except (AttributeError, KeyError, ValueError):
         return text
 
 
-def arguments(description, configs):
+def arguments(description, configs, add=lambda parser: None):
     """Parse the arguments that all stages share; return them with the Config as `.config`.
 
     configs: the folder of the method's configurations, so that CONFIG may be `digits` for `<configs>/digits.yaml`.
+    add: adds the arguments of one stage to the parser.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      allow_abbrev=False, epilog="Any key of the configuration: --key VALUE.  Keys: "
                                      + ", ".join(field.name for field in dataclasses.fields(Config)))
     names = ", ".join(sorted(path.stem for path in configs.glob("*.yaml")))
-    parser.add_argument("config", metavar="CONFIG", help=f"a YAML file, or one of {names}")
+    parser.add_argument("config", metavar="CONFIG", nargs="?", help=f"a YAML file, or one of {names}")
     parser.add_argument("--task", nargs="+", default=["all"], metavar="T",
                         help="tasks: rules, WordNet synsets, class ids or files; see `python -m learning.tasks list`")
     parser.add_argument("--seed", nargs="+", type=int, default=[0], metavar="S", help="of everything random in a run")
@@ -162,7 +175,12 @@ def arguments(description, configs):
     parser.add_argument("--workers", type=int, default=0, help="processes that decode image files; default: 0")
     parser.add_argument("--part", default="0/1", metavar="I/N", help="of all runs take the I-th, (I+N)-th, ...")
     parser.add_argument("--wait", action="store_true", help="wait for a run that another process is writing")
+    add(parser)
     options, rest = parser.parse_known_args()
+    if getattr(options, "status", False):  # says how runs are doing, whatever they were configured with
+        return options
+    if options.config is None:
+        parser.error("CONFIG is missing: a YAML file, or one of " + names)
     options.config = read(_find(options.config, configs), overrides=_overrides(rest))
     part = tuple(map(int, options.part.split("/"))) if re.fullmatch("[0-9]+/[0-9]+", options.part) else (0, 0)
     if part[0] >= part[1]:

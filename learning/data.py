@@ -2,10 +2,11 @@
 
 A set of images has `labels` (N,), `classes`, `class_names` (of an image folder, else None), `channels`, `size`, and
 
-    batches(plan, ...)     float images (B, channels, height, width) for a plan of (indices, key)
+    batches(plan, ...)     float images (B, channels, height, width) for each Batch of a plan
+    in_memory(...)         the same images decoded and cut for evaluation
 
 A subset is a list of indices, never a copy.  Order and augmentation are functions of (seed, epoch, batch), so that a
-run can be resumed at any step and does not depend on the number of processes that load it.
+run can be resumed at any step and does not depend on the number of processes that load it or train on it.
 """
 import gzip
 import math
@@ -14,6 +15,7 @@ import shutil
 import zlib
 from http.client import HTTPException
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -38,17 +40,36 @@ def load(dataset, split, folder):
     return loaders[dataset](dataset, split, Path(folder))
 
 
-def training_plan(indices, batch_size, seed, epoch, first=0, rank=0, world=1):
-    """Yield (indices (B,), key) for the batches of an epoch from number `first`: this rank's share of each.
+class Batch(NamedTuple):
+    """Samples that are loaded together: indices (B,), and for augmentation where they stand in the whole batch (B,)
+    and the key, an integer, that fixes it (None: no augmentation).  resolution: side of the images, 0: as they are."""
+
+    indices: torch.Tensor
+    positions: torch.Tensor
+    key: int | None = None
+    resolution: int = 0
+
+
+def training_plan(indices, batch_size, seed, epoch, first=0, rank=0, world=1, micro=0, resolution=0):
+    """Yield a Batch for each batch of an epoch from number `first`: this rank's share, in parts of `micro` (0: whole).
 
     The order is a permutation drawn from (seed, epoch); samples that do not fill a batch wait for the next epoch.
-    The key, an integer, fixes the augmentation of the batch.
+    Augmentation follows from (seed, epoch, batch, position), whatever the number of processes.
     """
     order = np.random.default_rng([seed, epoch]).permutation(indices)
-    for batch in range(first, steps_per_epoch(len(indices), batch_size)):
-        whole = order[batch * batch_size : (batch + 1) * batch_size]
-        key = int(np.random.SeedSequence([seed, epoch, batch, rank]).generate_state(1, np.uint64)[0] >> 1)
-        yield torch.from_numpy(whole[rank::world]), key
+    for number in range(first, steps_per_epoch(len(indices), batch_size)):
+        whole = torch.from_numpy(order[number * batch_size : (number + 1) * batch_size])
+        key = int(np.random.SeedSequence([seed, epoch, number]).generate_state(1, np.uint64)[0] >> 1)
+        for positions in torch.arange(len(whole))[rank::world].split(micro or len(whole)):
+            yield Batch(whole[positions], positions, key, resolution)
+
+
+def whole_plan(indices, config, seed, first, rank=0, world=1):
+    """Yield the Batches of all epochs of a configuration from step `first`, as `training_plan` does those of one."""
+    start, number = divmod(first, steps_per_epoch(len(indices), config.batch_size))
+    for epoch in range(start, config.epochs):
+        yield from training_plan(indices, config.batch_size, seed, epoch, number if epoch == start else 0, rank, world,
+                                 config.micro_batch_size, config.resolution_at(epoch))
 
 
 def steps_per_epoch(samples, batch_size):
@@ -56,46 +77,85 @@ def steps_per_epoch(samples, batch_size):
     return max(1, samples // batch_size)
 
 
-def evaluation_plan(samples, batch_size):
-    """Yield (indices, None) for all samples in their order, the last batch being smaller."""
+def evaluation_plan(samples, batch_size, resolution=0):
+    """Yield a Batch for all samples in their order, the last one being smaller."""
     for start in range(0, samples, batch_size):
-        yield torch.arange(start, min(start + batch_size, samples)), None
+        indices = torch.arange(start, min(start + batch_size, samples))
+        yield Batch(indices, indices, resolution=resolution)
+
+
+def normalise(pixels, mean, std):
+    """Return float images from bytes (B, channels, height, width), by the mean and deviation of each channel."""
+    mean, std = (torch.tensor(x, dtype=torch.float32, device=pixels.device).view(1, -1, 1, 1) for x in (mean, std))
+    return (pixels.float() - mean) / std
 
 
 class TensorImages:
-    """Images held in memory as bytes, (N, channels, height, width)."""
+    """Images held in memory as bytes, (N, channels, height, width).
+
+    On a GPU they are used from its own memory where they take less than half of what is free there (on_device), else
+    from pinned memory.
+    """
 
     class_names = None
 
-    def __init__(self, pixels, labels, classes, mean, std):
+    def __init__(self, pixels, labels, classes, mean, std, on_device=True):
         self.pixels, self.labels, self.classes = pixels, np.asarray(labels, dtype=np.int64), classes
-        self.channels, self.size = pixels.shape[1], pixels.shape[2]
-        self._mean, self._std = (torch.tensor(x, dtype=torch.float32).view(1, -1, 1, 1) for x in (mean, std))
+        self.channels, self.size, self._on_device = pixels.shape[1], pixels.shape[2], on_device
+        self._mean, self._std = mean, std
 
-    def batches(self, plan, *, device="cpu", augmentation="none", resolution=0, workers=0):
-        """Yield normalised images (B, channels, height, width) for each (indices, key) of the plan."""
+    @staticmethod
+    def empty(samples, channels, side, device, on_device=True):
+        """Return room for pixels, channels last in memory, where a GPU reads them from."""
+        shape = (samples, side, side, channels)
+        cuda = torch.device(device).type == "cuda"
+        if cuda and on_device and math.prod(shape) < torch.cuda.mem_get_info(device)[0] / 2:
+            return torch.empty(shape, dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=cuda).permute(0, 3, 1, 2)
+
+    def in_memory(self, resolution, here, *, workers=0, on_device=True):
+        """Return these images: they are in memory, and resized when they are used."""
+        return self
+
+    def batches(self, plan, *, device="cpu", augmentation="none", workers=0):
+        """Yield normalised images (B, channels, height, width) for each Batch of the plan."""
         if augmentation == "random_resized_crop":
             raise InputError("augmentation random_resized_crop is for image folders; use none or crop_flip here")
-        self.pixels, mean, std = self.pixels.to(device), self._mean.to(device), self._std.to(device)
-        for indices, key in plan:
-            images = (self.pixels[indices.to(device)].float() - mean) / std
-            if resolution and resolution != self.size:
-                images = F.interpolate(images, size=(resolution, resolution), mode="bilinear", antialias=True)
-            yield images if augmentation == "none" or key is None else _crop_flip(images, key)
+        self._place(torch.device(device))
+        for batch in plan:
+            pixels = _rows(self.pixels, batch.indices).to(device, non_blocking=True)
+            images = normalise(pixels, self._mean, self._std)
+            if batch.resolution and batch.resolution != self.size:
+                size = (batch.resolution, batch.resolution)
+                images = F.interpolate(images, size=size, mode="bilinear", antialias=True)
+            yield images if augmentation == "none" or batch.key is None else _crop_flip(images, batch)
+
+    def _place(self, device):
+        if device.type == "cuda" and not self.pixels.is_cuda and not self.pixels.is_pinned():
+            room = self.empty(len(self.pixels), self.channels, self.size, device, self._on_device)
+            self.pixels = room.copy_(self.pixels)
 
 
-def _crop_flip(images, key, padding=4):
-    """Shift each image by up to `padding` pixels and mirror half of them, by a generator started from `key`."""
-    generator = torch.Generator().manual_seed(key)
+def _rows(pixels, indices):
+    """Return pixels[indices]: a view, which copies to a GPU at full speed, where they follow one another."""
+    first = int(indices[0])
+    if torch.equal(indices, torch.arange(first, first + len(indices))):
+        return pixels[first : first + len(indices)]
+    return pixels[indices.to(pixels.device)]
+
+
+def _crop_flip(images, batch, padding=4):
+    """Shift each image by up to `padding` pixels and mirror half of them, by a generator started from the key."""
+    generator = torch.Generator().manual_seed(batch.key)
     B, _, H, W = images.shape
-    offsets = torch.randint(0, 2 * padding + 1, (2, B, 1), generator=generator).to(images.device)
-    flipped = (torch.rand(B, 1, generator=generator) < 0.5).to(images.device)
+    draws = torch.rand(int(batch.positions.max()) + 1, 3, generator=generator)[batch.positions].to(images.device)
+    offsets, flipped = (draws[:, :2] * (2 * padding + 1)).long(), draws[:, 2:] < 0.5
     padded = F.pad(images, [padding] * 4)
-    rows = offsets[0] + torch.arange(H, device=images.device)
+    rows = offsets[:, :1] + torch.arange(H, device=images.device)
     columns = torch.arange(W, device=images.device).expand(B, W)
-    columns = offsets[1] + torch.where(flipped, columns.flip(1), columns)
-    batch = torch.arange(B, device=images.device)[:, None, None]
-    return padded.permute(0, 2, 3, 1)[batch, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+    columns = offsets[:, 1:] + torch.where(flipped, columns.flip(1), columns)
+    image = torch.arange(B, device=images.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 
 def _digits(dataset, split, folder):
@@ -180,87 +240,7 @@ def _download(name, folder, advice, fetch):
 
 
 def _imagenet(dataset, split, folder):
-    root = folder / "imagenet" if (folder / "imagenet").is_dir() else folder
-    return FolderImages(root / split)
+    from learning import images, packed
 
-
-class FolderImages:
-    """Image files in one folder a class, `<split>/<class>/*.JPEG`, decoded when they are needed."""
-
-    channels, size = 3, 224
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-    def __init__(self, root):
-        import torchvision
-
-        if not root.is_dir():
-            raise InputError(f"{root}: no such folder; it should hold one folder of images a class "
-                             "(say where with --data)")
-        try:
-            found = torchvision.datasets.ImageFolder(root)
-        except FileNotFoundError as error:
-            raise InputError(f"{root}: {str(error).splitlines()[0]}") from None
-        self.root, self.class_names, self.classes = root, found.classes, len(found.classes)
-        self.paths, labels = zip(*found.samples)
-        self.labels = np.array(labels, dtype=np.int64)
-
-    def batches(self, plan, *, device="cpu", augmentation="none", resolution=0, workers=0):
-        """Yield normalised images (B, 3, resolution, resolution) for each (indices, key) of the plan."""
-        if augmentation == "crop_flip":
-            raise InputError("augmentation crop_flip is for images in memory; use none or random_resized_crop here")
-        sampler = ([(int(i), None if key is None else (key + position) % 2**63) for position, i in enumerate(indices)]
-                   for indices, key in plan)
-        files = _Files(self, resolution or self.size, augmentation)
-        loader = torch.utils.data.DataLoader(files, batch_sampler=_Batches(sampler), num_workers=workers,
-                                             collate_fn=_stack_or_message,
-                                             pin_memory=torch.device(device).type == "cuda")
-        for images in loader:
-            if isinstance(images, str):
-                raise InputError(images)
-            yield images.to(device, non_blocking=True)
-
-
-class _Batches(torch.utils.data.Sampler):
-    """A batch sampler from an iterator of lists, used once."""
-
-    def __init__(self, lists):
-        self._lists = lists
-
-    def __iter__(self):
-        return iter(self._lists)
-
-
-def _stack_or_message(images):
-    """Return images (B, 3, H, W), or the first message among them."""
-    return next((image for image in images if isinstance(image, str)), None) or torch.stack(images)
-
-
-class _Files(torch.utils.data.Dataset):
-    """Decoded, transformed images for (index, key): key is the seed of the augmentation, None for evaluation.
-
-    A file that is no image gives a message: an exception would arrive with the traceback of the process that loads.
-    """
-
-    def __init__(self, images, resolution, augmentation):
-        from torchvision.transforms import v2
-
-        finish = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(images.mean, images.std)]
-        self._paths = images.paths
-        self._plain = v2.Compose([v2.Resize(math.ceil(resolution * 256 / 224)), v2.CenterCrop(resolution), *finish])
-        crop = [v2.RandomResizedCrop(resolution), v2.RandomHorizontalFlip()]
-        self._augmented = v2.Compose([*crop, *finish]) if augmentation == "random_resized_crop" else self._plain
-
-    def __getitem__(self, item):
-        from PIL import Image
-
-        index, key = item
-        try:
-            with Image.open(self._paths[index]) as image:
-                image = image.convert("RGB")
-        except Exception as error:  # damaged files make Pillow raise almost anything
-            return f"{self._paths[index]}: not a readable image ({' '.join(str(error).split())}); replace or remove it"
-        if key is None:
-            return self._plain(image)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(key)
-            return self._augmented(image)
+    root = (folder / "imagenet" if (folder / "imagenet").is_dir() else folder) / split
+    return images.EncodedImages(packed.Packed(root) if packed.is_packed(root) else images.Folder(root))

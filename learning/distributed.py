@@ -5,7 +5,7 @@ import os
 import torch
 import torch.distributed as dist
 
-from info_geometry.files import InputError
+from info_geometry.files import InputError, lock
 
 
 class Processes:
@@ -13,12 +13,17 @@ class Processes:
 
     def __init__(self, rank=0, world=1, device="cpu"):
         self.rank, self.world, self.device, self.main = rank, world, torch.device(device), rank == 0
+        self._parent = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None
+
+    def abandoned(self):
+        """Return whether the torchrun that started this process is gone, so that nobody would stop it any more."""
+        return self._parent not in (None, os.getppid())
 
     def any(self, flag):
         """Return whether `flag` is true in any process."""
         if self.world == 1:
             return flag
-        flag = torch.tensor(float(flag), device=self.device)
+        flag = torch.tensor(float(flag))  # on the CPU: the GPU does not wait for it
         dist.all_reduce(flag, dist.ReduceOp.MAX)
         return bool(flag)
 
@@ -28,15 +33,23 @@ class Processes:
             dist.all_reduce(tensor)
         return tensor
 
+    def broadcast(self, tensor, source=0):
+        """Fill a tensor, in place, with that of the process `source`."""
+        if self.world > 1:
+            dist.broadcast(tensor, source)
+
+    def lock(self, path, what, *, wait=False):
+        """Return a context in which the main process holds a lock (see files.lock) for all."""
+        return lock(path, what, wait=wait) if self.main else contextlib.nullcontext()
+
     def barrier(self):
         """Wait until all processes are here."""
-        if self.world > 1:
-            dist.barrier()
+        self.any(False)
 
 
 @contextlib.contextmanager
 def processes(device=None):
-    """Yield the Processes that torchrun started (gloo on CPU, nccl on CUDA), or the only one."""
+    """Yield the Processes that torchrun started (gloo for what is on the CPU, nccl on CUDA), or the only one."""
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
     cuda = torch.cuda.is_available()
     try:
@@ -46,13 +59,14 @@ def processes(device=None):
     if device and device.startswith("cuda") and not cuda:
         raise InputError(f"--device {device}: no CUDA GPU is visible to torch; leave --device out to use the CPU")
     device = device or ("cuda" if cuda else "cpu")
+    torch.backends.cudnn.benchmark = True  # sizes of batches and images hardly change
     if world == 1:
         yield Processes(device=device)
         return
     if device == "cuda":
         device = f"cuda:{local}"
         torch.cuda.set_device(device)
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
     try:
         yield Processes(dist.get_rank(), world, device)
     finally:

@@ -7,13 +7,21 @@ softmax_k(-||feature - prototype_k||^2) over all classes, whatever the network w
 import torch
 
 from info_geometry.files import InputError
+from learning.networks import autocast
 
 
 @torch.inference_mode()
-def features(body, batches):
-    """Return the features (N, F), float32, of batches of images (B, channels, height, width) in their order."""
+def features(body, batches, precision="float32"):
+    """Return the features (N, F), float32, of batches of images (B, channels, height, width) in their order.
+
+    precision: of convolutions on a GPU.
+    """
     body.eval()
-    return torch.cat([body(images).float() for images in batches])
+    found = []
+    for images in batches:
+        with autocast(images.device, precision):
+            found.append(body(images).float())
+    return torch.cat(found)
 
 
 def prototypes(features, labels, classes):
@@ -42,7 +50,7 @@ def probabilities(features, prototypes):
     return torch.softmax(2 * features @ prototypes.T - prototypes.square().sum(dim=1), dim=1)
 
 
-def imprint(body, batches, labels, classes):
+def imprint(body, batches, labels, classes, precision="float32"):
     """Return the probabilities (N, C) of a body's imprinted model on the samples it is imprinted with."""
-    found = features(body, batches)
+    found = features(body, batches, precision)
     return probabilities(found, prototypes(found, labels, classes))

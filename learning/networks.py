@@ -106,6 +106,16 @@ def build(name, channels, size, outputs, seed):
         return NETWORKS[name](channels, size, outputs)
 
 
+def on(device, network):
+    """Return a network on a device, on GPUs with channels last in memory, which their convolutions want."""
+    return network.to(device, memory_format=torch.channels_last if device.type == "cuda" else torch.preserve_format)
+
+
+def autocast(device, precision):
+    """Return a context in which convolutions and matrix products on a GPU have a precision; on CPU it is float32."""
+    return torch.autocast(device.type, getattr(torch, precision), precision != "float32" and device.type == "cuda")
+
+
 def parameter_groups(network, weight_decay):
     """Return optimiser groups: weights of convolutions and linear maps decay, norm layers and biases do not."""
     parameters = [p for p in network.parameters() if p.requires_grad]

@@ -11,9 +11,13 @@ from learning import checkpoints
 class Record:
     """What a run leaves behind: weights on the schedule, the log, and the state from which it goes on."""
 
-    def __init__(self, folder, run, network, optimiser, here):
-        """Restore the last saved state, if there is one."""
+    def __init__(self, folder, run, network, optimiser, here, keep):
+        """Restore the last saved state, if there is one.
+
+        keep(step): keeps the model of a checkpoint, in all processes; returns what the log should say besides.
+        """
         self.folder, self.run, self.network, self.optimiser, self.here = folder, run, network, optimiser, here
+        self._keep = keep
         self.step, self.since = 0, torch.zeros(3, dtype=torch.float64, device=here.device)
         state = checkpoints.load(folder / "last.pth") if (folder / "last.pth").exists() else {"step": -1}
         lost = [step for step in checkpoints.missing(folder, run) if step <= state["step"]]
@@ -42,13 +46,16 @@ class Record:
 
     def _checkpoint(self):
         loss, correct, images = self.here.sum(self.since.clone()).tolist()
+        seconds = round(time.perf_counter() - self.started, 3)
+        if self.here.world > 1:  # norm layers average over the images of their own process
+            for buffer in self.network.buffers():
+                self.here.broadcast(buffer)
+        more = self._keep(self.step)
         if self.here.main:
-            name = checkpoints.name(self.step, self.run["steps_per_epoch"])
-            checkpoints.save_weights(self.folder / "ckpt" / name, self.network)
             line = {"step": self.step, "epoch": self.step / self.run["steps_per_epoch"],
                     "learning_rate": self.optimiser.param_groups[0]["lr"], "loss": loss / images if images else None,
-                    "accuracy": correct / images if images else None,
-                    "seconds": round(time.perf_counter() - self.started, 3)}
+                    "accuracy": correct / images if images else None, **more, "images": int(images),
+                    "seconds": seconds}
             with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
                 log.write(json.dumps(line) + "\n")
         self.since.zero_()

@@ -112,6 +112,11 @@ def random_labels(count, classes):
     return (bits * np.uint64(classes) >> np.uint64(32)).astype(np.int64)
 
 
+def targets(random, images):
+    """Return the class (N,) that each training image counts as: its own, or with `random` its random label."""
+    return random_labels(len(images.labels), images.classes) if random else images.labels
+
+
 def class_count(dataset):
     """Return the number of classes; raise InputError for an unknown data set."""
     if dataset not in DATASETS:

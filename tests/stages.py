@@ -18,8 +18,9 @@ TRAIN = "supervised_imagenet/01_training/train_imagenet.py"
 STORE = "supervised_imagenet/02_imprinting/store_predictions.py"
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["torch", "torchvision.transforms.v2", "sklearn.datasets", "h5py", "tqdm",
-                               "learning.data", "learning.networks", "learning.checkpoints", "learning.imprint",
-                               "learning.distributed", "info_geometry.predictions"])
+                               "learning.data", "learning.images", "learning.networks", "learning.checkpoints",
+                               "learning.imprint", "learning.distributed", "learning.record", "learning.keep",
+                               "learning.store", "info_geometry.predictions"])
 
 # A run of digits that takes about a second: 298 steps in 2 epochs, 12 checkpoints.
 SMALL = {"epochs": 2, "warmup_epochs": 0.5, "batch_size": 8, "checkpoints": 12}

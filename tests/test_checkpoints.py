@@ -59,9 +59,21 @@ def test_schedule_of_short_runs(epochs, steps):
     assert {epoch * steps for epoch in range(epochs + 1)} <= set(found)
 
 
-def test_names_are_distinct_and_say_epoch_and_batch():
-    assert checkpoints.name(0, 37) == "0_0.pth" and checkpoints.name(75, 37) == "2_1.pth"
-    assert len({checkpoints.name(step, 37) for step in range(500)}) == 500
+def test_names_are_distinct_and_say_epoch_and_batch(tmp_path):
+    run = {"steps_per_epoch": 37}
+    assert checkpoints.path(tmp_path, run, 0) == tmp_path / "ckpt" / "0_0.pth"
+    assert checkpoints.path(str(tmp_path), run, 75, ".h5") == tmp_path / "ckpt" / "2_1.h5"
+    paths = {checkpoints.path(tmp_path, run, step, suffix) for step in range(500) for suffix in (".pth", ".h5")}
+    assert len(paths) == 1000
+
+
+def test_checkpoint_is_there_as_weights_or_as_predictions(tmp_path):
+    run = {"steps_per_epoch": 4, "schedule": [0, 1, 4, 8]}
+    assert checkpoints.missing(tmp_path, run) == [0, 1, 4, 8]
+    (tmp_path / "ckpt").mkdir()
+    for name in ("0_1.pth", "1_0.h5", "0_0.txt", "2_0.pth.tmp", ".2_0.h5.7.tmp"):
+        (tmp_path / "ckpt" / name).touch()
+    assert checkpoints.missing(tmp_path, run) == [0, 8]
 
 
 def network(outputs=10, seed=0):
@@ -72,10 +84,14 @@ def equal(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
 
 
+def save(path, network, half=False):
+    checkpoints.save(path, checkpoints.weights(network, path, half))
+
+
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "ckpt" / "0_0.pth"
-    checkpoints.save_weights(path, network())
+    save(path, network())
     return path
 
 
@@ -95,8 +111,75 @@ def test_what_is_loaded_is_what_was_saved(saved):
     assert equal(into.state_dict(), network().state_dict())
     assert [path.name for path in saved.parent.iterdir()] == ["0_0.pth"]
     content = saved.read_bytes()
-    checkpoints.save_weights(saved, network())
+    save(saved, network())
     assert saved.read_bytes() == content
+
+
+# Half the bytes
+
+
+def trained_a_little(seed=0):
+    """Return a network of which no weight, mean or deviation is as it begins."""
+    found, images = network(seed=seed), torch.randn(64, 1, 8, 8, generator=torch.Generator().manual_seed(seed))
+    optimiser = torch.optim.SGD(found.parameters(), lr=0.1)
+    for _ in range(3):
+        optimiser.zero_grad()
+        found(images).square().mean().backward()
+        optimiser.step()
+    return found
+
+
+def test_weights_in_float16_are_those_of_convolutions_and_linear_maps():
+    whole = trained_a_little()
+    found = checkpoints.weights(whole, "here", half=True)
+    halved = {f"{name}.weight" for name, module in whole.named_modules()
+              if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear))}
+    assert {key for key, value in found.items() if value.dtype == torch.float16} == halved and len(halved) == 4
+    for key, value in whole.state_dict().items():
+        assert torch.equal(found[key], value.half() if key in halved else value)
+        assert found[key].dtype == (torch.float16 if key in halved else value.dtype) and not found[key].requires_grad
+    assert equal(checkpoints.weights(whole, "here"), whole.state_dict())
+    assert {value.dtype for value in checkpoints.weights(whole, "here").values()} == {torch.float32, torch.int64}
+
+
+def test_weights_in_float16_are_loaded_into_float32(tmp_path):
+    whole, into = trained_a_little(), network(seed=1)
+    for half in (True, False):
+        save(tmp_path / "a.pth", whole, half)
+        checkpoints.load_weights(tmp_path / "a.pth", into)
+        direct = network(seed=2)
+        checkpoints.fit_weights(checkpoints.weights(whole, "here", half), direct, "here")
+        for loaded in (into.state_dict(), direct.state_dict()):
+            assert {key: value.dtype for key, value in loaded.items()} == {
+                key: value.dtype for key, value in whole.state_dict().items()}
+            for key, value in whole.state_dict().items():
+                halved = half and value.ndim > 1
+                assert torch.equal(loaded[key], value.half().float() if halved else value)
+                assert not halved or not torch.equal(loaded[key], value)
+
+
+def test_float16_loses_nothing_where_convolutions_compute_in_it():
+    whole, halved, images = trained_a_little(), network(seed=1), torch.randn(16, 1, 8, 8)
+    checkpoints.fit_weights(checkpoints.weights(whole, "here", half=True), halved, "here")
+    whole.eval()
+    halved.eval()
+    with torch.inference_mode():
+        with torch.autocast("cpu", torch.float16):
+            assert torch.equal(whole.body(images), halved.body(images)) and torch.equal(whole(images), halved(images))
+        assert not torch.equal(whole.body(images), halved.body(images))
+        assert torch.allclose(whole.body(images), halved.body(images), atol=0.01)
+
+
+def test_weights_too_large_for_float16_are_refused():
+    large = network()
+    with torch.no_grad():
+        large.body[3].weight[0, 0, 0, 0] = 1e5
+    checkpoints.weights(large, "here")
+    with pytest.raises(InputError, match=r"^here: 1 non-finite values in body\.3\.weight"):
+        checkpoints.weights(large, "here", half=True)
+
+
+# What is wrong with files
 
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
@@ -201,8 +284,9 @@ def test_weights_that_are_not_finite(saved):
     with torch.no_grad():
         bad.body[3].weight[0, 0, 0, :2] = torch.tensor([float("nan"), float("inf")])
     content = saved.read_bytes()
-    with pytest.raises(InputError, match=r"0_0\.pth: 2 non-finite values in body\.3\.weight"):
-        checkpoints.save_weights(saved, bad)
+    for half in (False, True):
+        with pytest.raises(InputError, match=r"0_0\.pth: 2 non-finite values in body\.3\.weight"):
+            save(saved, bad, half)
     assert saved.read_bytes() == content
     checkpoints.save(saved, bad.state_dict())
     assert "2 non-finite values in body.3.weight" in refused(saved)
@@ -277,6 +361,13 @@ def test_settings_can_change_until_something_was_trained(tmp_path):
     checkpoints.start_run(tmp_path, run)
     checkpoints.start_run(tmp_path, {**run, "seed": 1})
     assert checkpoints.read_run(tmp_path)["seed"] == 1
+    (tmp_path / "ckpt").mkdir()
+    (tmp_path / "ckpt" / ".0_0.pth.123.tmp").touch()  # of a process that was killed while it wrote the first one
+    checkpoints.start_run(tmp_path, {**run, "seed": 2})
+    assert checkpoints.read_run(tmp_path)["seed"] == 2
+    (tmp_path / "ckpt" / "0_0.h5").touch()
+    with pytest.raises(InputError, match="seed 2 -> 3"):
+        checkpoints.start_run(tmp_path, {**run, "seed": 3})
 
 
 def test_run_that_cannot_be_read(tmp_path):

@@ -68,8 +68,12 @@ def test_the_advised_spelling_is_right(tmp_path, text):
 
 
 @pytest.mark.parametrize("key, value, words", [
-    ("epochs", True, "epochs is True (bool); expected a whole number"),
-    ("learning_rate", True, "learning_rate is True (bool); expected a number"),
+    ("epochs", True, "epochs is True (true or false); expected a whole number"),
+    ("learning_rate", True, "learning_rate is True (true or false); expected a number"),
+    ("network", True, "network is True (true or false); expected text"),
+    ("compile", 1, "compile is 1 (a whole number); expected true or false"),
+    ("compile", 0.0, "compile is 0.0 (a number); expected true or false"),
+    ("compile", "maybe", "compile is 'maybe' (text); expected true or false"),
     ("epochs", 2.5, "epochs is 2.5 (a number); expected a whole number"),
     ("epochs", "many", "epochs is 'many' (text); expected a whole number"),
     ("learning_rate", "fast", "learning_rate is 'fast' (text); expected a number"),
@@ -87,6 +91,8 @@ def test_the_advised_spelling_is_right(tmp_path, text):
     ("augmentation", "crop", "augmentation is 'crop', expected one of none, crop_flip, random_resized_crop"),
     ("schedule", "linear", "schedule is 'linear', expected one of geometric, epochs"),
     ("precision", "float16", "precision is 'float16', expected one of float32, bfloat16"),
+    ("evaluation_precision", "half", "evaluation_precision is 'half', expected one of float32, float16, bfloat16"),
+    ("micro_batch_size", -1, "micro_batch_size is -1, expected a finite number that is not negative"),
     ("warmup_epochs", 3.0, "warmup_epochs is 3.0, expected less than epochs (3)"),
 ])
 def test_bad_values(tmp_path, key, value, words):
@@ -132,20 +138,89 @@ def test_overrides_come_last(tmp_path):
     assert config.read(written(tmp_path, epochs=None), overrides=[("epochs", "7")]).epochs == 7
 
 
+def test_truth_from_a_file_and_from_the_command_line(tmp_path):
+    for value in (True, False):
+        path = written(tmp_path, compile=value)
+        assert config.read(path).compile is value
+        for text in ("true", "false"):
+            assert config.read(path, overrides=[("compile", text)]).compile is (text == "true")
+
+
 @pytest.mark.parametrize("key, text, words", [
     ("epochs", "1e3", "--epochs is '1e3' (text); expected a whole number"),
     ("epochs", "2.5", "--epochs is '2.5' (text); expected a whole number"),
     ("learning_rate", "fast", "--learning_rate is 'fast' (text); expected a number"),
     ("learning_rate", "nan", "learning_rate is nan, expected a finite number"),
+    ("epochs", "true", "--epochs is 'true' (text); expected a whole number"),
+    ("compile", "1", "--compile is '1' (text); expected true or false"),
+    ("compile", "", "--compile is '' (text); expected true or false"),
     ("weigth_decay", "1", "unknown key --weigth_decay; did you mean --weight_decay?"),
 ])
 def test_bad_overrides(tmp_path, key, text, words):
     assert words in refused(written(tmp_path), (key, text))
 
 
-def parse(monkeypatch, *words):
+# Learning rate and resolution
+
+IMAGENET = config.read(CONFIGS / "imagenet_rn50.yaml")
+
+
+def rates(settings, each=4):
+    return [settings.learning_rate_at(step / each) for step in range(settings.epochs * each + 1)]
+
+
+def test_learning_rate_rises_and_falls_linearly():
+    for settings in (IMAGENET, Config(**GOOD, warmup_epochs=0.75), Config(**GOOD, warmup_epochs=0.0)):
+        peak = settings.learning_rate_at(settings.warmup_epochs)
+        for epoch, rate in zip((step / 4 for step in range(1000)), rates(settings)):
+            rising = epoch < settings.warmup_epochs
+            part = epoch / settings.warmup_epochs if rising else 1 - (epoch - settings.warmup_epochs) / (
+                settings.epochs - settings.warmup_epochs)
+            assert abs(rate - part * peak) < 1e-12
+
+
+def test_learning_rate_is_proportional_to_the_batch_where_it_has_a_base():
+    for batch in (1, 420, 840, 1680, 6720):
+        changed = dataclasses.replace(IMAGENET, batch_size=batch)
+        assert rates(changed) == pytest.approx([rate * batch / 1680 for rate in rates(IMAGENET)], rel=1e-12)
+        fixed = dataclasses.replace(IMAGENET, batch_size=batch, base_batch_size=0)
+        assert rates(fixed) == rates(IMAGENET)
+
+
+def test_learning_rate_of_imagenet_is_the_published_one():
+    assert max(rates(IMAGENET)) == IMAGENET.learning_rate_at(2) == pytest.approx(1.7)
+    assert max(rates(dataclasses.replace(IMAGENET, batch_size=420))) == pytest.approx(0.425)
+    assert IMAGENET.batch_size == 1680 and rates(IMAGENET)[0] == rates(IMAGENET)[-1] == 0
+
+
+def test_images_of_imagenet_grow_as_published():
+    found = [IMAGENET.resolution_at(epoch) for epoch in range(IMAGENET.epochs)]
+    assert found[:30] == [160] * 30 and found[34:] == [192] * 6 and found == sorted(found)
+
+
+@pytest.mark.parametrize("first, last, start, end", [(160, 192, 29, 34), (64, 224, 3, 17), (96, 128, 0, 0),
+                                                     (32, 256, 5, 6)])
+def test_images_grow_by_multiples_of_32(first, last, start, end):
+    settings = dataclasses.replace(IMAGENET, resolution=first, final_resolution=last, grow_from=start, grow_until=end)
+    found = [settings.resolution_at(epoch) for epoch in range(40)]
+    assert {side % 32 for side in found} == {0} and found == sorted(found)
+    assert set(found[: start + 1]) == {first} and set(found[max(end, start + 1) :]) == {last}
+    for epoch in range(start, end):  # the nearest multiple to a straight line
+        assert abs(found[epoch] - (first + (last - first) * (epoch - start) / (end - start))) <= 16
+
+
+def test_images_that_do_not_grow():
+    for side in (0, 8, 28, 160):
+        settings = dataclasses.replace(IMAGENET, resolution=side, final_resolution=0)
+        assert {settings.resolution_at(epoch) for epoch in range(40)} == {side}
+
+
+# Command lines
+
+
+def parse(monkeypatch, *words, **options):
     monkeypatch.setattr(sys, "argv", ["train", *map(str, words)])
-    return config.arguments("What it does.", CONFIGS)
+    return config.arguments("What it does.", CONFIGS, **options)
 
 
 def test_command_line(monkeypatch, tmp_path):
@@ -156,6 +231,18 @@ def test_command_line(monkeypatch, tmp_path):
     assert options.config == dataclasses.replace(config.read(CONFIGS / "digits.yaml"), epochs=3, learning_rate=0.5,
                                                  batch_size=7)
     assert parse(monkeypatch, written(tmp_path)).config.epochs == 3
+    assert parse(monkeypatch, "--workers", "2", "--wait", "digits", "--compile", "true").config.compile
+
+
+def test_command_line_of_a_stage(monkeypatch, capsys):
+    def add(parser):
+        parser.add_argument("--status", action="store_true")
+
+    assert parse(monkeypatch, "--status", add=add).status  # without a configuration
+    assert not parse(monkeypatch, "digits", add=add).status
+    with pytest.raises(SystemExit) as raised:
+        parse(monkeypatch, add=add)
+    assert raised.value.code == 2 and "CONFIG is missing" in capsys.readouterr().err
 
 
 def test_default_paths_do_not_depend_on_the_working_directory(monkeypatch, tmp_path):

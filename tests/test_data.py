@@ -3,7 +3,6 @@ import gzip
 import hashlib
 import http.server
 import itertools
-import shutil
 import struct
 import threading
 from types import SimpleNamespace
@@ -13,7 +12,6 @@ import pytest
 import stages
 import torch
 import torchvision
-from PIL import Image
 from sklearn.datasets import load_digits
 
 from info_geometry.files import InputError
@@ -37,14 +35,18 @@ def joined(batches):
 
 def test_evaluation_plan_is_every_sample_in_order():
     for samples, size in itertools.product((1, 6, 7, 100), (1, 7, 500)):
-        plan = list(data.evaluation_plan(samples, size))
-        assert torch.cat([indices for indices, _ in plan]).tolist() == list(range(samples))
-        assert {len(indices) for indices, _ in plan[:-1]} <= {size} and {key for _, key in plan} == {None}
+        plan = list(data.evaluation_plan(samples, size, resolution=3))
+        assert torch.cat([batch.indices for batch in plan]).tolist() == list(range(samples))
+        assert {len(batch.indices) for batch in plan[:-1]} <= {size} and {batch.key for batch in plan} == {None}
+        assert {batch.resolution for batch in plan} == {3}
 
 
-def plan(seed=3, epoch=2, first=0, rank=0, world=1, size=8, samples=range(5, 98)):
-    return [(indices.tolist(), key) for indices, key in
-            data.training_plan(np.array(samples), size, seed, epoch, first, rank, world)]
+def batches(seed=3, epoch=2, size=8, **options):
+    return list(data.training_plan(np.arange(5, 98), size, seed, epoch, **options))
+
+
+def plan(**options):
+    return [(batch.indices.tolist(), batch.key) for batch in batches(**options)]
 
 
 def test_training_plan_follows_from_seed_and_epoch_alone():
@@ -59,11 +61,11 @@ def test_training_plan_follows_from_seed_and_epoch_alone():
 
 
 def test_training_plan_takes_each_sample_at_most_once():
-    batches = plan()
-    chosen = [i for indices, _ in batches for i in indices]
-    assert len(batches) == data.steps_per_epoch(93, 8) == 11 and len(set(chosen)) == len(chosen) == 88
-    assert set(chosen) < set(range(5, 98)) and len({key for _, key in batches}) == 11
-    assert all(0 <= key < 2**63 for _, key in batches)
+    found = plan()
+    chosen = [i for indices, _ in found for i in indices]
+    assert len(found) == data.steps_per_epoch(93, 8) == 11 and len(set(chosen)) == len(chosen) == 88
+    assert set(chosen) < set(range(5, 98)) and len({key for _, key in found}) == 11
+    assert all(0 <= key < 2**63 for _, key in found)
     small = plan(size=200)
     assert len(small) == data.steps_per_epoch(93, 200) == 1 and sorted(small[0][0]) == list(range(5, 98))
 
@@ -74,11 +76,51 @@ def test_training_plan_goes_on_anywhere():
 
 def test_shares_of_the_processes_make_up_the_batch():
     for world in (2, 4):
-        shares = [plan(rank=rank, world=world) for rank in range(world)]
-        for whole, *parts in zip(plan(), *shares):
-            assert {len(indices) for indices, _ in parts} == {8 // world}
-            assert sorted(i for indices, _ in parts for i in indices) == sorted(whole[0])
-            assert len({key for _, key in parts}) == world
+        shares = [batches(rank=rank, world=world) for rank in range(world)]
+        for whole, *parts in zip(batches(), *shares):
+            assert {len(part.indices) for part in parts} == {8 // world}
+            assert sorted(i for part in parts for i in part.indices.tolist()) == sorted(whole.indices.tolist())
+            assert sorted(i for part in parts for i in part.positions.tolist()) == list(range(8))
+            assert all(torch.equal(whole.indices[part.positions], part.indices) for part in parts)
+            assert {part.key for part in parts} == {whole.key}
+
+
+@pytest.mark.parametrize("micro", [1, 3, 4, 50])
+def test_parts_of_a_share_make_up_the_share(micro):
+    for rank, world in ((0, 1), (1, 2)):
+        parts = iter(batches(rank=rank, world=world, micro=micro))
+        for share in batches(rank=rank, world=world):
+            taken = [next(parts) for _ in range(-(-len(share.indices) // micro))]
+            assert {len(part.indices) for part in taken[:-1]} <= {micro} and {part.key for part in taken} == {share.key}
+            assert torch.equal(torch.cat([part.indices for part in taken]), share.indices)
+            assert torch.equal(torch.cat([part.positions for part in taken]), share.positions)
+        assert next(parts, None) is None
+
+
+def test_all_batches_of_a_plan_have_its_resolution():
+    assert {batch.resolution for batch in batches(micro=3)} == {0}
+    assert {batch.resolution for batch in batches(micro=3, rank=1, world=2, resolution=160)} == {160}
+
+
+def gathered(images, augmentation, world, micro):
+    """Return the images of an epoch in batches of 40, put where they stand by their positions."""
+    found = torch.full((2, 40, images.channels, 16, 16), torch.nan)
+    for rank in range(world):
+        shares = list(data.training_plan(np.arange(90), 40, 5, 1, 0, rank, world, micro, resolution=16))
+        numbers = [number for number in range(2) for _ in range(len(shares) // 2)]
+        for number, share, pixels in zip(numbers, shares, images.batches(shares, augmentation=augmentation)):
+            found[number, share.positions] = pixels
+    return found
+
+
+@pytest.mark.parametrize("dataset, augmentation", [("digits", "crop_flip"), ("imagenet", "random_resized_crop")])
+def test_augmentation_does_not_depend_on_who_loads_what(tmp_path, dataset, augmentation):
+    stages.write_images(tmp_path / "train", SYNSETS, per_class=23, size=24)
+    images = data.load(dataset, "train", tmp_path)
+    whole = gathered(images, augmentation, 1, 0)
+    assert whole.isfinite().all() and not torch.equal(whole, gathered(images, "none", 1, 0))
+    for world, micro in ((1, 3), (1, 40), (2, 0), (2, 3), (4, 0), (4, 7)):
+        assert torch.equal(gathered(images, augmentation, world, micro), whole)
 
 
 # Images in memory
@@ -109,7 +151,28 @@ def test_batch_size_changes_nothing():
 def test_resolution():
     test = data.load("digits", "test", "")
     for side in (8, 16, 4):
-        assert next(test.batches(data.evaluation_plan(599, 3), resolution=side)).shape == (3, 1, side, side)
+        assert next(test.batches(data.evaluation_plan(599, 3, resolution=side))).shape == (3, 1, side, side)
+
+
+@pytest.mark.parametrize("indices", [[3, 4, 5, 6], [0], [11], [*range(12)], [3, 5, 4, 6], [3, 4, 6, 5], [6, 5, 4, 3],
+                                     [3, 5, 7], [3, 3, 3], [3, 4, 4, 6], [11, 0]])
+def test_images_are_those_of_the_indices(indices):
+    pixels = torch.randint(0, 256, (12, 2, 4, 4), dtype=torch.uint8)
+    images = data.TensorImages(pixels.clone(), [0] * 12, 1, [10.0, 0.0], [2.0, 4.0])
+    indices = torch.tensor(indices)
+    found, = images.batches([data.Batch(indices, indices)])
+    expected = (pixels[indices].double() - torch.tensor([10.0, 0.0])[:, None, None]) / torch.tensor([[[2.0]], [[4.0]]])
+    assert torch.equal(found.double(), expected) and torch.equal(images.pixels, pixels)
+
+
+def test_images_that_follow_one_another_are_not_copied():
+    pixels = torch.zeros(12, 1, 4, 4, dtype=torch.uint8)
+    assert data._rows(pixels, torch.arange(3, 7)).data_ptr() == pixels[3].data_ptr()
+
+
+def test_images_in_memory_stay_as_they_are():
+    test = data.load("digits", "test", "")
+    assert test.in_memory(16, None) is test and test.in_memory(0, None).size == 8
 
 
 def test_names_that_are_not_there():
@@ -117,33 +180,52 @@ def test_names_that_are_not_there():
     assert refused("digits", "val", "") == "digits has no split 'val'; there are train, test"
 
 
+def augmented(images, key, positions=None):
+    positions = torch.arange(len(images)) if positions is None else positions
+    return data._crop_flip(images, data.Batch(positions, positions, key))
+
+
 def shifted(padded, generator, H, W):
     """Return what the augmentation makes of padded images, drawn and computed one at a time."""
-    B = len(padded)
-    offsets = torch.randint(0, 9, (2, B, 1), generator=generator)[..., 0].tolist()
-    flips = torch.rand(B, 1, generator=generator)[:, 0] < 0.5
     images = []
-    for image, row, column, flip in zip(padded, *offsets, flips):
+    for image in padded:
+        row, column, side = (torch.rand((), generator=generator).item() for _ in range(3))
+        row, column = int(9 * row), int(9 * column)
         crop = image[:, row : row + H, column : column + W]
-        images.append(crop.flip(2) if flip else crop)
+        images.append(crop.flip(2) if side < 0.5 else crop)
     return torch.stack(images)
 
 
 def test_crop_and_flip_agrees_with_a_loop_over_images():
     images = torch.randn(64, 3, 12, 10)
     for key in (0, 1, 2**63 - 1):
-        found = data._crop_flip(images, key)
+        found = augmented(images, key)
         padded = torch.nn.functional.pad(images, [4] * 4)
         assert torch.equal(found, shifted(padded, torch.Generator().manual_seed(key), 12, 10))
         assert found.shape == images.shape and set(found.unique().tolist()) <= {0.0, *images.unique().tolist()}
+        chosen = torch.tensor([40, 2, 63, 17])
+        assert torch.equal(augmented(images[chosen], key, chosen), found[chosen])
+
+
+def test_crop_and_flip_takes_each_shift_and_side_as_often():
+    images = torch.zeros(9000, 1, 9, 9)
+    images[:, 0, 4, 4], images[:, 0, 4, 5] = 1, 2  # where a pixel goes says the shift, its neighbour the side
+    found = augmented(images, 1)[:, 0]
+    place = (found == 1).flatten(1).int().argmax(dim=1)
+    row, column = place // 9, place % 9
+    for counts in (torch.bincount(row, minlength=9), torch.bincount(column, minlength=9)):
+        assert abs(counts - 1000).max() < 5 * 1000**0.5
+    inner = (column > 0) & (column < 8)
+    left = found[torch.arange(9000), row, (column - 1).clamp(min=0)][inner] == 2
+    assert abs(left.float().mean() - 0.5) < 5 * 0.5 / 7000**0.5
 
 
 def test_crop_and_flip_follows_from_the_key_alone():
     images = torch.randn(16, 1, 8, 8)
-    first = data._crop_flip(images, 5)
+    first = augmented(images, 5)
     torch.manual_seed(9)
     before = torch.get_rng_state()
-    assert torch.equal(data._crop_flip(images, 5), first) and not torch.equal(data._crop_flip(images, 6), first)
+    assert torch.equal(augmented(images, 5), first) and not torch.equal(augmented(images, 6), first)
     assert torch.equal(torch.get_rng_state(), before)
 
 
@@ -151,8 +233,9 @@ def test_evaluation_is_not_augmented():
     train = data.load("digits", "train", "")
     plain = joined(train.batches(data.evaluation_plan(50, 50)))
     assert torch.equal(joined(train.batches(data.evaluation_plan(50, 50), augmentation="crop_flip")), plain)
-    augmented = joined(train.batches([(torch.arange(50), 1)], augmentation="crop_flip"))
-    assert not torch.equal(augmented, plain)
+    keyed = data.Batch(torch.arange(50), torch.arange(50), 1)
+    assert not torch.equal(joined(train.batches([keyed], augmentation="crop_flip")), plain)
+    assert torch.equal(joined(train.batches([keyed])), plain)
 
 
 def test_augmentation_of_the_other_kind_of_images(tmp_path):
@@ -160,7 +243,7 @@ def test_augmentation_of_the_other_kind_of_images(tmp_path):
     for name, augmentation in (("digits", "random_resized_crop"), ("imagenet", "crop_flip")):
         images = data.load(name, "train", tmp_path)
         with pytest.raises(InputError, match=f"augmentation {augmentation} is for"):
-            next(images.batches([(torch.arange(2), 1)], augmentation=augmentation))
+            next(images.batches([data.Batch(torch.arange(2), torch.arange(2), 1)], augmentation=augmentation))
 
 
 # Fashion-MNIST
@@ -365,127 +448,3 @@ def test_cifar_that_cannot_be_downloaded(monkeypatch, tmp_path):
     message = refused("cifar10", "test", tmp_path)
     assert message.startswith(f"CIFAR10 is not in {tmp_path} and cannot be downloaded (") and "\n" not in message
     assert message.endswith(f"unpack cifar-10-python.tar.gz into {tmp_path}")
-
-
-# Folders of images
-
-
-def test_folder_order_labels_and_names(tmp_path):
-    stages.write_images(tmp_path / "imagenet" / "val", reversed(SYNSETS), per_class=3, size=20)
-    found = data.load("imagenet", "val", tmp_path)
-    assert found.class_names == SYNSETS and found.classes == 4 and found.labels.tolist() == sorted([*range(4)] * 3)
-    assert [path.split("/")[-2:] for path in found.paths] == [[s, f"{i}.JPEG"] for s in SYNSETS for i in range(3)]
-    assert data.load("imagenet", "val", tmp_path / "imagenet").paths == found.paths
-
-
-def by_hand(path, resolution):
-    """Return an image scaled so that the shorter side is resolution x 256 / 224, its middle, normalised."""
-    with Image.open(path) as image:
-        image = image.convert("RGB")
-    short = -(-resolution * 256 // 224)
-    scale = short / min(image.size)
-    image = image.resize([short if side == min(image.size) else int(side * scale) for side in image.size],
-                         Image.Resampling.BILINEAR)
-    left, top = (round((side - resolution) / 2) for side in image.size)
-    pixels = np.asarray(image.crop((left, top, left + resolution, top + resolution)), dtype=np.float64) / 255
-    return torch.from_numpy((pixels - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]).permute(2, 0, 1)
-
-
-def test_evaluation_images_agree_with_pillow(tmp_path):
-    stages.write_images(tmp_path / "val", SYNSETS[:2], per_class=3, size=40)
-    found = data.load("imagenet", "val", tmp_path)
-    images = joined(found.batches(data.evaluation_plan(6, 4), resolution=32))
-    assert images.shape == (6, 3, 32, 32)
-    expected = torch.stack([by_hand(path, 32) for path in found.paths])
-    assert torch.allclose(images.double(), expected, atol=1e-5)
-
-
-def test_number_of_workers_changes_nothing(tmp_path):
-    stages.write_images(tmp_path / "train", SYNSETS, per_class=5, size=24)
-    found = data.load("imagenet", "train", tmp_path)
-    for plan, augmentation in ((list(data.evaluation_plan(20, 3)), "none"),
-                               (list(data.training_plan(np.arange(20), 4, 0, 1)), "random_resized_crop")):
-        one, other = (joined(found.batches(plan, resolution=16, augmentation=augmentation, workers=workers))
-                      for workers in (0, 2))
-        assert torch.equal(one, other)
-
-
-def test_augmentation_of_files_follows_from_seed_epoch_batch_and_position(tmp_path):
-    stages.write_images(tmp_path / "train", SYNSETS, per_class=5, size=24)
-    found = data.load("imagenet", "train", tmp_path)
-
-    def images(seed=0, epoch=0, first=0):
-        plan = data.training_plan(np.arange(20), 5, seed, epoch, first)
-        return joined(found.batches(plan, resolution=16, augmentation="random_resized_crop"))
-
-    whole = images()
-    torch.manual_seed(3)
-    before = torch.get_rng_state()
-    assert torch.equal(images(first=2), whole[10:])
-    assert not torch.equal(images(epoch=1), whole) and not torch.equal(images(seed=1), whole)
-    key = 77  # the same image at two places of a batch is cropped in two ways; at the same place in one
-    twice = joined(found.batches([(torch.tensor([3, 3]), key)], resolution=16, augmentation="random_resized_crop"))
-    again = joined(found.batches([(torch.tensor([3, 9]), key)], resolution=16, augmentation="random_resized_crop"))
-    assert not torch.equal(twice[0], twice[1]) and torch.equal(again[0], twice[0])
-    assert torch.equal(torch.get_rng_state()[:8], before[:8])
-
-
-def test_every_kind_of_image_is_read(tmp_path):
-    stages.write_images(tmp_path / "val", SYNSETS[:2], per_class=1, size=40)
-    folder = tmp_path / "val" / SYNSETS[1]
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 44, 4), dtype=np.uint8)
-    Image.fromarray(pixels[..., 0]).save(folder / "a_grey.JPEG")
-    Image.fromarray(pixels, "CMYK").save(folder / "b_cmyk.JPEG")
-    Image.fromarray(pixels, "RGBA").save(folder / "c_png.JPEG", format="PNG")
-    Image.fromarray(pixels[..., 0]).convert("1").save(folder / "d_bits.JPEG", format="PNG")
-    found = data.load("imagenet", "val", tmp_path)
-    images = joined(found.batches(data.evaluation_plan(6, 6), resolution=32))
-    assert images.shape == (6, 3, 32, 32) and images.isfinite().all()
-    names = [path.rsplit("/", 1)[1] for path in found.paths]
-    mean, std = (torch.tensor(x)[:, None, None] for x in (found.mean, found.std))
-    grey = images[names.index("a_grey.JPEG")] * std + mean
-    assert torch.allclose(grey[0], grey[1], atol=1e-5) and torch.allclose(grey[0], grey[2], atol=1e-5)
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("content", [b"", b"not an image", None], ids=["empty", "text", "truncated"])
-def test_file_that_is_no_image_is_named(tmp_path, content, workers):
-    stages.write_images(tmp_path / "val", SYNSETS[:2], per_class=3, size=40)
-    path = tmp_path / "val" / SYNSETS[1] / "1.JPEG"
-    path.write_bytes(path.read_bytes()[:700] if content is None else content)
-    found = data.load("imagenet", "val", tmp_path)
-    try:  # pytest.raises would keep the workers
-        list(found.batches(data.evaluation_plan(6, 2), resolution=32, workers=workers))
-    except InputError as error:
-        message = str(error)
-    assert message.startswith(f"{path}: not a readable image (") and "\n" not in message
-
-
-@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-def test_damaged_images_are_read_or_named(tmp_path, kind):
-    for name in SYNSETS[:2]:
-        (tmp_path / "val" / name).mkdir(parents=True)
-    path = tmp_path / "val" / SYNSETS[0] / "0.JPEG"
-    rng = np.random.default_rng(0)
-    Image.fromarray(rng.integers(0, 256, (24, 24, 3), dtype=np.uint8)).save(path, format=kind)
-    shutil.copy(path, tmp_path / "val" / SYNSETS[1])
-    found, whole, named = data.load("imagenet", "val", tmp_path), path.read_bytes(), 0
-    for _ in range(100):
-        damaged = bytearray(whole)
-        for place in rng.integers(0, len(whole), 3):
-            damaged[place] = rng.integers(256)
-        path.write_bytes(damaged)
-        try:
-            next(found.batches(data.evaluation_plan(1, 1), resolution=16))
-        except InputError as error:
-            assert str(path) in str(error)
-            named += 1
-    assert named > 5
-
-
-def test_folders_that_are_not_there(tmp_path):
-    assert refused("imagenet", "val", tmp_path).startswith(f"{tmp_path}/val: no such folder; it should hold")
-    (tmp_path / "val").mkdir()
-    assert refused("imagenet", "val", tmp_path).startswith(f"{tmp_path}/val: ")
-    (tmp_path / "val" / SYNSETS[0]).mkdir()
-    assert SYNSETS[0] in refused("imagenet", "val", tmp_path)

@@ -374,14 +374,15 @@ def imports(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_in_one_direction(path):
-    """info_geometry knows no networks; learning knows its prediction files and files only; methods know no methods."""
+    """info_geometry knows no networks; learning only its prediction files and how files are read; methods no methods."""
     found, package = set(imports(path)), path.relative_to(ROOT).parts[0]
     heads = {name.split(".")[0] for name in found}
     if package == "info_geometry":
         assert not heads & {"learning", "torchvision", "sklearn", *METHODS}
     if package == "learning":
         ours = {".".join(name.split(".")[:2]) for name in found if name.startswith("info_geometry")}
-        assert ours <= {"info_geometry.predictions", "info_geometry.files"} and not heads & METHODS
+        assert ours <= {f"info_geometry.{module}" for module in ("predictions", "files", "hdf5")}
+        assert not heads & METHODS
     if package in METHODS:
         assert not heads & METHODS, "what a script needs of another belongs into learning"
     assert "pickle" not in heads or path == PACKAGE / "inpca.py", "nothing executable is loaded"

@@ -84,6 +84,15 @@ def test_networks_are_evaluated_not_trained():
     assert all(torch.equal(before[key], value) for key, value in body.state_dict().items())
 
 
+@pytest.mark.parametrize("precision", ["float16", "bfloat16"])
+def test_precision_is_that_of_a_gpu_alone(precision):
+    body, images, labels = body_and_images()
+    found = imprint.features(body, images.split(7), precision)
+    assert found.dtype == torch.float32 and torch.equal(found, imprint.features(body, images.split(7)))
+    assert torch.equal(imprint.imprint(body, [images], labels, 10, precision),
+                       imprint.imprint(body, [images], labels, 10))
+
+
 def test_ignorance_at_equal_features():
     body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, 3))
     for parameter in body.parameters():

@@ -1,4 +1,5 @@
 """The file contract: what is written is read back, what is not sound is refused, faults leave nothing behind."""
+import hashlib
 import os
 import pickle
 import random
@@ -261,6 +262,226 @@ def test_full_disk_is_said_and_leaves_nothing(tmp_path, limit):
     assert result.returncode == 1 and names(tmp_path) == []
     message = rf"error: cannot write {re.escape(str(tmp_path))}/a\.h5: File too large \(\d+\.\d GB free\)\n"
     assert re.fullmatch(message, result.stderr), result.stderr
+
+
+# --- models as they are stored --------------------------------------------------------------------------------------
+
+
+def data_of(path):
+    with h5py.File(path) as file:
+        return file["data"][:]
+
+
+def append_roots(path, models, times=None, **options):
+    with predictions.Recorder(path, labels=LABELS, **options) as recorder:
+        for i, model in enumerate(models):
+            recorder.append_roots(model, i if times is None else times[i])
+
+
+@pytest.mark.parametrize("confidence", [0, 3, 9])
+def test_roots_are_the_models_but_for_rounding(tmp_path, confidence):
+    models = random_walk(np.random.default_rng(1), N, C, confidence, 1)
+    predictions.write(tmp_path / "a.h5", models, labels=LABELS, t=range(6), task="all")
+    roots = np.sqrt(models).astype(np.float16)
+    append_roots(tmp_path / "b.h5", [*roots[:5], np.asfortranarray(roots[5])], task="all")
+    a, b = (predictions.open_trajectory(tmp_path / name) for name in ("a.h5", "b.h5"))
+    assert np.array_equal(data_of(b.path), roots)
+    ulps = data_of(a.path).view(np.int16).astype(int) - data_of(b.path).view(np.int16)
+    assert np.abs(ulps).max() <= 1
+    assert ": sound" in predictions.check(b.path) and np.array_equal(a.t, b.t) and np.array_equal(a.labels, b.labels)
+    a.attributes.pop("data_sha256"), b.attributes.pop("data_sha256")
+    assert a.attributes == b.attributes
+
+
+def test_roots_may_be_tensors(tmp_path, models):
+    torch = pytest.importorskip("torch")
+    roots = torch.from_numpy(models).sqrt().half()
+    append_roots(tmp_path / "a.h5", roots)
+    append_roots(tmp_path / "b.h5", roots.numpy())
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda R: R.astype(np.float32), "expected .* square roots of .* in float16, not .* type float32"),
+    (lambda R: R.astype(float), "expected .* in float16, not .* type float64"),
+    (lambda R: R.astype(">f2"), "expected .* in float16, not .* type >f2"),
+    (lambda R: R.view(np.int16), "expected .* in float16, not .* type int16"),
+    (lambda R: R[:, :-1], r"expected 50 rows .*, not an array of shape \(49, 6\)"),
+    (lambda R: R.repeat(2, axis=1), r"expected 50 rows .*, not an array of shape \(100, 6\)"),
+    (lambda R: spoil(R, np.nan), r"checkpoint 2 \(t = 2\): 1 of 50 rows are not finite; the first is sample 8"),
+    (lambda R: spoil(R, np.inf), r"checkpoint 2 \(t = 2\): 1 of 50 rows are not finite; the first is sample 8"),
+    (lambda R: spoil(R, -R[2, 8], (2, 8)), r"checkpoint 2 \(t = 2\): rows sum to .* negative \(first: sample 8\)"),
+    (lambda R: spoil(R, -R[2, 8, 1]), r"checkpoint 2 \(t = 2\): .*some entries are negative \(first: sample 8\)"),
+    (lambda R: spoil(R, R[2, 8] * np.float16(1.005), (2, 8)), r"checkpoint 2 .*rows sum to .* \(first: sample 8\)"),
+    (lambda R: spoil(R, R[2, 8] * np.float16(0.995), (2, 8)), r"checkpoint 2 .*rows sum to .* \(first: sample 8\)"),
+    (lambda R: (R.astype(float) ** 2).astype(np.float16), r"checkpoint 0 .*rows sum to .*store softmax outputs"),
+    (lambda R: [R[0], np.full((N, 4), 0.5, np.float16)], r"checkpoint 1 .*shape \(50, 4\)"),
+    (lambda R: R[:, :, 0], r"checkpoint 0 .*shape \(50,\)"),
+    (lambda R: R[:, :, :, None], r"checkpoint 0 .*shape \(50, 6, 1\)"),
+    (lambda R: R[:, :, :0], r"checkpoint 0 .*shape \(50, 0\)"),
+    (lambda R: R[:, 0, 0], r"checkpoint 0 .*shape \(\)"),
+])
+def test_bad_roots_are_refused(tmp_path, models, change, message):
+    (tmp_path / "a.h5").write_text("old")
+    refused(tmp_path / "a.h5", message, lambda p: append_roots(p, change(np.sqrt(models).astype(np.float16))))
+    assert names(tmp_path) == ["a.h5"] and (tmp_path / "a.h5").read_text() == "old"
+
+
+def test_roots_are_refused_where_they_do_not_belong(tmp_path, models):
+    roots = np.sqrt(models).astype(np.float16)
+    refused(tmp_path / "a.h5", "expected .* square roots of probabilities",
+            lambda p: append_roots(p, roots, quantity="probability"))
+    for t in (np.nan, np.inf):
+        refused(tmp_path / "a.h5", "finite", lambda p, t=t: append_roots(p, roots, times=[0, 1, t, 3])
+                or predictions.check(p))
+    refused(tmp_path / "b.h5", "labels reach from 0 to 5, but the predictions have 4 classes",
+            lambda p: append_roots(p, np.full((1, N, 4), 0.5, np.float16)))
+    assert "b.h5" not in names(tmp_path)
+
+
+def append_files(path, *sources, labels=LABELS, **options):
+    with predictions.Recorder(path, labels=labels, **options) as recorder:
+        for source in sources:
+            recorder.append_file(source)
+
+
+def write_by_hand(path, array, quantity="sqrt_probability", labels=LABELS, **layout):
+    """Write a prediction file with another program: the same content in another layout."""
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", data=array, **layout)
+        file["t"], file["labels"] = np.arange(len(array)) / 2, labels
+        digest = hashlib.sha256(array.tobytes()).hexdigest()
+        file.attrs.update(format_version=1, quantity=quantity, t_name="t", data_sha256=digest,
+                          labels_sha256=predictions.fingerprint(labels))
+    return path
+
+
+def same_models(path, arrays, times, quantity="sqrt_probability"):
+    """Assert that a sound file holds these models as they were stored elsewhere."""
+    expected = np.concatenate(arrays).astype(np.float16)
+    trajectory = predictions.open_trajectory(path)
+    assert ": sound" in predictions.check(path) and trajectory.quantity == quantity
+    assert np.array_equal(data_of(path), expected) and trajectory.t.tolist() == times
+    assert trajectory.attributes["data_sha256"] == hashlib.sha256(expected.tobytes()).hexdigest()
+
+
+@pytest.mark.parametrize("rows", [1, 7, 8, 25, N])
+@pytest.mark.parametrize("quantity", predictions.QUANTITIES)
+def test_files_are_put_together_as_they_are(tmp_path, monkeypatch, models, quantity, rows):
+    """They equal one file that was written at once, however its chunks divide the samples."""
+    monkeypatch.setattr(predictions, "CHUNK_BYTES", 2 * C * rows)
+    options = {"labels": LABELS, "quantity": quantity, "task": "all"}
+    predictions.write(tmp_path / "whole.h5", models, t=[0, 1, 4, 12], **options)
+    for name, which, t in (("a.h5", slice(0, 1), [0]), ("b.h5", slice(1, 3), [1, 4])):
+        predictions.write(tmp_path / name, models[which], t=t, **options)
+    with predictions.Recorder(tmp_path / "together.h5", **options) as recorder:
+        recorder.append_file(tmp_path / "a.h5")
+        recorder.append_file(tmp_path / "b.h5")
+        recorder.append(models[3], 12)
+    stored = data_of(tmp_path / "whole.h5")
+    same_models(tmp_path / "together.h5", [stored], [0, 1, 4, 12], quantity)
+    found, whole = (predictions.open_trajectory(tmp_path / f"{name}.h5") for name in ("together", "whole"))
+    assert found.attributes == whole.attributes and np.array_equal(found.labels, whole.labels)
+
+
+LAYOUT = {"chunks": (1, N, C), "compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True}
+
+
+@pytest.mark.parametrize("layout", [
+    {}, LAYOUT, {"chunks": (2, 8, 4)}, {"chunks": (1, N, C)}, {"chunks": (T, N, C), "compression": "lzf"},
+    *({**LAYOUT, key: value} for key, value in (("chunks", (1, N - 1, C)), ("chunks", (1, N, C - 1)),
+                                                ("compression_opts", 9), ("shuffle", False), ("fletcher32", False))),
+])
+def test_files_of_any_layout_are_put_together(tmp_path, models, layout):
+    roots = np.sqrt(models).astype(np.float16)
+    source = write_by_hand(tmp_path / "source.h5", roots, **layout)
+    before = source.read_bytes()
+    append_files(tmp_path / "a.h5", source, source)
+    same_models(tmp_path / "a.h5", [roots, roots], [0, 0.5, 1, 1.5] * 2)
+    assert source.read_bytes() == before
+
+
+def test_chunks_are_not_compressed_again(tmp_path):
+    """Of a source whose chunks took more effort than its layout says."""
+    roots = np.sqrt(random_models(np.random.default_rng(0), T, 500, C)).astype(np.float16)
+    layout, labels = {**LAYOUT, "chunks": (1, 500, C)}, labels_of(500, C)
+    best = write_by_hand(tmp_path / "best.h5", roots, labels=labels, **{**layout, "compression_opts": 9})
+    source = write_by_hand(tmp_path / "source.h5", roots, labels=labels, **layout)
+    with h5py.File(best) as file, h5py.File(source, "r+") as other:
+        chunks = [file["data"].id.read_direct_chunk((i, 0, 0)) for i in range(T)]
+        assert chunks[0] != other["data"].id.read_direct_chunk((0, 0, 0))
+        for i, (mask, chunk) in enumerate(chunks):
+            other["data"].id.write_direct_chunk((i, 0, 0), chunk, mask)
+    append_files(tmp_path / "a.h5", source, labels=labels)
+    same_models(tmp_path / "a.h5", [roots], [0, 0.5, 1, 1.5])
+    with h5py.File(tmp_path / "a.h5") as file:
+        assert [file["data"].id.read_direct_chunk((i, 0, 0)) for i in range(T)] == chunks
+
+
+@pytest.mark.parametrize("kind", [">f2", "<f4", "<f8"])
+def test_files_of_other_numbers_are_put_together(tmp_path, models, kind):
+    roots = np.sqrt(models).astype(kind)
+    append_files(tmp_path / "a.h5", write_by_hand(tmp_path / "source.h5", roots, **LAYOUT))
+    same_models(tmp_path / "a.h5", [roots], [0, 0.5, 1, 1.5])
+
+
+def test_files_that_do_not_belong_together_are_refused(tmp_path, models):
+    roots = np.sqrt(models).astype(np.float16)
+    write_by_hand(tmp_path / "labels.h5", roots, labels=LABELS[::-1])
+    write_by_hand(tmp_path / "fewer.h5", roots[:, 1:], labels=LABELS[1:])
+    write_by_hand(tmp_path / "quantity.h5", models.astype(np.float16), quantity="probability")
+    publish(tmp_path / "published.h5", models)
+    before = names(tmp_path)
+    for name in before:
+        source = tmp_path / name
+        refused(source, f"holds other samples or another quantity than {tmp_path}/a.h5 is to hold",
+                lambda _, source=source: append_files(tmp_path / "a.h5", source))
+    refused(tmp_path / "published.h5", "holds other samples or another quantity",  # of samples that nobody knows
+            lambda p: append_files(tmp_path / "a.h5", p, quantity="probability"))
+    refused(tmp_path / "nowhere.h5", "no such file", lambda p: append_files(tmp_path / "a.h5", p))
+    assert names(tmp_path) == before
+
+
+def test_files_of_other_classes_are_refused(tmp_path, models):
+    write_by_hand(tmp_path / "6.h5", np.sqrt(models).astype(np.float16))
+    write_by_hand(tmp_path / "9.h5", np.full((1, N, 9), 1 / 3, np.float16))
+    refused(tmp_path / "9.h5", r"expected \(50, 6\) .* shape \(50, 9\)",
+            lambda p: append_files(tmp_path / "a.h5", tmp_path / "6.h5", p))
+    assert names(tmp_path) == ["6.h5", "9.h5"]
+
+
+def test_bad_numbers_in_a_file_are_refused(tmp_path, models):
+    roots = np.sqrt(models).astype(np.float16)
+    for value, message in ((np.nan, "1 of 50 rows are not finite"), (2, "rows sum to"), (-0.5, "negative")):
+        source = write_by_hand(tmp_path / "source.h5", spoil(roots, value), **LAYOUT)
+        refused(source, rf"checkpoint 2 \(t = 1\): .*{message}.* sample 8",
+                lambda p: append_files(tmp_path / "a.h5", p))
+        assert names(tmp_path) == ["source.h5"]
+
+
+@pytest.mark.parametrize("checkpoint, row", [(0, 0), (2, 30), (3, N - 1)])
+def test_bit_rot_in_a_file_is_not_copied(tmp_path, monkeypatch, models, checkpoint, row):
+    monkeypatch.setattr(predictions, "CHUNK_BYTES", 2 * C * 8)
+    predictions.write(tmp_path / "source.h5", models, labels=LABELS)
+    first, last = flip_bit(tmp_path / "source.h5", checkpoint, row)
+    refused(tmp_path / "source.h5", f"checkpoint {checkpoint}, samples {first}-{last}: checksum mismatch",
+            lambda p: append_files(tmp_path / "a.h5", p))
+    assert names(tmp_path) == ["source.h5"]
+
+
+def test_any_flipped_bit_in_a_file_is_refused_or_harmless(tmp_path, path):
+    good, content, chance = data_of(path), path.read_bytes(), random.Random(1)
+    for _ in range(80):
+        damaged = bytearray(content)
+        damaged[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        path.write_bytes(damaged)
+        try:
+            append_files(tmp_path / "a.h5", path)
+        except InputError as error:
+            assert str(path) in str(error) and names(tmp_path) == ["toy_all"]
+        else:
+            same_models(tmp_path / "a.h5", [good], [0, 1, 4, 12])
+            (tmp_path / "a.h5").unlink()
 
 
 KILLED = """

@@ -1,5 +1,6 @@
 """Training and imprinting: runs go on exactly, are not redone, refuse what does not fit, and see what they should."""
 import contextlib
+import copy
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,7 +22,7 @@ from stages import SMALL, STORE, TRAIN, Stage, done, run, until
 
 from info_geometry import files, predictions
 from info_geometry.files import ROOT, InputError
-from learning import checkpoints, data, networks, tasks
+from learning import checkpoints, data, distributed, networks, tasks
 from learning.config import Config
 
 BIRDS_AND_DOGS = ["n01514668", "n01530575", "n01531178", "n02085620", "n02088364", "n02099601"]
@@ -50,6 +52,18 @@ def same_runs(one, other):
         for one_state, other_state in zip(states[0]["optimiser"]["state"].values(),
                                           states[1]["optimiser"]["state"].values()):
             equal(one_state, other_state)
+
+
+def same_predictions(one, other):
+    """Assert that two folders hold the same predictions, in files that are sound, whatever way they were made."""
+    there = {path.relative_to(folder) for folder in (one, other) for path in folder.glob("predictions/*/*.h5")}
+    assert there
+    for path in there:
+        a, b = (predictions.open_trajectory(folder / path) for folder in (one, other))
+        assert a.attributes == b.attributes and a.shape == b.shape  # data_sha256 among them
+        assert np.array_equal(a.t, b.t) and np.array_equal(a.labels, b.labels)
+        for trajectory in (a, b):
+            assert ": sound" in predictions.check(trajectory.path)
 
 
 def equal(one, other):
@@ -86,6 +100,15 @@ def test_run_leaves_what_it_says(undisturbed):
     assert {key: trajectory.attributes[key] for key in ("dataset", "task", "seed", "split")} == {
         "dataset": "digits", "task": "all", "seed": 0, "split": "test"}
     assert trajectory.attributes["config"] == record["config"]
+
+
+def test_log_says_how_many_images_in_how_many_seconds(tmp_path):
+    begin = time.monotonic()
+    done(TRAIN, tmp_path, "digits", **TINY)
+    lines = [json.loads(line) for line in (folder_of(tmp_path) / "log.jsonl").read_text().splitlines()]
+    assert [(line["step"], line["images"]) for line in lines] == [(0, 0), (1, 400), (2, 400)]
+    assert all(line["seconds"] > 0 for line in lines[1:]) and lines[0]["seconds"] >= 0
+    assert sum(line["seconds"] for line in lines) < time.monotonic() - begin
 
 
 def test_network_learns_and_so_does_its_imprint(undisturbed):
@@ -164,7 +187,8 @@ def test_predictions_do_not_need_their_checkpoints(copied):
 
 def test_checkpoint_that_was_removed_is_made_again(undisturbed, copied):
     folder = folder_of(copied)
-    (folder / "ckpt" / checkpoints.name(checkpoints.read_run(folder)["schedule"][5], 149)).unlink()
+    record = checkpoints.read_run(folder)
+    checkpoints.path(folder, record, record["schedule"][5]).unlink()
     assert "training: 1 done" in done(TRAIN, copied, "digits", **SMALL)
     same_runs(undisturbed, copied)
 
@@ -191,6 +215,125 @@ def test_seeds_differ_and_order_of_runs_does_not_matter(tmp_path):
     assert not any(torch.equal(one, other) for i, one in enumerate(last) for other in last[:i])
 
 
+# Predictions as it goes
+
+AS_YOU_GO = "--imprint-as-you-go"
+
+
+def parts(folder):
+    return sorted(path.name for path in (folder_of(folder) / "ckpt").glob("*"))
+
+
+def interrupted(folder, *arguments, lines=4, number=signal.SIGTERM):
+    """Train until the log has so many more lines, and stop."""
+    before = len(stages.log_lines(folder_of(folder)))
+    stage = Stage(TRAIN, folder, "digits", *arguments, **SMALL)
+    until(lambda: len(stages.log_lines(folder_of(folder))) >= before + lines)
+    stage.send(number)
+    return stage.wait()
+
+
+def test_predictions_as_it_goes_are_those_of_the_second_stage(undisturbed, tmp_path):
+    assert "training: 1 done, 0 skipped" in done(TRAIN, tmp_path, "digits", AS_YOU_GO, **SMALL)
+    same_predictions(undisturbed, tmp_path)
+    folder, twin = folder_of(tmp_path), folder_of(undisturbed)
+    assert stages.log_lines(folder) == stages.log_lines(twin) and parts(tmp_path) == []
+    equal(*(checkpoints.load(path / "last.pth")["network"] for path in (folder, twin)))
+    before = mtimes(tmp_path)
+    assert "0 done, 1 skipped (already complete)" in done(TRAIN, tmp_path, "digits", AS_YOU_GO, **SMALL)
+    assert "0 done, 1 skipped (already complete)" in done(STORE, tmp_path, "digits")
+    assert mtimes(tmp_path) == before
+
+
+def test_killed_as_it_goes_and_resumed(undisturbed, tmp_path):
+    rng, target = random.Random(8), tmp_path / "predictions"
+    moments = [lambda n=n: len(stages.log_lines(folder_of(tmp_path))) >= n for n in (0, 1, 4, 7, 10, 12)]
+    for moment in (*moments, lambda: list(target.glob("*/.*.tmp"))):
+        stage = Stage(TRAIN, tmp_path, "digits", AS_YOU_GO, **SMALL)
+        until(lambda moment=moment, stage=stage: moment() or not stage.process.is_alive())
+        time.sleep(rng.random() * 0.03)
+        stage.send(signal.SIGKILL)
+        stage.wait()
+    done(TRAIN, tmp_path, "digits", AS_YOU_GO, **SMALL)
+    same_predictions(undisturbed, tmp_path)
+    assert stages.log_lines(folder_of(tmp_path)) == stages.log_lines(folder_of(undisturbed))
+
+
+@pytest.mark.parametrize("first, second", [([AS_YOU_GO], [AS_YOU_GO]), ([AS_YOU_GO], []), ([], [AS_YOU_GO])])
+def test_interrupted_as_it_goes_and_resumed(undisturbed, tmp_path, first, second):
+    """With weights or predictions left behind before, and weights or predictions after."""
+    assert interrupted(tmp_path, *first) == (75, "")
+    left = parts(tmp_path)
+    assert 4 <= len(left) < 12 and all(name.endswith(".h5" if first else ".pth") for name in left)
+    assert not list(tmp_path.glob("predictions/*/*.h5"))
+    code, text = run(STORE, tmp_path, "digits")
+    assert code == 1 and f"{12 - len(left)} of 12 checkpoints missing" in text
+    done(TRAIN, tmp_path, "digits", *second, **SMALL)
+    if not second:
+        assert len(parts(tmp_path)) == 12 and {name.split(".")[1] for name in parts(tmp_path)} == {"h5", "pth"}
+        done(STORE, tmp_path, "digits")
+    assert not [name for name in parts(tmp_path) if name.endswith(".h5")]
+    same_predictions(undisturbed, tmp_path)
+
+
+def test_what_was_trained_before_is_imprinted_as_well(undisturbed, copied):
+    shutil.rmtree(copied / "predictions")
+    weights = stages.contents(folder_of(copied) / "ckpt")
+    assert "training: 1 done" in done(TRAIN, copied, "digits", AS_YOU_GO, **SMALL)
+    same_predictions(undisturbed, copied)
+    assert stages.contents(folder_of(copied) / "ckpt") == weights
+
+
+def test_changed_settings_are_refused_as_it_goes(tmp_path):
+    changed = {**TINY, "learning_rate": 0.5}
+    done(TRAIN, tmp_path, "digits", AS_YOU_GO, **TINY)
+    before = mtimes(tmp_path)
+    code, text = run(TRAIN, tmp_path, "digits", AS_YOU_GO, **changed)
+    assert code == 1 and "was made from a run with other settings than" in text and mtimes(tmp_path) == before
+    assert interrupted(tmp_path / "half", AS_YOU_GO)[0] == 75
+    before = mtimes(tmp_path / "half")
+    for arguments in ([AS_YOU_GO], []):
+        code, text = run(TRAIN, tmp_path / "half", "digits", *arguments, **{**SMALL, "learning_rate": 0.5})
+        assert code == 1 and "was trained with other settings (learning_rate 0.01 -> 0.5)" in text
+    assert mtimes(tmp_path / "half") == before
+
+
+def test_damaged_part_is_named(undisturbed, copied):
+    shutil.rmtree(copied / "predictions")
+    assert interrupted(copied / "half", AS_YOU_GO)[0] == 75
+    for part in (folder_of(copied / "half") / "ckpt").iterdir():
+        shutil.move(part, folder_of(copied) / "ckpt")
+    part = folder_of(copied) / "ckpt" / "0_1.h5"
+    whole = part.read_bytes()
+    part.write_bytes(whole[: len(whole) // 2])
+    code, text = run(STORE, copied, "digits")
+    assert code == 1 and f"error: {part}" in text and len(parts(copied)) > 12
+    assert [path.name for path in (copied / "predictions" / "digits_all").iterdir()] == [".preds_0.lock"]
+    part.write_bytes(whole)
+    done(STORE, copied, "digits")
+    same_predictions(undisturbed, copied)
+
+
+def test_full_disk_as_it_goes(tmp_path):
+    """First there is no room for a part, then for the state, at last for all predictions in one file."""
+    folder, target = folder_of(tmp_path), tmp_path / "predictions" / "digits_all" / "preds_0.h5"
+
+    def no_room(size, where):
+        code, text = run(TRAIN, tmp_path, "digits", AS_YOU_GO, file_size=size, **TINY)
+        assert code == 1 and text.startswith(f"error: cannot write {where}: ") and text.count("error") == 1
+        assert not list(tmp_path.glob("**/*.tmp")) and not target.exists()
+
+    no_room(3000, folder / "ckpt" / "0_0.h5")
+    no_room(60000, folder / "last.pth")
+    with files.lock(target.parent / ".preds_0.lock", "it"):
+        code, text = run(TRAIN, tmp_path, "digits", AS_YOU_GO, **TINY)
+        assert code == 1 and f"{target} is being written by pid {os.getpid()}" in text
+    no_room(10000, target)
+    assert parts(tmp_path) == ["0_0.h5", "0_1.h5", "1_0.h5"]
+    done(TRAIN, tmp_path, "digits", AS_YOU_GO, **TINY)
+    assert predictions.open_trajectory(target).shape == (3, 599, 10) and parts(tmp_path) == []
+
+
 # Processes
 
 
@@ -200,35 +343,64 @@ def free_port():
         return str(listener.getsockname()[1])
 
 
+def together_environments(world):
+    """Return what torchrun would tell its processes."""
+    common = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
+    return [{**common, "RANK": str(rank), "LOCAL_RANK": str(rank)} for rank in range(world)]
+
+
 def together(folder, *arguments, world=2, script=TRAIN, **overrides):
     """Start the processes that torchrun would."""
-    common = {"WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
-    return [Stage(script, folder, *arguments, environment={**common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-                  **overrides) for rank in range(world)]
+    return [Stage(script, folder, *arguments, environment=environment, **overrides)
+            for environment in together_environments(world)]
 
 
 @pytest.fixture(scope="module")
 def two_processes(tmp_path_factory):
     """A folder with one run of digits, trained by two processes without interruption, and imprinted."""
     folder = tmp_path_factory.mktemp("two_processes")
-    for stage in together(folder, "digits", **SMALL):
-        assert stage.wait()[0] == 0, stage.text
+    all_done(together(folder, "digits", **SMALL))
     done(STORE, folder, "digits")
     return folder
 
 
+def all_done(group):
+    """Return the outputs of processes that must succeed."""
+    outcomes = [stage.wait() for stage in group]
+    assert [code for code, _ in outcomes] == [0] * len(group), outcomes
+    return [text for _, text in outcomes]
+
+
+def stopped_together(folder, rank, number, *arguments):
+    """Send a signal to one of two processes that train; assert that both stop."""
+    before = len(stages.log_lines(folder_of(folder)))
+    pair = together(folder, "digits", *arguments, **SMALL)
+    until(lambda: len(stages.log_lines(folder_of(folder))) >= before + 4)
+    pair[rank].send(number)
+    assert [stage.wait() for stage in pair] == [(75, ""), (75, "")]
+    assert checkpoints.load(folder_of(folder) / "last.pth")["step"] < 298
+
+
 @pytest.mark.slow
 def test_two_processes_stop_together_and_go_on(two_processes, tmp_path):
-    for rank in (1, 0):  # either may be told
-        before = len(stages.log_lines(folder_of(tmp_path)))
-        pair = together(tmp_path, "digits", **SMALL)
-        until(lambda before=before: len(stages.log_lines(folder_of(tmp_path))) >= before + 4)
-        pair[rank].send(signal.SIGTERM)
-        assert [stage.wait()[0] for stage in pair] == [75, 75]
-    for stage in together(tmp_path, "digits", **SMALL):
-        assert stage.wait()[0] == 0, stage.text
+    stopped_together(tmp_path, 1, signal.SIGTERM)
+    stopped_together(tmp_path, 0, signal.SIGUSR1)
+    all_done(together(tmp_path, "digits", **SMALL))
     done(STORE, tmp_path, "digits")
     same_runs(two_processes, tmp_path)
+
+
+@pytest.mark.slow
+def test_two_processes_imprint_as_they_go(two_processes, tmp_path):
+    stopped_together(tmp_path, 0, signal.SIGTERM, AS_YOU_GO)
+    stopped_together(tmp_path, 1, signal.SIGUSR1, AS_YOU_GO)
+    assert {path.split(".")[1] for path in parts(tmp_path)} == {"h5"}
+    texts = all_done(together(tmp_path, "digits", AS_YOU_GO, **SMALL))
+    assert "training: 1 done" in texts[0] and texts[1] == "" and parts(tmp_path) == []
+    same_predictions(two_processes, tmp_path)
+    before = mtimes(tmp_path)
+    assert "1 skipped (already complete)" in all_done(together(tmp_path, "digits", AS_YOU_GO, **SMALL))[0]
+    assert mtimes(tmp_path) == before
 
 
 @pytest.mark.slow
@@ -240,15 +412,33 @@ def test_two_processes_train_as_one_would_nearly(undisturbed, two_processes):
     equal(*(checkpoints.load(folder_of(folder) / "ckpt" / "0_0.pth") for folder in (undisturbed, two_processes)))
 
 
-def test_processes_share_the_runs_of_the_second_stage(tmp_path):
-    done(TRAIN, tmp_path, "digits", "--seed", *range(3), **TINY)
-    texts = []
-    for stage in together(tmp_path, "digits", "--seed", *range(3), script=STORE):
-        code, text = stage.wait()
-        assert code == 0, text
-        texts.append(text)
-    assert "imprinting: 2 done" in texts[0] and "imprinting: 1 done" in texts[1]
-    assert len(list(tmp_path.glob("predictions/*/*.h5"))) == 3
+def test_processes_share_the_checkpoints_of_a_run(undisturbed, copied):
+    """What a process that is alone gives; which process takes which is in test_store.py."""
+    shutil.rmtree(copied / "predictions")
+    weights = stages.contents(folder_of(copied) / "ckpt")
+    texts = all_done(together(copied, "digits", script=STORE))
+    assert "imprinting: 1 done, 0 skipped" in texts[0] and texts[1] == ""
+    same_predictions(undisturbed, copied)
+    assert stages.contents(folder_of(copied) / "ckpt") == weights and not list(copied.glob("**/*.tmp"))
+    before = mtimes(copied)
+    assert "1 skipped (already complete)" in all_done(together(copied, "digits", script=STORE))[0]
+    assert mtimes(copied) == before
+
+
+def test_damaged_checkpoint_is_named_by_the_process_that_took_it(undisturbed, copied):
+    target = copied / "predictions" / "digits_all"
+    (target / "preds_0.h5").unlink()
+    damaged = folder_of(copied) / "ckpt" / "0_1.pth"
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:1000])
+    outcomes = [stage.wait() for stage in together(copied, "digits", script=STORE)]
+    assert all(code not in (0, None) for code, _ in outcomes)
+    assert any(f"error: {damaged} is not a complete checkpoint" in text for _, text in outcomes)
+    assert [path.name for path in target.iterdir()] == [".preds_0.lock"]
+    damaged.write_bytes(whole)
+    done(STORE, copied, "digits")  # one process goes on from what two left
+    same_predictions(undisturbed, copied)
+    assert not list(copied.glob("**/ckpt/*.h5"))
 
 
 @pytest.mark.slow
@@ -327,7 +517,7 @@ def test_incomplete_checkpoints_are_named(copied):
     folder = folder_of(copied)
     record = checkpoints.read_run(folder)
     for step in record["schedule"][3:5]:
-        (folder / "ckpt" / checkpoints.name(step, record["steps_per_epoch"])).unlink()
+        checkpoints.path(folder, record, step).unlink()
     code, text = run(STORE, copied, "digits")
     assert code == 1 and f"2 of {len(record['schedule'])} checkpoints missing (0_" in text
 
@@ -340,7 +530,7 @@ def test_damaged_checkpoint_is_named(copied, damage):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     if damage == "another":
-        checkpoints.save_weights(path, networks.build("small_cnn", 1, 8, 5, 0))
+        checkpoints.save(path, networks.build("small_cnn", 1, 8, 5, 0).state_dict())
     else:
         path.write_bytes(content[: len(content) // (2 if damage == "truncated" else 1)])
     code, text = run(STORE, copied, "digits")
@@ -435,14 +625,6 @@ def test_full_disk_in_imprinting(undisturbed, copied):
     same_runs(undisturbed, copied)
 
 
-def test_no_room_is_said_before_imprinting(monkeypatch, tmp_path):
-    store = stages.script(STORE)
-    monkeypatch.setattr(store.shutil, "disk_usage", lambda _: SimpleNamespace(free=10**9))
-    store.check_space(tmp_path / "preds_0.h5", 10**9)
-    with pytest.raises(InputError, match=r"needs up to 4\.0 GB, 1\.0 GB free"):
-        store.check_space(tmp_path / "preds_0.h5", 4 * 10**9)
-
-
 # What is learned
 
 
@@ -504,7 +686,9 @@ def test_only_images_of_the_task_are_seen(monkeypatch, tmp_path):
 def test_random_labels_are_the_same_for_all_seeds(monkeypatch, tmp_path):
     module, seen = stages.script(TRAIN), {}
 
-    def update(model, optimiser, pixels, outputs, config):
+    def update(model, optimiser, parts, share, config):
+        pixels, outputs = next(parts)
+        assert len(outputs) == share
         seen.update(zip(map(tuple, pixels.flatten(1).tolist()), outputs.tolist()))
         return torch.zeros(3, dtype=torch.float64)
 
@@ -539,7 +723,7 @@ def test_task_of_a_file(tmp_path):
 
 def settings(**changes):
     values = {"learning_rate": 2.0, "warmup_epochs": 2.0, "epochs": 10, "resolution": 160, "final_resolution": 192,
-              "grow_from": 4, "grow_until": 8}
+              "grow_from": 4, "grow_until": 8, "batch_size": 64, "base_batch_size": 0}
     return SimpleNamespace(**{**values, **changes})
 
 
@@ -547,6 +731,7 @@ def test_learning_rate_rises_and_falls_linearly():
     rate = Config.learning_rate_at
     assert [rate(settings(), epoch) for epoch in (0, 1, 2, 6, 10)] == [0, 1, 2, 1, 0]
     assert [rate(settings(warmup_epochs=0.0), epoch) for epoch in (0, 5, 10)] == [2, 1, 0]
+    assert [rate(settings(base_batch_size=256), epoch) for epoch in (0, 1, 2, 6, 10)] == [0, 0.25, 0.5, 0.25, 0]
 
 
 def test_images_grow_in_steps_of_32():
@@ -554,6 +739,153 @@ def test_images_grow_in_steps_of_32():
     assert [side(settings(), epoch) for epoch in range(10)] == [160] * 6 + [192] * 4
     assert {side(settings(final_resolution=0), epoch) for epoch in range(10)} == {160}
     assert side(settings(grow_from=4, grow_until=4), 5) == 192
+
+
+# Parts of a batch
+
+
+def linear(channels, size, outputs):
+    return networks.Network(torch.nn.Flatten(), channels * size**2, outputs).double()
+
+
+def step_by_hand(network, batches, rate, smoothing):
+    """Return the weights after steps of gradient descent on the mean cross-entropy of each batch, in closed form."""
+    W, b = (parameter.detach().numpy().copy() for parameter in network.head.parameters())
+    for pixels, outputs in batches:
+        x = pixels.flatten(1).numpy()
+        logits = x @ W.T + b
+        answers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        answers /= answers.sum(axis=1, keepdims=True)
+        wanted = (1 - smoothing) * np.eye(len(b))[outputs] + smoothing / len(b)
+        difference = (answers - wanted) / len(x)
+        W, b = W - rate * difference.T @ x, b - rate * difference.sum(axis=0)
+    return W, b
+
+
+def linear_training(update, here, micro, model=lambda network: network):
+    """Return a linear network trained for four steps of 24 digits, its network before, and what update returned."""
+    digits, config = data.load("digits", "train", ""), SimpleNamespace(label_smoothing=0.1, precision="float32")
+    network = networks.build("linear", 1, 8, 10, seed=0)
+    before, trained = copy.deepcopy(network), model(network)
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.05)
+    plan = list(data.training_plan(np.arange(96), 24, 0, 0, rank=here.rank, world=here.world, micro=micro))
+    loaded = ((pixels.double(), torch.from_numpy(digits.labels)[batch.indices])
+              for batch, pixels in zip(plan, digits.batches(plan)))
+    outcomes = [update(trained, optimiser, loaded, 24 // here.world, config) for _ in range(4)]
+    assert next(loaded, None) is None
+    return network, before, torch.stack(outcomes)
+
+
+def linear_oracle(before):
+    digits = data.load("digits", "train", "")
+    plan = list(data.training_plan(np.arange(96), 24, 0, 0))
+    batches = [(pixels.double(), torch.from_numpy(digits.labels)[batch.indices])
+               for batch, pixels in zip(plan, digits.batches(plan))]
+    return step_by_hand(before, batches, 0.05, 0.1)
+
+
+@pytest.mark.parametrize("micro", [0, 1, 5, 12, 24, 100])
+def test_parts_of_a_batch_give_the_step_of_the_whole(monkeypatch, micro):
+    monkeypatch.setitem(networks.NETWORKS, "linear", linear)
+    update = stages.script(TRAIN).update
+    network, before, outcomes = linear_training(update, distributed.Processes(), micro)
+    for found, expected in zip(network.head.parameters(), linear_oracle(before)):
+        np.testing.assert_allclose(found.detach().numpy(), expected, rtol=0, atol=2e-7)  # the loss is in float32
+    assert not torch.equal(network.head.weight, before.head.weight)
+    whole = linear_training(update, distributed.Processes(), 0)[2]
+    torch.testing.assert_close(outcomes, whole, rtol=1e-6, atol=0)
+    assert outcomes.dtype == torch.float64 and outcomes[:, 2].tolist() == [24] * 4
+
+
+def train_linear(environment, micro, path):
+    """Train a linear network in one of several processes; save what comes of it."""
+    os.environ.update(environment)
+    networks.NETWORKS["linear"] = linear
+    with distributed.processes("cpu") as here:
+        parallel = torch.nn.parallel.DistributedDataParallel
+        network, before, outcomes = linear_training(stages.script(TRAIN).update, here, micro, parallel)
+        torch.save([network.head.state_dict(), before.head.state_dict(), here.sum(outcomes)], path)
+
+
+def test_parts_in_two_processes_give_the_step_of_the_whole(monkeypatch, tmp_path):
+    monkeypatch.setitem(networks.NETWORKS, "linear", linear)
+    environments = together_environments(2)
+    group = [stages.start(train_linear, environment, 5, tmp_path / f"{rank}.pth")
+             for rank, environment in enumerate(environments)]
+    for process in group:
+        process.join(60)
+        assert process.exitcode == 0
+    *both, whole = [checkpoints.load(tmp_path / f"{rank}.pth") for rank in (0, 1)] + [
+        linear_training(stages.script(TRAIN).update, distributed.Processes(), 0)]
+    equal(both[0][0], both[1][0])
+    for found, expected in zip(both[0][0].values(), linear_oracle(whole[1])):
+        np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=2e-7)
+    torch.testing.assert_close(both[0][2], whole[2], rtol=1e-6, atol=0)
+
+
+@pytest.mark.slow
+def test_run_in_parts_of_batches_goes_on_exactly(tmp_path):
+    options = {**SMALL, "epochs": 1, "micro_batch_size": 3}
+    done(TRAIN, tmp_path / "a", "digits", **options)
+    done(STORE, tmp_path / "a", "digits")
+    stage = Stage(TRAIN, tmp_path / "b", "digits", **options)
+    until(lambda: len(stages.log_lines(folder_of(tmp_path / "b"))) >= 4)
+    stage.send(signal.SIGTERM)
+    assert stage.wait() == (75, "")
+    code, text = run(TRAIN, tmp_path / "b", "digits", **{**options, "micro_batch_size": 0})
+    assert code == 1 and "(micro_batch_size 3 -> 0)" in text
+    done(TRAIN, tmp_path / "b", "digits", **options)
+    done(STORE, tmp_path / "b", "digits")
+    same_runs(tmp_path / "a", tmp_path / "b")
+    lines = stages.log_lines(folder_of(tmp_path / "a"))
+    assert [line["images"] for line in lines[1:]] == [8 * (b["step"] - a["step"]) for a, b in pairwise(lines)]
+
+
+# Evaluation while training
+
+EPOCHS = {"epochs": 5, "warmup_epochs": 1, "batch_size": 100, "schedule": "epochs", "dense_epochs": 1, "per_epoch": 2,
+          "augmentation": "crop_flip", "learning_rate": 0.2}
+
+
+def direct_accuracy(path, classes):
+    """Return the accuracy of the weights in a file on the test digits of some classes, in float64."""
+    digits, network = data.load("digits", "test", ""), networks.build("small_cnn", 1, 8, len(classes), 0).eval()
+    checkpoints.load_weights(path, network)
+    chosen = np.isin(digits.labels, classes)
+    pixels = (digits.pixels[torch.from_numpy(chosen)].double() - 4.88) / 6.02
+    with torch.inference_mode():
+        logits = network.double()(pixels) + network(pixels.flip(3))
+    return np.mean(np.array(classes)[logits.argmax(dim=1)] == digits.labels[chosen])
+
+
+def test_accuracy_on_evaluation_images_is_logged(tmp_path):
+    tasks = ["--task", "even", "randomlab"]
+    done(TRAIN, tmp_path, "digits", *tasks, **EPOCHS, evaluate_every=2, evaluation_batch_size=7)
+    done(TRAIN, tmp_path / "without", "digits", *tasks, **EPOCHS)
+    folder = folder_of(tmp_path, "digits_even")
+    found = {line["epoch"]: line["evaluation_accuracy"] for line in stages.log_lines(folder)
+             if "evaluation_accuracy" in line}
+    assert found == {epoch: direct_accuracy(folder / "ckpt" / f"{epoch}_0.pth", [0, 2, 4, 6, 8])
+                     for epoch in (2, 4, 5)}
+    assert found[5] > 0.4
+    lines = stages.log_lines(folder_of(tmp_path, "digits_randomlab"))
+    assert lines[-1]["epoch"] == 5 and not any("evaluation_accuracy" in line for line in lines)
+    for name in ("digits_even", "digits_randomlab"):  # training does not notice
+        folders = [folder_of(one, name) for one in (tmp_path, tmp_path / "without")]
+        assert stages.contents(folders[0] / "ckpt") == stages.contents(folders[1] / "ckpt") != {}
+        for line in (logs := [stages.log_lines(folder) for folder in folders])[0]:
+            line.pop("evaluation_accuracy", None)
+        assert logs[0] == logs[1]
+
+
+@pytest.mark.slow
+def test_two_processes_evaluate_together(tmp_path):
+    options = {**EPOCHS, "evaluate_every": 5, "evaluation_batch_size": 7}
+    all_done(together(tmp_path, "digits", AS_YOU_GO, **options))
+    all_done(together(tmp_path / "weights", "digits", **options))
+    last = [stages.log_lines(folder_of(folder))[-1] for folder in (tmp_path, tmp_path / "weights")]
+    accuracy = direct_accuracy(folder_of(tmp_path / "weights") / "ckpt" / "5_0.pth", list(range(10)))
+    assert last[0] == last[1] and last[0]["evaluation_accuracy"] == accuracy > 0.3
 
 
 # Folders of images

@@ -13,25 +13,31 @@ scheduler can requeue.  Everything random in a run comes from its seed: initial 
 A run of digits takes about 3 seconds and one of fashion 30 on one CPU core.
 """
 import contextlib
+import itertools
 import signal
 import sys
 from pathlib import Path
 
 import numpy as np
 
-from info_geometry.files import InputError, command, lock, remove_orphans
+from info_geometry.files import InputError, command, remove_orphans
 from learning.config import arguments
 from learning.tasks import load as load_task
-from learning.tasks import random_labels
+from learning.tasks import targets
 
 EXIT_REQUEUE = 75
 
 
 def main():
-    options = arguments(__doc__, Path(__file__).parent / "configs")
+    options = arguments(__doc__, Path(__file__).parent / "configs", add_arguments)
+    if options.status:
+        from learning import status
+
+        print(status.table(options.checkpoints_folder), flush=True)
+        return 0
     from tqdm import tqdm  # torch and its like take seconds to import: only after --help and mistakes are answered
 
-    from learning import data, distributed
+    from learning import checkpoints, data, distributed, store
 
     stop = []
     for number in (signal.SIGTERM, signal.SIGUSR1):
@@ -39,8 +45,13 @@ def main():
     counts = {"done": 0, "skipped (already complete)": 0, "failed": 0}
     with distributed.processes(options.device) as here:
         images = data.load(options.config.dataset, "train", options.data)
+        options.imprinter = None
+        if options.imprint_as_you_go or options.config.evaluate_every:
+            options.split = data.EVALUATION_SPLIT[options.config.dataset]
+            options.imprinter = store.Imprinter(data.load(options.config.dataset, options.split, options.data), here,
+                                                workers=options.workers, on_device=False)
         tasks = [load_task(options.config.dataset, name, images.class_names) for name in options.task]
-        runs = [describe(task, seed, images, options.config) for task in tasks for seed in options.seed]
+        runs = [checkpoints.describe(task, seed, images, options.config) for task in tasks for seed in options.seed]
         runs = runs[options.part[0] :: options.part[1]]
         with tqdm(total=sum(run["schedule"][-1] for run in runs), unit=" steps", smoothing=0.02,
                   position=options.part[0], leave=False, disable=None if here.main else True) as bar:
@@ -61,38 +72,39 @@ def main():
     return 1 if counts["failed"] else 0
 
 
-def describe(task, seed, images, config):
-    """Return what determines a run, as it is kept in run.json."""
-    from learning import checkpoints, data
-
-    samples = int(np.isin(targets_of(vars(task), images), task.classes).sum())
-    steps = data.steps_per_epoch(samples, config.batch_size)
-    return {"name": task.run, "task": vars(task), "seed": seed, "config": vars(config), "samples": samples,
-            "class_names": images.class_names, "steps_per_epoch": steps,
-            "schedule": checkpoints.schedule(config, steps), "versions": checkpoints.versions()}
-
-
-def targets_of(task, images):
-    """Return the class (N,) that each training image counts as in a task."""
-    return random_labels(len(images.labels), images.classes) if task["random_labels"] else images.labels
+def add_arguments(parser):
+    parser.add_argument("--status", action="store_true", help="print a table of all runs, and do nothing else")
+    parser.add_argument("--imprint-as-you-go", action="store_true",
+                        help="store predictions at each checkpoint instead of weights")
 
 
 def train_or_skip(run, images, options, here, bar, stop):
-    """Train the network of a run, or go on with it, unless all its checkpoints are there."""
-    from learning import checkpoints
+    """Train the network of a run, or go on with it, unless all its checkpoints, or its predictions, are there."""
+    from learning import checkpoints, store
 
     folder = options.checkpoints_folder / run["name"] / f"seed_{run['seed']}"
-    with lock(folder / ".lock", str(folder), wait=options.wait) if here.main else contextlib.nullcontext():
+    target = options.predictions / run["name"] / f"preds_{run['seed']}.h5"
+    with here.lock(folder / ".lock", str(folder), wait=options.wait):
+        if options.imprint_as_you_go and here.any(target.exists()):
+            store.check_same(target, run, folder, options.imprinter.images)
+            bar.update(run["schedule"][-1])
+            return "skipped (already complete)"
         if here.main:
             checkpoints.start_run(folder, run)
             if remove_orphans(folder) + remove_orphans(folder / "ckpt"):
                 print(f"{folder}: going on (found an unfinished write)", flush=True)
         here.barrier()
-        if checkpoints.missing(folder, run):
+        absent = checkpoints.missing(folder, run)
+        here.barrier()  # before one process writes what another one misses
+        if absent:
             train(folder, run, images, options, here, bar, stop)
+        if options.imprint_as_you_go:
+            with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
+                store.store(target, folder, run, options.imprinter, here, split=options.split)
             return "done"
-    bar.update(run["schedule"][-1])
-    return "skipped (already complete)"
+    if not absent:
+        bar.update(run["schedule"][-1])
+    return "done" if absent else "skipped (already complete)"
 
 
 def train(folder, run, images, options, here, bar, stop):
@@ -100,54 +112,70 @@ def train(folder, run, images, options, here, bar, stop):
     import torch
 
     from learning import data, networks
+    from learning.keep import Keeper
     from learning.record import Record
 
-    config, seed, steps, classes = options.config, run["seed"], run["steps_per_epoch"], run["task"]["classes"]
-    targets = targets_of(run["task"], images)
-    indices = np.flatnonzero(np.isin(targets, classes))
-    outputs = torch.from_numpy(np.searchsorted(classes, targets))  # output k stands for the k-th class of the task
-    absent = len(classes) - len(np.unique(targets[indices]))
+    config, steps, classes = options.config, run["steps_per_epoch"], run["task"]["classes"]
+    wanted = targets(run["task"]["random_labels"], images)
+    indices = np.flatnonzero(np.isin(wanted, classes))
+    outputs = torch.from_numpy(np.searchsorted(classes, wanted))  # output k stands for the k-th class of the task
+    absent = len(classes) - len(np.unique(wanted[indices]))
     if absent:
         raise InputError(f"{run['name']}: {absent} of {len(classes)} classes have no training images")
-    if min(config.batch_size, len(indices)) % here.world:
-        raise InputError(f"{run['name']}: batches of {min(config.batch_size, len(indices))} images cannot be divided "
-                         f"evenly among {here.world} processes; change --batch_size or --nproc-per-node")
-    network = networks.build(config.network, images.channels, images.size, len(classes), seed).to(here.device)
+    batch = min(config.batch_size, len(indices))
+    if batch % here.world:
+        raise InputError(f"{run['name']}: batches of {batch} images cannot be divided evenly among {here.world} "
+                         "processes; change --batch_size or --nproc-per-node")
+    network = networks.build(config.network, images.channels, images.size, len(classes), run["seed"])
+    network = networks.on(here.device, network)
     optimiser = torch.optim.SGD(networks.parameter_groups(network, config.weight_decay), lr=0.0,
                                 momentum=config.momentum, nesterov=config.momentum > 0)
-    record = Record(folder, run, network, optimiser, here)
+    keep = Keeper(folder, run, network, config, here, options.imprinter, options.imprint_as_you_go)
+    record = Record(folder, run, network, optimiser, here, keep)
     model = torch.nn.parallel.DistributedDataParallel(network) if here.world > 1 else network
-    bar.update(record.step)
-    for epoch in range(record.step // steps, config.epochs):
-        plan = list(data.training_plan(indices, config.batch_size, seed, epoch, record.step % steps, here.rank,
-                                       here.world))
-        batches = images.batches(plan, device=here.device, augmentation=config.augmentation,
-                                 resolution=config.resolution_at(epoch), workers=options.workers)
-        for (chosen, _), pixels in zip(plan, batches):
-            for group in optimiser.param_groups:
-                group["lr"] = config.learning_rate_at((record.step + 0.5) / steps)
-            record.add(update(model, optimiser, pixels, outputs[chosen].to(here.device), config))
-            bar.update()
-            if here.any(bool(stop)):
-                record.save_state()
-                sys.exit(EXIT_REQUEUE)
+    if config.compile and here.device.type == "cuda":
+        model.compile(dynamic=False)
+    first, share = record.step, batch // here.world
+    bar.update(first)
+    plan, same = itertools.tee(data.whole_plan(indices, config, run["seed"], first, here.rank, here.world))
+    loaded = images.batches(plan, device=here.device, augmentation=config.augmentation, workers=options.workers)
+    parts = ((pixels, outputs[part.indices].to(here.device)) for part, pixels in zip(same, loaded))
+    for step in range(first, run["schedule"][-1]):
+        for group in optimiser.param_groups:
+            group["lr"] = config.learning_rate_at((step + 0.5) / steps)
+        record.add(update(model, optimiser, parts, share, config))
+        bar.update()
+        if here.any(bool(stop) or here.abandoned()):
+            record.save_state()
+            sys.exit(EXIT_REQUEUE)
 
 
-def update(model, optimiser, pixels, outputs, config):
-    """Take one step of SGD; return a tensor of the sum of losses, the number of correct answers and of images."""
+def update(model, optimiser, parts, share, config):
+    """Take one step of SGD; return a tensor of the sum of losses, the number of correct answers and of images.
+
+    parts: iterator of (pixels, outputs), of which the next ones are this process's share, a number of images.
+    """
     import torch
     import torch.nn.functional as F
 
+    from learning.networks import autocast
+
     model.train()
-    with torch.autocast(pixels.device.type, torch.bfloat16,
-                        enabled=config.precision == "bfloat16" and pixels.device.type == "cuda"):
-        logits = model(pixels)
-    loss = F.cross_entropy(logits.float(), outputs, label_smoothing=config.label_smoothing)
     optimiser.zero_grad(set_to_none=True)
-    loss.backward()
+    outcome, seen = 0, 0
+    while seen < share:
+        pixels, outputs = next(parts)
+        seen += len(outputs)
+        # processes average their gradients once a step
+        with model.no_sync() if seen < share and hasattr(model, "no_sync") else contextlib.nullcontext():
+            with autocast(pixels.device, config.precision):
+                logits = model(pixels)
+            loss = F.cross_entropy(logits.float(), outputs, label_smoothing=config.label_smoothing)
+            (loss * (len(outputs) / share)).backward()
+        correct = (logits.argmax(dim=1) == outputs).sum()
+        outcome += torch.stack([loss.detach() * len(outputs), correct, torch.full_like(correct, len(outputs))]).double()
     optimiser.step()
-    correct = (logits.argmax(dim=1) == outputs).sum()
-    return torch.stack([loss.detach() * len(outputs), correct, torch.full_like(correct, len(outputs))]).double()
+    return outcome
 
 
 if __name__ == "__main__":
