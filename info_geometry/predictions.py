@@ -329,6 +329,16 @@ def open_trajectory(path):
                       labels=None if labels is None else labels.astype(np.int64), attributes=attributes, path=path)
 
 
+def read_labels(path):
+    """Return the array in a file of published labels, or None if there is none; raise InputError for other files."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} is not an array of labels ({error})") from error
+
+
 def _reader(path, shape):
     """Return read(checkpoints, start, stop), which opens the file for as long as it reads."""
     state = path.stat()

@@ -156,23 +156,13 @@ def labels(trajectory, folder):
     if trajectory.labels is not None:
         return trajectory.labels
     path = labels_path(trajectory, folder)
-    found = read_labels(path)
+    found = predictions.read_labels(path)
     if found is None:
         return None
     if found.shape != (trajectory.shape[1],) or found.dtype.kind not in "iuf" or (found != found.astype(int)).any():
         raise InputError(f"{path}: expected {trajectory.shape[1]} labels, one for each sample of {trajectory.name}, "
                          f"found an array {found.shape} of {found.dtype}")
     return found.astype(np.int64)
-
-
-def read_labels(path):
-    """Return the array in a file of published labels, or None if there is none; raise InputError for other files."""
-    try:
-        return np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is not an array of labels ({error})") from error
 
 
 def labels_path(trajectory, folder):

@@ -85,7 +85,9 @@ def start_run(folder, run):
     Raises InputError with the keys that differ.
     """
     there, run = read_run(folder), json.loads(json.dumps(run))
-    if there is None or not any((Path(folder) / "ckpt").glob("[0-9]*")):  # not there, or nothing came of it
+    log = Path(folder) / "log.jsonl"
+    begun = any((Path(folder) / "ckpt").glob("[0-9]*")) or (log.exists() and log.stat().st_size)
+    if there is None or not begun:
         write_text(Path(folder) / "run.json", json.dumps(run, indent=1) + "\n")
         return
     flat = [{**x["config"], **{key: value for key, value in x.items() if key not in ("config", "versions")}}

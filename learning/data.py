@@ -243,4 +243,7 @@ def _imagenet(dataset, split, folder):
     from learning import images, packed
 
     root = (folder / "imagenet" if (folder / "imagenet").is_dir() else folder) / split
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; it should hold one folder of images a class, or packed images (say "
+                         "where with --data)")
     return images.EncodedImages(packed.Packed(root) if packed.is_packed(root) else images.Folder(root))

@@ -6,7 +6,7 @@ from learning import data, networks
 
 @torch.inference_mode()
 def accuracy(network, images, indices, outputs, config, here):
-    """Return the accuracy of a network on the images `indices`, whose right answers are outputs[indices].
+    """Return the accuracy of a network on the images `indices`, whose right answers are outputs[indices]; None of none.
 
     Where training mirrors images, the logits are those of an image plus those of its mirror image.  The processes
     under torchrun take a part of the images each.
@@ -25,4 +25,4 @@ def accuracy(network, images, indices, outputs, config, here):
         counts += torch.stack([correct, torch.full_like(correct, len(pixels))])
     network.train(was_training)
     correct, seen = here.sum(counts).tolist()
-    return correct / seen
+    return correct / seen if seen else None

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 
 from info_geometry.files import InputError
 from learning.data import TensorImages, evaluation_plan, normalise
+from learning.packed import reason
 
 MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet's pixels
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of random crops: part of the area, width to height
@@ -26,8 +27,7 @@ class Folder:
         import torchvision
 
         if not root.is_dir():
-            raise InputError(f"{root}: no such folder; it should hold one folder of images a class "
-                             "(say where with --data)")
+            raise InputError(f"{root}: no such folder; it should hold one folder of images a class")
         try:
             found = torchvision.datasets.ImageFolder(root)
         except FileNotFoundError as error:
@@ -35,11 +35,12 @@ class Folder:
         self.root, self.class_names = root, found.classes
         self.labels = np.array(found.targets, dtype=np.int64)
         # one array of bytes: a list of a million texts would be copied into every process that reads its counts
-        self._paths = np.array([os.fsencode(os.path.relpath(path, root)) for path, _ in found.samples])
+        start = len(os.fspath(root)) + 1
+        self.paths = np.array([os.fsencode(path[start:]) for path, _ in found.samples])
 
     def name(self, i):
         """Return the path of image i."""
-        return self.root / os.fsdecode(self._paths[i])
+        return self.root / os.fsdecode(self.paths[i])
 
     def read(self, i):
         """Return the bytes of image i."""
@@ -114,8 +115,7 @@ class _Decoded(torch.utils.data.Dataset):
                 except InputError as error:
                     return str(error)
                 except Exception as error:  # damaged files make Pillow raise almost anything
-                    why = " ".join(str(error).split())
-                    return f"{self._source.name(i)}: not a readable image ({why}); replace or remove it"
+                    return f"{self._source.name(i)}: not a readable image ({reason(error)}); replace or remove it"
                 if augmented:
                     pixels[place] = _random_crop(image, (batch.key + position) % 2**63, resolution)
                 else:

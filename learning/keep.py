@@ -18,8 +18,8 @@ class Keeper:
         self._images = imprinter.prepare(run) if as_you_go or config.evaluate_every else None
 
     def __call__(self, step):
-        """Keep the model after `step` steps; return what there is to log."""
-        if self._here.main:
+        """Keep the model after `step` steps if that is a checkpoint; return what there is to log besides."""
+        if self._here.main and step in self._run["schedule"]:
             path = checkpoints.path(self._folder, self._run, step)
             weights = checkpoints.weights(self._network, path, self._half)
             if self._as_you_go:
@@ -27,12 +27,14 @@ class Keeper:
                 store.write_part(self._folder, self._run, step, roots, self._imprinter.labels)
             else:
                 checkpoints.save(path, weights)
-        return {"evaluation_accuracy": self._accuracy()} if self._due(step) else {}
+        return {"evaluation_accuracy": self._accuracy()} if self.due(step) else {}
 
-    def _due(self, step):
+    def due(self, step):
+        """Return whether it is time to measure the accuracy on evaluation images."""
         epoch, rest = divmod(step, self._run["steps_per_epoch"])
         every, last = self._config.evaluate_every, epoch == self._config.epochs
-        return every and epoch and not rest and (last or epoch % every == 0) and not self._run["task"]["random_labels"]
+        return bool(every and epoch and not rest and (last or epoch % every == 0)
+                    and not self._run["task"]["random_labels"])
 
     def _accuracy(self):
         labels, classes = self._images.labels, self._run["task"]["classes"]

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import zlib
 from pathlib import Path
 
@@ -28,7 +29,7 @@ KIND = ("file of packed images", "run 01_training/write_imagenet.py again")
 
 def is_packed(root):
     """Return whether a folder holds packed images, complete or not."""
-    return (root / INDEX).is_file() or any(root.glob("[0-9]*.h5"))
+    return (root / INDEX).is_file() or any(root.glob("[0-9]" * 5 + ".h5"))
 
 
 class Packed:
@@ -161,8 +162,8 @@ def write_part(path, encoded, labels, **attributes):
               "jpeg": np.frombuffer(b"".join(encoded), np.uint8)}  # contiguous: a chunk would be read as a whole
     with atomic_path(path) as temporary, writing(path), hdf5.Disk(temporary, "w+") as disk:
         with h5py.File(disk, "w", libver="v110") as file:
-            for name, array in arrays.items():
-                file[name] = array
+            for name, array in arrays.items():  # jpeg has checksums of its own
+                file.create_dataset(name, data=array, fletcher32=name != "jpeg")
             for key, value in attributes.items():
                 file.attrs[key] = value
         disk.check()
@@ -185,6 +186,11 @@ def reduced(raw, size, quality):
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=quality)
     return raw if kept and len(raw) <= buffer.tell() else buffer.getvalue()
+
+
+def reason(error):
+    """Return what Pillow says of a damaged image, in one line and without addresses in memory."""
+    return " ".join(re.sub("<_io.*>", "", str(error)).split()) or type(error).__name__
 
 
 def origin(names, labels, size, quality):
@@ -212,7 +218,7 @@ def pack_part(path, root, names, labels, *, size, quality, skip_corrupt):
             images.append(reduced((root / name).read_bytes(), size, quality))
             kept.append(label)
         except Exception as error:  # damaged files make Pillow raise almost anything
-            corrupt.append(f"{root / name}: {' '.join(str(error).split())}")
+            corrupt.append(f"{root / name}: {reason(error)}")
     if images and (skip_corrupt or not corrupt):
         write_part(path, images, kept, origin=same, corrupt=json.dumps(corrupt))
     return len(images), corrupt, True

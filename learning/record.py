@@ -14,7 +14,7 @@ class Record:
     def __init__(self, folder, run, network, optimiser, here, keep):
         """Restore the last saved state, if there is one.
 
-        keep(step): keeps the model of a checkpoint, in all processes; returns what the log should say besides.
+        keep: a `learning.keep.Keeper`, which all processes call with the step at checkpoints and where it is due.
         """
         self.folder, self.run, self.network, self.optimiser, self.here = folder, run, network, optimiser, here
         self._keep = keep
@@ -29,7 +29,7 @@ class Record:
             self.step = state["step"]
             self.since = (state["since"] if here.main else torch.zeros(3, dtype=torch.float64)).to(here.device)
         here.barrier()
-        self.started = time.perf_counter()
+        self.started = time.perf_counter() - (state.get("seconds", 0.0) if self.step else 0.0)
         if here.main:
             self._cut_log()
         if self.step == 0:
@@ -41,7 +41,7 @@ class Record:
         self.since += outcome
         if (self.here.device.type == "cpu" or self.step % 50 == 0) and not self.since[0].isfinite():
             raise InputError(f"{self.folder}: the loss is not finite at step {self.step}; lower the learning rate")
-        if self.step in self.run["schedule"]:
+        if self.step in self.run["schedule"] or self._keep.due(self.step):
             self._checkpoint()
 
     def _checkpoint(self):
@@ -68,7 +68,7 @@ class Record:
         if self.here.main:
             checkpoints.save(self.folder / "last.pth", {
                 "network": self.network.state_dict(), "optimiser": self.optimiser.state_dict(), "step": self.step,
-                "since": since.cpu()})
+                "since": since.cpu(), "seconds": time.perf_counter() - self.started})
 
     def _cut_log(self):
         """Drop the lines of steps that will be taken again."""

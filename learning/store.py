@@ -7,6 +7,7 @@ main one puts them together.
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import torch
 
 from info_geometry import predictions
@@ -100,7 +101,12 @@ def _assemble(target, folder, run, imprinter, more):
                 _finish(pending)
                 pending = writer.submit(recorder.append_roots, roots, _time(run, step))
         _finish(pending)
-    for part in parts.values():
+    remove_parts(folder)
+
+
+def remove_parts(folder):
+    """Remove the predictions beside the checkpoints of a run, which are all in one file now."""
+    for part in (folder / "ckpt").glob("[0-9]*.h5"):
         part.unlink()
 
 
@@ -137,6 +143,16 @@ def check_same(target, run, folder, images):
                          "predictions of that run")
     if there.get("labels_sha256") != predictions.fingerprint(images.labels):
         raise InputError(f"{target} holds predictions of other samples than the data here; delete it to redo it")
+
+
+def check_published_labels(images, folder, dataset, split):
+    """Raise InputError if published labels are there and the data here are not in their order."""
+    path = folder / f"{dataset}_{split}_labels.npy"
+    labels = predictions.read_labels(path)
+    if labels is not None and (labels.shape != images.labels.shape or (labels != images.labels).any()):
+        raise InputError(f"{path}: {labels.size} labels of {len(np.unique(labels))} classes, but the data here are "
+                         f"{len(images.labels)} samples of {images.classes} classes, or in another order; predictions "
+                         "could not be compared with the published ones: complete the data or remove the label file")
 
 
 def check_space(target, needed):

@@ -374,7 +374,7 @@ def imports(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_go_in_one_direction(path):
-    """info_geometry knows no networks; learning only its prediction files and how files are read; methods no methods."""
+    """info_geometry knows no networks; learning only prediction files and how files are read; methods no methods."""
     found, package = set(imports(path)), path.relative_to(ROOT).parts[0]
     heads = {name.split(".")[0] for name in found}
     if package == "info_geometry":

@@ -683,6 +683,38 @@ def test_only_images_of_the_task_are_seen(monkeypatch, tmp_path):
     same_runs(tmp_path / "a", tmp_path / "b")
 
 
+def test_accuracy_is_logged_between_checkpoints_too(tmp_path):
+    settings = {"epochs": 4, "batch_size": 100, "warmup_epochs": 1, "checkpoints": 5}
+    for folder, more in (("a", {}), ("b", {"evaluate_every": 1})):
+        done(TRAIN, tmp_path / folder, "digits", **settings, **more)
+    assert [line["epoch"] for line in stages.log_lines(folder_of(tmp_path / "b")) if "evaluation_accuracy" in line
+            ] == [1, 2, 3, 4]
+    assert stages.contents(tmp_path / "a", "**/ckpt/*") == stages.contents(tmp_path / "b", "**/ckpt/*") != {}
+
+
+def test_run_whose_predictions_were_kept_refuses_other_settings(tmp_path):
+    done(TRAIN, tmp_path, "digits", "--imprint-as-you-go", **TINY)
+    before = mtimes(tmp_path)
+    code, text = run(TRAIN, tmp_path, "digits", learning_rate=0.5, **TINY)
+    assert code == 1 and "learning_rate" in text and "trained with other settings" in text
+    assert mtimes(tmp_path) == before
+
+
+def test_published_labels_are_checked_as_it_goes(tmp_path):
+    (tmp_path / "predictions" / "labels").mkdir(parents=True)
+    np.save(tmp_path / "predictions" / "labels" / "digits_test_labels.npy", np.arange(599) % 10)
+    code, text = run(TRAIN, tmp_path, "digits", "--imprint-as-you-go", **TINY)
+    assert code == 1 and "digits_test_labels.npy: 599 labels of 10 classes" in text
+
+
+def test_parts_that_are_no_longer_needed_are_removed(tmp_path):
+    done(TRAIN, tmp_path, "digits", "--imprint-as-you-go", **TINY)
+    part = folder_of(tmp_path) / "ckpt" / "0_0.h5"
+    for arguments in ((TRAIN, "--imprint-as-you-go"), (STORE,)):
+        part.write_bytes(b"left by a process that was killed before it removed them")
+        assert "skipped" in done(arguments[0], tmp_path, "digits", *arguments[1:], **TINY) and not part.exists()
+
+
 def test_random_labels_are_the_same_for_all_seeds(monkeypatch, tmp_path):
     module, seen = stages.script(TRAIN), {}
 

@@ -48,8 +48,10 @@ def main():
         options.imprinter = None
         if options.imprint_as_you_go or options.config.evaluate_every:
             options.split = data.EVALUATION_SPLIT[options.config.dataset]
-            options.imprinter = store.Imprinter(data.load(options.config.dataset, options.split, options.data), here,
-                                                workers=options.workers, on_device=False)
+            evaluation = data.load(options.config.dataset, options.split, options.data)
+            options.imprinter = store.Imprinter(evaluation, here, workers=options.workers, on_device=False)
+            store.check_published_labels(evaluation, options.predictions / "labels", options.config.dataset,
+                                         options.split)
         tasks = [load_task(options.config.dataset, name, images.class_names) for name in options.task]
         runs = [checkpoints.describe(task, seed, images, options.config) for task in tasks for seed in options.seed]
         runs = runs[options.part[0] :: options.part[1]]
@@ -87,6 +89,8 @@ def train_or_skip(run, images, options, here, bar, stop):
     with here.lock(folder / ".lock", str(folder), wait=options.wait):
         if options.imprint_as_you_go and here.any(target.exists()):
             store.check_same(target, run, folder, options.imprinter.images)
+            if here.main:
+                store.remove_parts(folder)
             bar.update(run["schedule"][-1])
             return "skipped (already complete)"
         if here.main:
@@ -100,7 +104,8 @@ def train_or_skip(run, images, options, here, bar, stop):
             train(folder, run, images, options, here, bar, stop)
         if options.imprint_as_you_go:
             with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
-                store.store(target, folder, run, options.imprinter, here, split=options.split)
+                if not here.any(target.exists()):
+                    store.store(target, folder, run, options.imprinter, here, split=options.split)
             return "done"
     if not absent:
         bar.update(run["schedule"][-1])

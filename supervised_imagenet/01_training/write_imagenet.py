@@ -48,7 +48,8 @@ def main():
                 raise InputError("a process that packed was killed (out of memory?); the same command, with fewer "
                                  "--workers, goes on from here") from None
             except BaseException:
-                pool.shutdown(cancel_futures=True)
+                for process in multiprocessing.active_children():
+                    process.terminate()
                 raise
     print("packing: " + ", ".join(f"{count} {what}" for what, count in counts.items()), flush=True)
     return 1 if counts["failed"] else 0
@@ -76,26 +77,30 @@ def pack(source, target, options, pool):
 
     from learning import packed
 
-    paths = [str(source.name(i).relative_to(source.root)) for i in range(len(source.labels))]
+    paths = [os.fsdecode(path) for path in source.paths]
     settings = {"size": options.size, "quality": options.quality}
     remove_orphans(target)
     index = {"origin": packed.origin(paths, source.labels, **settings), "classes": source.class_names, **settings}
     packed.drop_other_index(target, index["origin"])
     starts = range(0, len(paths), packed.PART)
     parts = [packed.part_path(target, number) for number in range(len(starts))]
-    for other in set(target.glob("[0-9]*.h5")) - set(parts):  # of more images than there are now
+    for other in set(target.glob("[0-9]" * 5 + ".h5")) - set(parts):  # of more images than there are now
         other.unlink()
+    # a new process is deaf to Ctrl-C until it knows what to do then
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     futures = [pool.submit(packed.pack_part, part, source.root, paths[start : start + packed.PART],
                            source.labels[start : start + packed.PART], skip_corrupt=options.skip_corrupt, **settings)
                for part, start in zip(parts, starts)]
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
         with tqdm(total=len(paths), unit=" images", desc=target.name, leave=False, disable=None) as bar:
             for future in concurrent.futures.as_completed(futures):
                 images, corrupt, _ = future.result()
                 bar.update(images + len(corrupt))
-    finally:
+    except InputError:
         for future in futures:
             future.cancel()
+        raise
     counts, corrupt, written = zip(*(future.result() for future in futures))
     corrupt = [message for messages in corrupt for message in messages]
     if corrupt and not options.skip_corrupt:
@@ -124,6 +129,7 @@ def show(corrupt, outcome):
 def end_with_parent():
     """Let a process end when the one that started it does, or at Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     parent = multiprocessing.parent_process()
     threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
 

@@ -14,10 +14,7 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from info_geometry.files import InputError, command, remove_orphans
-from info_geometry.runs import read_labels
 from learning.config import arguments
 from learning.tasks import load as load_task
 
@@ -32,7 +29,7 @@ def main():
     counts = {"done": 0, "skipped (already complete)": 0, "failed": 0}
     with distributed.processes(options.device) as here:
         images = data.load(options.config.dataset, split, options.data)
-        check_published_labels(images, options, split)
+        store.check_published_labels(images, options.predictions / "labels", options.config.dataset, split)
         tasks = [load_task(options.config.dataset, name, images.class_names) for name in options.task]
         runs = [(task.run, seed) for task in tasks for seed in options.seed][options.part[0] :: options.part[1]]
         imprinter = store.Imprinter(images, here, workers=options.workers)
@@ -66,6 +63,8 @@ def store_or_skip(name, seed, imprinter, split, options, here):
     with here.lock(options.predictions / name / f".preds_{seed}.lock", str(target), wait=options.wait):
         if here.any(target.exists()):
             store.check_same(target, run, folder, imprinter.images)
+            if here.main:
+                store.remove_parts(folder)
             return "skipped (already complete)"
         if run is None:
             raise InputError(f"{folder} holds no run; train it with 01_training/train_imagenet.py --task "
@@ -86,18 +85,6 @@ def reached(folder):
     log = folder / "log.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     return f" (it is at epoch {json.loads(lines[-1])['epoch']:.2f})" if lines and lines[-1].endswith("}") else ""
-
-
-def check_published_labels(images, options, split):
-    """Raise InputError if published labels are there and the data here are not in their order."""
-    path = options.predictions / "labels" / f"{options.config.dataset}_{split}_labels.npy"
-    labels = read_labels(path)
-    if labels is None:
-        return
-    if labels.shape != images.labels.shape or (labels != images.labels).any():
-        raise InputError(f"{path}: {labels.size} labels of {len(np.unique(labels))} classes, but {options.data} holds "
-                         f"{len(images.labels)} samples of {images.classes} classes, or in another order; predictions "
-                         "could not be compared with the published ones: complete the data or remove the label file")
 
 
 if __name__ == "__main__":
