@@ -1,0 +1,70 @@
+"""Benchmarks run, small, on any machine, and the tiny ImageNet goes through every stage by the commands of a user."""
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import stages
+from PIL import Image
+
+from info_geometry.files import ROOT
+
+IMAGENET = "benchmarks/imagenet.py"
+
+
+def run(*arguments, timeout=900):
+    """Return the output of a Python command, which must succeed."""
+    found = subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
+                           timeout=timeout)
+    assert found.returncode == 0, found.stdout + found.stderr
+    return found.stdout
+
+
+@pytest.mark.slow
+def test_tiny_imagenet_goes_through_every_stage():
+    """That runs are the same after a kill, and predictions with and without --imprint-as-you-go, is checked there."""
+    text = run("benchmarks/smoke_imagenet.py")
+    assert text.count("# SIGKILL") == 2 and text.count("# 4 checkpoints are the same after a kill") == 2
+    assert "# predictions are the same with and without --imprint-as-you-go" in text and "all of it holds" in text
+
+
+@pytest.mark.slow
+def test_every_stage_is_measured():
+    text = run(IMAGENET, "--small")
+    rows = re.findall(r"^\| ([a-z][^|]*) \| ([\d,]+) \| [^|]+ \| ([\d,]+) \| ([\d.]+) \|$", text, re.M)
+    assert [name.split(",")[0] for name, *_ in rows if name != "measured"] == [
+        "packing", "loader alone", "training with the loader", "loader alone", "training with the loader", "imprinting"]
+    for _, rate, best, ratio in rows:
+        rate, best = (float(number.replace(",", "")) for number in (rate, best))
+        assert rate > 0 and best > 0 and abs(float(ratio) - rate / best) < 0.05 + 0.6 / best
+    assert re.search(r"3 checkpoints x 48 images imprinted in [\d.]+ s", text)
+    assert re.search(r"peak memory: [\d.]+ GiB", text)
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["--classes", "1"], "--classes takes 2 to 1000"), (["--checkpoints", "0"], "positive numbers"),
+    (["--classes", "1001"], "--classes takes 2 to 1000"), (["--device", "cuda:99"], "no CUDA GPU"),
+])
+def test_bad_arguments_get_a_sentence(arguments, words):
+    found = subprocess.run([sys.executable, IMAGENET, "--small", *arguments], cwd=ROOT, capture_output=True, text=True)
+    assert found.returncode and words in found.stderr and "Traceback" not in found.stderr
+
+
+def test_images_have_the_spectrum_of_natural_ones(tmp_path):
+    """Power falls as 1/f^2.4, averaged over directions and images, and files are as large as photographs are."""
+    module = stages.script(IMAGENET)
+    module.write_class(tmp_path, "n0", 3, 6, 500)
+    paths, power = sorted((tmp_path / "n0").glob("*.JPEG")), 0
+    assert len(paths) == 6 and 80e3 < np.mean([path.stat().st_size for path in paths]) < 140e3
+    for path in paths:
+        with Image.open(path) as image:
+            assert image.size == (500, 375)
+            pixels = np.asarray(image.convert("L"), dtype=float)[:, :375]
+        window = np.hanning(375)
+        power = power + abs(np.fft.fft2((pixels - pixels.mean()) * np.outer(window, window))) ** 2
+    frequency = np.hypot(*np.meshgrid(np.fft.fftfreq(375), np.fft.fftfreq(375)))
+    inside = (frequency > 0.02) & (frequency < 0.2)
+    slope = np.polyfit(np.log(frequency[inside]), np.log(power[inside]), 1)[0]
+    assert -2.8 < slope < -2.0
+    assert len({path.read_bytes() for path in paths}) == 6
