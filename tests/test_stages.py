@@ -22,7 +22,7 @@ from stages import SMALL, STORE, TRAIN, Stage, done, run, until
 
 from info_geometry import files, predictions
 from info_geometry.files import ROOT, InputError
-from learning import checkpoints, data, distributed, networks, tasks
+from learning import checkpoints, data, distributed, images, networks, packed, tasks
 from learning.config import Config
 
 BIRDS_AND_DOGS = ["n01514668", "n01530575", "n01531178", "n02085620", "n02088364", "n02099601"]
@@ -936,6 +936,73 @@ def test_folders_of_other_classes_are_refused(tmp_path):
     shutil.rmtree(tmp_path / "imagenet" / "val" / BIRDS_AND_DOGS[0])
     code, text = run(STORE, tmp_path, "imagenet_rn50", "--data", tmp_path)
     assert code == 1 and f"was trained on other class folders than those in {tmp_path}/imagenet/val" in text
+
+
+def test_validation_folders_of_other_classes_are_refused_before_training(tmp_path):
+    write_imagenet(tmp_path, per_class=2, size=24)
+    shutil.rmtree(tmp_path / "imagenet" / "val" / BIRDS_AND_DOGS[0])
+    code, text = run(TRAIN, tmp_path, "imagenet_rn50", "--data", tmp_path, network="small_cnn", batch_size=6)
+    assert code == 1 and f"was trained on other class folders than those in {tmp_path}/imagenet/val" in text
+    assert not list(tmp_path.glob("checkpoints/**/*.pth"))
+
+
+@pytest.mark.parametrize("task, words", [
+    ("n02099601", "found 1 of the 6 classes; a task needs at least 2"), ("instr", "holds no class of imagenet"),
+    ("0,9", "class 9 does not exist"),
+])
+def test_folders_of_too_few_classes_for_a_task(tmp_path, task, words):
+    write_imagenet(tmp_path, per_class=1, size=24)
+    code, text = run(TRAIN, tmp_path, "imagenet_rn50", "--task", task, "--data", tmp_path)
+    assert code == 1 and words in text, text
+
+
+@pytest.mark.parametrize("pack", [False, True])
+def test_output_k_answers_to_the_colour_of_class_k(tmp_path, pack):
+    """Dogs are classes 3, 4 and 5 of the folders; birds, in the same colours, are never seen."""
+    colours = [(200, 40, 40), (40, 200, 40), (40, 40, 200)]
+    write_imagenet(tmp_path, colour=colours[::-1] + colours)
+    if pack:
+        for split in ("train", "val"):
+            source, target = images.Folder(tmp_path / "imagenet" / split), tmp_path / "packed" / split
+            names = [os.fsdecode(path) for path in source.paths]
+            count, *_ = packed.pack_part(packed.part_path(target, 0), source.root, names, source.labels, size=40,
+                                         quality=90, skip_corrupt=False)
+            packed.write_index(target, {"classes": source.class_names, "images": [count]})
+    folder = tmp_path / ("packed" if pack else "imagenet")
+    done(TRAIN, tmp_path, "imagenet_rn50", "--task", "dog", "--data", folder, network="small_cnn", epochs=8,
+         warmup_epochs=2, batch_size=8, base_batch_size=0, learning_rate=0.1, per_epoch=1, dense_epochs=1,
+         resolution=32, final_resolution=32, evaluation_resolution=32)
+    network = networks.build("small_cnn", 3, 224, 3, 0)
+    checkpoints.load_weights(folder_of(tmp_path, "imagenet_dog") / "ckpt" / "8_0.pth", network)
+    val = data.load("imagenet", "val", folder)
+    with torch.inference_mode():
+        logits = network.eval()(next(val.batches(data.evaluation_plan(48, 48, 32))))
+    answers, labels = logits.argmax(dim=1).numpy(), val.labels
+    assert (answers == np.where(labels >= 3, labels - 3, 2 - labels)).mean() > 0.95  # birds: the dog of their colour
+    lines = stages.log_lines(folder_of(tmp_path, "imagenet_dog"))
+    assert lines[-1]["evaluation_accuracy"] > 0.95
+
+
+@pytest.mark.parametrize("code, requeued", [(75, True), (0, False), (1, False)])
+def test_slurm_array_requeues_what_was_interrupted(tmp_path, code, requeued):
+    """srun is a stand-in that starts two tasks and returns their code; scontrol one that notes what it was asked."""
+    (tmp_path / "srun").write_text(
+        '#!/bin/sh\nfor rank in 0 1; do SLURM_PROCID=$rank SLURM_NTASKS=2 "$@" || code=$?; done\nexit "${code:-0}"\n')
+    (tmp_path / "python").write_text(
+        f'#!/bin/sh\necho "$RANK of $WORLD_SIZE on $LOCAL_RANK at $MASTER_ADDR: $*" >> {tmp_path}/asked\nexit {code}\n')
+    (tmp_path / "scontrol").write_text(
+        f'#!/bin/sh\n[ "$1" = show ] && printf "node1\\nnode2\\n" || echo "scontrol $*" >> {tmp_path}/asked\n')
+    for name in ("srun", "python", "scontrol"):
+        (tmp_path / name).chmod(0o755)
+    found = subprocess.run(["sh", ROOT / "supervised_imagenet" / "01_training" / "slurm_array.sh"], env={
+        "PATH": f"{tmp_path}:{os.environ['PATH']}", "SLURM_ARRAY_TASK_ID": "7", "SLURM_JOB_ID": "1234",
+        "SLURM_JOB_NODELIST": "node[1-2]", "IMAGENET": "/data"})
+    assert found.returncode == (0 if requeued else code)
+    asked = (tmp_path / "asked").read_text().splitlines()
+    expected = ("-m supervised_imagenet.01_training.train_imagenet imagenet_rn50 --data /data --workers 14 --task vert "
+                "--seed 2")
+    assert asked[:2] == [f"{rank} of 2 on 0 at node1: {expected}" for rank in (0, 1)]
+    assert asked[2:] == (["scontrol requeue 1234"] if requeued else [])
 
 
 @pytest.mark.slow
