@@ -8,6 +8,7 @@ A set of images has `labels` (N,), `classes`, `class_names` (of an image folder,
 A subset is a list of indices, never a copy.  Order and augmentation are functions of (seed, epoch, batch), so that a
 run can be resumed at any step and does not depend on the number of processes that load it or train on it.
 """
+import functools
 import gzip
 import math
 import os
@@ -86,8 +87,21 @@ def evaluation_plan(samples, batch_size, resolution=0):
 
 def normalise(pixels, mean, std):
     """Return float images from bytes (B, channels, height, width), by the mean and deviation of each channel."""
-    mean, std = (torch.tensor(x, dtype=torch.float32, device=pixels.device).view(1, -1, 1, 1) for x in (mean, std))
+    mean, std = (_channels(tuple(x), pixels.device) for x in (mean, std))
     return (pixels.float() - mean) / std
+
+
+@functools.cache
+def _channels(values, device):
+    with torch.inference_mode(False):  # it is kept for training too
+        return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+
+
+def move(tensor, device):
+    """Return a tensor on a device; neither waits for the other."""
+    if torch.device(device).type == "cuda" and not tensor.is_cuda and not tensor.is_pinned():
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
 
 
 class TensorImages:
@@ -141,14 +155,15 @@ def _rows(pixels, indices):
     first = int(indices[0])
     if torch.equal(indices, torch.arange(first, first + len(indices))):
         return pixels[first : first + len(indices)]
-    return pixels[indices.to(pixels.device)]
+    return pixels[move(indices, pixels.device)]
 
 
 def _crop_flip(images, batch, padding=4):
     """Shift each image by up to `padding` pixels and mirror half of them, by a generator started from the key."""
     generator = torch.Generator().manual_seed(batch.key)
     B, _, H, W = images.shape
-    draws = torch.rand(int(batch.positions.max()) + 1, 3, generator=generator)[batch.positions].to(images.device)
+    draws = torch.rand(int(batch.positions.max()) + 1, 3, generator=generator)[batch.positions]
+    draws = move(draws, images.device)
     offsets, flipped = (draws[:, :2] * (2 * padding + 1)).long(), draws[:, 2:] < 0.5
     padded = F.pad(images, [padding] * 4)
     rows = offsets[:, :1] + torch.arange(H, device=images.device)

@@ -21,7 +21,7 @@ def accuracy(network, images, indices, outputs, config, here):
             logits = network(pixels).float()
             if config.augmentation != "none":
                 logits += network(pixels.flip(3)).float()
-        correct = (logits.argmax(dim=1) == outputs[batch.indices].to(here.device)).sum()
+        correct = (logits.argmax(dim=1) == data.move(outputs[batch.indices], here.device)).sum()
         counts += torch.stack([correct, torch.full_like(correct, len(pixels))])
     network.train(was_training)
     correct, seen = here.sum(counts).tolist()

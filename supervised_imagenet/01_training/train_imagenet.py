@@ -144,7 +144,7 @@ def train(folder, run, images, options, here, bar, stop):
     bar.update(first)
     plan, same = itertools.tee(data.whole_plan(indices, config, run["seed"], first, here.rank, here.world))
     loaded = images.batches(plan, device=here.device, augmentation=config.augmentation, workers=options.workers)
-    parts = ((pixels, outputs[part.indices].to(here.device)) for part, pixels in zip(same, loaded))
+    parts = ((pixels, data.move(outputs[part.indices], here.device)) for part, pixels in zip(same, loaded))
     for step in range(first, run["schedule"][-1]):
         for group in optimiser.param_groups:
             group["lr"] = config.learning_rate_at((step + 0.5) / steps)

@@ -7,7 +7,7 @@ most `size` pixels, 2,048 to a file, and an index with the class names; it is wh
 end all is read back and compared with its checksums.
 
 The same command again goes on where it was interrupted.  Images that cannot be read are named, and left out only with
---skip-corrupt.  One core packs about 60 images of 500 x 375 pixels a second.
+--skip-corrupt.  One core (AMD EPYC) packs about 400 images of 500 x 375 pixels a second.
 """
 import argparse
 import concurrent.futures
