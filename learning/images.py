@@ -5,6 +5,7 @@ A source of encoded images has `labels` (N,), `class_names`, `root`, `read(i)` -
 """
 import io
 import os
+import signal
 import warnings
 
 import numpy as np
@@ -86,11 +87,18 @@ class EncodedImages:
             raise InputError("augmentation crop_flip is for images in memory; use none or random_resized_crop here")
         loader = torch.utils.data.DataLoader(_Decoded(self.source, self.size, augmentation), sampler=plan,
                                              batch_size=None, num_workers=workers, pin_memory=pin,
-                                             generator=torch.Generator())  # not that of everybody else
+                                             generator=torch.Generator(),  # not that of everybody else
+                                             worker_init_fn=_leave_signals_to_parent)
         for pixels in loader:
             if isinstance(pixels, str):
                 raise InputError(pixels)
             yield pixels
+
+
+def _leave_signals_to_parent(_):
+    """Schedulers warn all processes of a job: the one that trains still ends its step, and needs those that load."""
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 class _Decoded(torch.utils.data.Dataset):

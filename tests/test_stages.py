@@ -983,6 +983,21 @@ def test_output_k_answers_to_the_colour_of_class_k(tmp_path, pack):
     assert lines[-1]["evaluation_accuracy"] > 0.95
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_signal_to_all_processes_of_a_job_is_a_warning(tmp_path, number):
+    """Those that load images are not ended by it while the one that trains finishes its step."""
+    write_imagenet(tmp_path, per_class=30, size=40)
+    words = ["--data", tmp_path, "--workers", 2, "--checkpoints-folder", tmp_path / "checkpoints"]
+    words += ["--network", "small_cnn", "--epochs", 2000, "--batch_size", 20, "--evaluate_every", 0]
+    process = subprocess.Popen([sys.executable, ROOT / TRAIN, "imagenet_rn50", *map(str, words)], cwd=tmp_path,
+                               start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    until(lambda: (folder_of(tmp_path, "imagenet_all") / "ckpt" / "1_0.pth").exists(), 120)
+    os.killpg(process.pid, number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 75 and "Traceback" not in output, output
+
+
 @pytest.mark.parametrize("code, requeued", [(75, True), (0, False), (1, False)])
 def test_slurm_array_requeues_what_was_interrupted(tmp_path, code, requeued):
     """srun is a stand-in that starts two tasks and returns their code; scontrol one that notes what it was asked."""
