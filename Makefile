@@ -24,7 +24,7 @@ install-dev: .venv/installed-dev
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[html,published,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -e '.[html,published,fast,dev]'
 	@touch $@
 
 picture: export CONFIG = digits
