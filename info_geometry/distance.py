@@ -89,8 +89,8 @@ def _products(M, N, C, device, kind, floor, fast):
     if fast is False or (fast is None and (FAST_FROM > M * M * N or FAST_CLASSES.get(kind.name, 0) < C)):
         return None
     try:
-        if device.type != "cpu" or not 1e-30 <= floor <= 1 or kind.name not in ("float32", "float64"):
-            raise ImportError("it is for float32 and float64 on the CPU, and floors from 1e-30 to 1")
+        if device.type != "cpu" or not 1e-30 <= floor < 1 or kind.name not in ("float32", "float64"):
+            raise ImportError("it is for float32 and float64 on the CPU, and floors from 1e-30 to below 1")
         from info_geometry import fused
     except (ImportError, RuntimeError) as error:  # numba finds no folder for what it compiles
         if fast is None:
