@@ -26,12 +26,12 @@ def main():
     for name in options.sizes:
         P = predictions(*SIZES[name])
         for dtype in ("float32", "float64"):
-            distance.pairwise(P[:, :50], dtype=dtype, fast=True)  # compiles
+            distance.pairwise(P[:, :50], precision=dtype, fast=True)  # compiles
             seconds, D = {False: [], True: []}, {}
             for _ in range(3):
                 for fast in seconds:
                     started = time.perf_counter()
-                    D[fast] = distance.pairwise(P, dtype=dtype, fast=fast)
+                    D[fast] = distance.pairwise(P, precision=dtype, fast=fast)
                     seconds[fast].append(time.perf_counter() - started)
             plain, compiled = (min(seconds[fast]) for fast in (False, True))
             print(f"| {name} {SIZES[name]} | {dtype} | {plain:.2f} | {compiled:.2f} | {plain / compiled:.1f} | "

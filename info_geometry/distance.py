@@ -12,6 +12,7 @@ from tqdm import tqdm
 from info_geometry import predictions
 from info_geometry.files import InputError, log
 
+PRECISIONS = ("float64", "float32")
 FLOOR = 1e-6  # as in the published analysis: a sample adds at most -log(1e-6) = 13.8 to the mean
 TILE = 256  # models on a side of the square of affinities formed at once
 TILE_BYTES = 1 << 24  # memory of these squares for a batch of samples: they should stay in cache
@@ -33,12 +34,12 @@ def bhattacharyya(P, Q, *, floor=FLOOR):
     return max(0.0, -float(np.mean(np.log(np.maximum(affinity, floor)))))
 
 
-def pairwise(trajectories, *, device=None, block=None, floor=FLOOR, dtype=None, progress=False, fast=None):
+def pairwise(trajectories, *, device=None, block=None, floor=FLOOR, precision=None, progress=False, fast=None):
     """Return the distances (M, M), float64, of all models of a list of trajectories.
 
     trajectories: arrays of probabilities (T, N, C) or (N, C), or opened files; M is the sum of their T.
     device: of the computation, by default CUDA where there is one.  block: samples read at once; results do not
-    depend on it.  dtype: of roots and products, by default float64 on the CPU and float32 on CUDA, which moves a
+    depend on it.  precision: of roots and products, by default float64 on the CPU and float32 on CUDA, which moves a
     distance by about 1e-7, however small it is; logarithms are always summed in float64.  progress: show a bar.
     fast: on the CPU, in one compiled pass (see `info_geometry.fused`, which needs numba); by default where numba is
     installed and compiling it for the first time, some seconds, can pay.
@@ -56,7 +57,7 @@ def pairwise(trajectories, *, device=None, block=None, floor=FLOOR, dtype=None, 
     predictions.check_shapes(trajectories)
     M, (_, N, C) = sum(x.shape[0] for x in trajectories), trajectories[0].shape
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    kind = np.dtype(dtype or ("float64" if device.type == "cpu" else "float32"))
+    kind = np.dtype(precision or ("float64" if device.type == "cpu" else "float32"))
     block = block or max(1, SLAB_BYTES // (M * C * kind.itemsize))
     batch = max(1, TILE_BYTES // (min(M, TILE) ** 2 * kind.itemsize))
     products = _products(M, N, C, device, kind, floor, fast)
@@ -82,6 +83,25 @@ def pairwise(trajectories, *, device=None, block=None, floor=FLOOR, dtype=None, 
     D = np.triu(D, 1) + np.triu(D, 1).T - 0.5 * np.add.outer(np.diag(D), np.diag(D))
     np.fill_diagonal(D, 0.0)
     return np.maximum(D, 0.0)
+
+
+def cross(trajectories, others, *, device=None, floor=FLOOR, precision=None):
+    """Return the distances (R, K), float64, of all models of `trajectories` to all models of `others`."""
+    import torch
+
+    sides = [[predictions.as_trajectory(x) for x in side] for side in (trajectories, others)]
+    predictions.check_shapes(sides[0] + sides[1])
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    kind = np.dtype(precision or ("float64" if device.type == "cpu" else "float32"))
+    R, K = (sum(x.shape[0] for x in side) for side in sides)
+    N, C = sides[0][0].shape[1:]
+    total = torch.zeros(R, K, dtype=torch.float64, device=device)
+    block = max(1, min(SLAB_BYTES // 8 // ((R + K) * C * kind.itemsize), SLAB_BYTES // 8 // (R * K * kind.itemsize)))
+    for start in range(0, N, block):
+        a, b = (torch.from_numpy(np.concatenate([x.roots(start, start + block, dtype=kind) for x in side])).to(device)
+                .transpose(0, 1) for side in sides)
+        total += (a @ b.transpose(1, 2)).clamp_(min=floor).log_().sum(dim=0, dtype=total.dtype)
+    return np.maximum(-total.cpu().numpy() / N, 0.0)
 
 
 def _products(M, N, C, device, kind, floor, fast):

@@ -165,12 +165,12 @@ class _ArraysOnly(pickle.Unpickler):
 def main():
     parser = runs.options(__doc__)
     parser.add_argument("--device", help="of the distances: cpu, cuda, ...; default: cuda where there is one")
-    parser.add_argument("--dtype", choices=["float32", "float64"],
+    parser.add_argument("--precision", choices=distance.PRECISIONS,
                         help="of the products in distances; default: float64, on CUDA float32")
     arguments = parser.parse_args()
     trajectories, name = runs.find(arguments)
     inputs = [runs.identity(trajectories, arguments.predictions), str(arguments.predictions),
-                                                            arguments.dtype]
+                                                            arguments.precision]
     runs.once(arguments.plots / name / ".inpca.json", inputs,
               lambda: embed_and_draw(trajectories, name, arguments), redo=arguments.redo)
 
@@ -182,7 +182,7 @@ def embed_and_draw(trajectories, name, arguments):
     if None not in summaries:
         index["accuracy"] = np.concatenate([summary.accuracy for summary in summaries])
         index["progress"] = np.concatenate([summary.progress for summary in summaries])
-    D = distance.pairwise(trajectories, device=arguments.device, dtype=arguments.dtype, progress=True)
+    D = distance.pairwise(trajectories, device=arguments.device, precision=arguments.precision, progress=True)
     report_coincidences(D, index)
     embedding = fit(D, k=min(10, len(D)), index=index)
     target = arguments.predictions / "embedding" / f"{name}.npz"

@@ -236,6 +236,18 @@ class Trajectory:
         block /= np.sqrt(sums)[..., None]
         return block
 
+    def select(self, checkpoints):
+        """Return a Trajectory of some of the models: indices (k,), in any order."""
+        chosen = np.arange(self.shape[0])[np.asarray(checkpoints)]
+
+        def read(which, start, stop):
+            return np.concatenate([self._read(slice(i, i + 1), start, stop) for i in chosen[which]])
+
+        part = Trajectory(self.name, read, (len(chosen), *self.shape[1:]), quantity=self.quantity,
+                          tolerance=self._tolerance, t=self.t[chosen], labels=self.labels, attributes=self.attributes)
+        part.path, part.run, part.seed = self.path, self.run, self.seed
+        return part
+
     def blocks(self, size=None, *, dtype=np.float32):
         """Yield (start, roots of `size` samples, by default as many as block_size says) until all have been seen."""
         size = size or block_size([self])

@@ -61,7 +61,7 @@ def test_pairwise_agrees_with_a_double_loop(name, N, C):
 @pytest.mark.parametrize("name", MAKERS)
 def test_pairwise_in_float32(name, N, C):
     models = MAKERS[name](np.random.default_rng(0), 12, N, C)
-    slow, fast = double_loop(models), distance.pairwise([models], device="cpu", dtype="float32")
+    slow, fast = double_loop(models), distance.pairwise([models], device="cpu", precision="float32")
     # a product in float32 moves an affinity by about 1e-7, and with it a distance, however small that is
     assert np.abs(fast - slow).max() <= 2e-7 * max(1, slow.max())
     far = slow > 0.3
@@ -74,7 +74,7 @@ def test_many_floored_pairs():
     assert (affinity == 0).mean() > 0.4
     slow = double_loop(models)
     np.testing.assert_allclose(distance.pairwise([models], device="cpu"), slow, rtol=1e-6)
-    np.testing.assert_allclose(distance.pairwise([models], dtype="float64"), slow, rtol=1e-10)
+    np.testing.assert_allclose(distance.pairwise([models], precision="float64"), slow, rtol=1e-10)
 
 
 @pytest.mark.parametrize("M", [1, 2, 255, 256, 257, 600])
@@ -84,7 +84,7 @@ def test_borders_of_tiles(M):
     affinity = np.einsum("anc,bnc->abn", roots, roots)
     expected = -np.log(np.maximum(affinity, distance.FLOOR)).mean(axis=2)
     np.fill_diagonal(expected, 0)
-    D = distance.pairwise([models], dtype="float64")
+    D = distance.pairwise([models], precision="float64")
     assert D.shape == (M, M) and D.dtype == np.float64
     np.testing.assert_allclose(D, expected, rtol=1e-9, atol=1e-14)
 
@@ -94,21 +94,21 @@ def test_blocks_and_batches_of_any_size_agree(tmp_path, monkeypatch, dtype):
     models = hard(np.random.default_rng(2), 14, 53, 7)
     predictions.write(tmp_path / "a.h5", models[:6], labels=labels_of(53, 7))
     trajectories = [predictions.open_trajectory(tmp_path / "a.h5"), models[6:13], models[13]]
-    whole = distance.pairwise(trajectories, dtype=dtype)
+    whole = distance.pairwise(trajectories, precision=dtype)
     for block in (1, 7, 53, 1000):
-        np.testing.assert_allclose(distance.pairwise(trajectories, block=block, dtype=dtype), whole,
+        np.testing.assert_allclose(distance.pairwise(trajectories, block=block, precision=dtype), whole,
                                    rtol=1e-9, atol=1e-8 if dtype == "float32" else 1e-15)
     monkeypatch.setattr(distance, "TILE_BYTES", 1)
     monkeypatch.setattr(distance, "TILE", 3)
     monkeypatch.setattr(distance, "SLAB_BYTES", 1)
-    np.testing.assert_allclose(distance.pairwise(trajectories, dtype=dtype), whole,
+    np.testing.assert_allclose(distance.pairwise(trajectories, precision=dtype), whole,
                                rtol=1e-9, atol=1e-8 if dtype == "float32" else 1e-15)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_symmetric_with_zero_diagonal(dtype):
     models = hard(np.random.default_rng(3), 40, 30, 5)
-    D = distance.pairwise([models, models[::-1]], dtype=dtype)
+    D = distance.pairwise([models, models[::-1]], precision=dtype)
     np.testing.assert_array_equal(D, D.T)
     np.testing.assert_array_equal(np.diag(D), 0)
     assert (D >= 0).all() and D.max() <= LARGEST * (1 + 1e-6)
@@ -119,10 +119,10 @@ def test_symmetric_with_zero_diagonal(dtype):
 def test_permuting_samples_or_classes_of_all_models_changes_nothing():
     rng = np.random.default_rng(4)
     models = hard(rng, 10, 40, 8)
-    D = distance.pairwise([models], dtype="float64")
+    D = distance.pairwise([models], precision="float64")
     samples, classes = rng.permutation(40), rng.permutation(8)
-    np.testing.assert_allclose(distance.pairwise([models[:, samples]], dtype="float64"), D, rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(distance.pairwise([models[:, :, classes]], dtype="float64"), D, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(distance.pairwise([models[:, samples]], precision="float64"), D, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(distance.pairwise([models[:, :, classes]], precision="float64"), D, rtol=1e-12, atol=1e-15)
     one = np.concatenate([models[:1], models[1:][:, samples]])
     assert np.abs(distance.pairwise([one]) - D)[0, 1:].min() > 1e-3, "of one model only, it does"
 
@@ -130,8 +130,8 @@ def test_permuting_samples_or_classes_of_all_models_changes_nothing():
 def test_distance_of_samples_is_the_mean_of_their_distances():
     rng = np.random.default_rng(5)
     a, b = hard(rng, 9, 30, 6), hard(rng, 9, 10, 6)
-    both = distance.pairwise([np.concatenate([a, b], axis=1)], dtype="float64")
-    mean = (30 * distance.pairwise([a], dtype="float64") + 10 * distance.pairwise([b], dtype="float64")) / 40
+    both = distance.pairwise([np.concatenate([a, b], axis=1)], precision="float64")
+    mean = (30 * distance.pairwise([a], precision="float64") + 10 * distance.pairwise([b], precision="float64")) / 40
     np.testing.assert_allclose(both, mean, rtol=1e-12, atol=1e-15)
 
 
@@ -140,21 +140,21 @@ def test_distance_of_independent_predictions_is_the_sum_of_theirs():
     rng = np.random.default_rng(6)
     a, b = rng.dirichlet(np.ones(4), (5, 20)), rng.dirichlet(np.ones(3), (5, 20))
     product = (a[..., :, None] * b[..., None, :]).reshape(5, 20, 12)
-    total = sum(distance.pairwise([x], dtype="float64") for x in (a, b))
-    np.testing.assert_allclose(distance.pairwise([product], dtype="float64"), total, rtol=1e-12, atol=1e-15)
+    total = sum(distance.pairwise([x], precision="float64") for x in (a, b))
+    np.testing.assert_allclose(distance.pairwise([product], precision="float64"), total, rtol=1e-12, atol=1e-15)
 
 
 def test_classes_without_probability_change_nothing():
     models = hard(np.random.default_rng(7), 8, 20, 5)
     more = np.concatenate([models, np.zeros((8, 20, 3))], axis=2)
-    np.testing.assert_allclose(distance.pairwise([more], dtype="float64"),
-                               distance.pairwise([models], dtype="float64"), rtol=1e-13, atol=1e-15)
+    np.testing.assert_allclose(distance.pairwise([more], precision="float64"),
+                               distance.pairwise([models], precision="float64"), rtol=1e-13, atol=1e-15)
 
 
 def test_merging_classes_brings_models_closer():
     models = random_models(np.random.default_rng(8), 8, 20, 6)
     merged = models.reshape(8, 20, 3, 2).sum(axis=3)
-    finer, coarser = (distance.pairwise([x], dtype="float64") for x in (models, merged))
+    finer, coarser = (distance.pairwise([x], precision="float64") for x in (models, merged))
     assert (coarser <= finer + 1e-14).all()
 
 
@@ -166,7 +166,7 @@ def test_rows_are_renormalised_exactly(tmp_path, dtype, tolerance):
     stored = np.sqrt(models).astype(np.float16).astype(np.float64)
     assert np.abs((stored**2).sum(axis=2) - 1).max() > 1e-4
     normalised = stored**2 / (stored**2).sum(axis=2, keepdims=True)
-    D = distance.pairwise([predictions.open_trajectory(tmp_path / "a.h5")], dtype=dtype)
+    D = distance.pairwise([predictions.open_trajectory(tmp_path / "a.h5")], precision=dtype)
     np.testing.assert_allclose(D, double_loop(normalised), rtol=0, atol=tolerance)
 
 
@@ -185,7 +185,7 @@ def simplex_points(M, N):
 @settings(max_examples=60, deadline=None)
 @given(simplex_points(3, 2))
 def test_properties_of_any_three_models(models):
-    D = distance.pairwise([models], dtype="float64")
+    D = distance.pairwise([models], precision="float64")
     np.testing.assert_allclose(D, double_loop(models), rtol=1e-9, atol=1e-14)
     np.testing.assert_array_equal(D, D.T)
     np.testing.assert_array_equal(np.diag(D), 0)
@@ -201,7 +201,7 @@ def test_properties_of_any_three_models(models):
 @given(simplex_points(3, 1))
 def test_hellinger_distance_of_a_sample_obeys_the_triangle_inequality(models):
     """d_B itself does not, but for one sample sqrt(1 - exp(-d_B)) is a metric (above the floor)."""
-    D = distance.pairwise([models], dtype="float64", floor=1e-300)
+    D = distance.pairwise([models], precision="float64", floor=1e-300)
     H = np.sqrt(1 - np.exp(-D))
     assert H[0, 2] <= H[0, 1] + H[1, 2] + 1e-7
 

@@ -72,7 +72,7 @@ def test_fast_and_plain_distances_agree(caplog, dtype, tolerance, C, sharpness):
     """Sharp predictions: two of five affinities are below the floor."""
     P = roots(1, 60, 70, C, sharpness).transpose(1, 0, 2) ** 2
     with caplog.at_level(logging.INFO, logger="info_geometry"):
-        plain, fast, blocks = (distance.pairwise([P], dtype=dtype, **options) for options in (
+        plain, fast, blocks = (distance.pairwise([P], precision=dtype, **options) for options in (
             {"fast": False}, {"fast": True}, {"fast": True, "block": 7}))
     assert abs(plain - fast).max() < tolerance and abs(fast - blocks).max() < tolerance
     assert (fast == fast.T).all() and not fast.diagonal().any()
