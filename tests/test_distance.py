@@ -122,7 +122,8 @@ def test_permuting_samples_or_classes_of_all_models_changes_nothing():
     D = distance.pairwise([models], precision="float64")
     samples, classes = rng.permutation(40), rng.permutation(8)
     np.testing.assert_allclose(distance.pairwise([models[:, samples]], precision="float64"), D, rtol=1e-12, atol=1e-15)
-    np.testing.assert_allclose(distance.pairwise([models[:, :, classes]], precision="float64"), D, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(distance.pairwise([models[:, :, classes]], precision="float64"), D, rtol=1e-12,
+                               atol=1e-15)
     one = np.concatenate([models[:1], models[1:][:, samples]])
     assert np.abs(distance.pairwise([one]) - D)[0, 1:].min() > 1e-3, "of one model only, it does"
 

@@ -59,7 +59,7 @@ def test_minkowski_points_are_recovered():
 
 @pytest.mark.parametrize("M", [2, 3, 12])
 def test_all_axes_together_give_the_distances(M):
-    D = distance.pairwise([random_models(np.random.default_rng(2), M, 3, 4, 0.02)], dtype="float64")
+    D = distance.pairwise([random_models(np.random.default_rng(2), M, 3, 4, 0.02)], precision="float64")
     embedding = inpca.fit(D, k=M)
     signs = np.where(embedding.eigenvalues < 0, -1.0, 1.0)
     np.testing.assert_allclose(squared(embedding.coordinates, embedding.coordinates, signs), D, atol=1e-11)
@@ -68,7 +68,7 @@ def test_all_axes_together_give_the_distances(M):
 
 
 def test_models_of_the_embedding_are_placed_at_their_own_coordinates():
-    D = distance.pairwise([random_models(np.random.default_rng(3), 15, 20, 5)], dtype="float64")
+    D = distance.pairwise([random_models(np.random.default_rng(3), 15, 20, 5)], precision="float64")
     embedding = inpca.fit(D, k=15)
     np.testing.assert_allclose(embedding.transform(D), embedding.coordinates, atol=1e-6)
     embedding = inpca.fit(D, k=3)
@@ -94,7 +94,7 @@ def test_distances_of_new_points_are_checked(points, D_new):
 
 def test_explained_stress():
     """1 - sqrt(1 - sum of the first lambda^2 / sum of all): the axes leave the rest of the norm of W unexplained."""
-    D = distance.pairwise([random_models(np.random.default_rng(5), 12, 10, 5)], dtype="float64")
+    D = distance.pairwise([random_models(np.random.default_rng(5), 12, 10, 5)], precision="float64")
     embedding = inpca.fit(D, k=12)
     stress = embedding.explained_stress()
     assert stress.shape == (12,) and (np.diff(stress) >= 0).all() and stress[-1] == 1
@@ -108,7 +108,7 @@ def test_explained_stress():
 
 
 def test_signs_follow_the_rule_and_the_order_of_models_does_not_matter():
-    D = distance.pairwise([random_models(np.random.default_rng(6), 15, 20, 5)], dtype="float64")
+    D = distance.pairwise([random_models(np.random.default_rng(6), 15, 20, 5)], precision="float64")
     order = np.random.default_rng(7).permutation(15)
     embedding, permuted = inpca.fit(D), inpca.fit(D[np.ix_(order, order)])
     for column in embedding.coordinates.T:

@@ -75,8 +75,8 @@ def stored_and_exact(folder, models, quantity):
     """Return the distances of models as stored in float16, and the exact ones, of all different pairs."""
     predictions.write(folder / "a.h5", models, labels=np.zeros(models.shape[1], int), quantity=quantity)
     pairs = np.triu_indices(len(models), 1)
-    exact = distance.pairwise([models], dtype="float64")[pairs]
-    return distance.pairwise([predictions.open_trajectory(folder / "a.h5")], dtype="float64")[pairs], exact
+    exact = distance.pairwise([models], precision="float64")[pairs]
+    return distance.pairwise([predictions.open_trajectory(folder / "a.h5")], precision="float64")[pairs], exact
 
 
 def random_walk(rng, N, C, confidence, step):

@@ -99,7 +99,7 @@ def test_length_of_a_finely_split_geodesic():
 
 def test_length_is_the_sum_of_the_distances_of_neighbours(rng):
     models = training(rng, LABELS, C, T=9)
-    D = distance.pairwise([models], dtype="float64")
+    D = distance.pairwise([models], precision="float64")
     expected = 2 * np.sqrt(np.diag(D, 1)).sum()
     assert trajectory.riemann_length(models) == pytest.approx(expected, rel=1e-6)
     summary = trajectory.summarise(models, LABELS)
