@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 from synthetic import labels_of, random_models, softmax, write_runs
 
-from info_geometry import distance, hdf5, predictions
+from info_geometry import distance, hdf5, predictions, recorder
 from info_geometry.files import ROOT, InputError
 
 T, N, C = 4, 50, 6
 LABELS = labels_of(N, C)
+FLOATS = ("sqrt_probability", "probability")  # quantities in float16
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def test_error_of_distances_by_storage_of_roots(tmp_path, C, N, confidence, step
 def test_probabilities_would_lose_confident_models(tmp_path):
     models = random_walk(np.random.default_rng(0), 20, 1000, 18, 0.3)
     errors = []
-    for quantity in predictions.QUANTITIES:
+    for quantity in FLOATS:
         stored, exact = stored_and_exact(tmp_path, models, quantity)
         errors.append((np.abs(stored - exact) / exact).max())
     assert errors[0] < 3e-3 and errors[1] > 0.03
@@ -143,7 +144,7 @@ def test_blocks_of_any_size_are_the_same(path, size):
 
 
 def test_chunks_smaller_than_the_samples_are_the_same(tmp_path, monkeypatch, models):
-    monkeypatch.setattr(predictions, "CHUNK_BYTES", 2 * C * 8)
+    monkeypatch.setattr(recorder, "chunk_rows", lambda N, C: 8)
     predictions.write(tmp_path / "a.h5", models, labels=LABELS)
     with h5py.File(tmp_path / "a.h5") as file:
         assert file["data"].chunks == (1, 8, C)
@@ -207,7 +208,7 @@ def test_bad_models_are_refused(tmp_path, models, change, message):
     ({"labels": LABELS[:-1]}, r"expected \(49, 6\) probabilities"),
     ({"labels": LABELS + 1}, "labels reach from 1 to 6, but the predictions have 6 classes"),
     ({"labels": LABELS - 1}, "labels reach from -1 to 4"),
-    ({"labels": LABELS, "quantity": "logits"}, "quantity 'logits' is not one of sqrt_probability, probability"),
+    ({"labels": LABELS, "quantity": "logits"}, "quantity 'logits' is not one of sqrt_probability, probability, "),
     ({"labels": LABELS, "t": [0, 1, np.nan, 3]}, "checkpoint 2 .*t must be a finite number"),
 ])
 def test_bad_labels_and_options_are_refused(tmp_path, models, options, message):
@@ -358,7 +359,7 @@ def write_by_hand(path, array, quantity="sqrt_probability", labels=LABELS, **lay
 
 def same_models(path, arrays, times, quantity="sqrt_probability"):
     """Assert that a sound file holds these models as they were stored elsewhere."""
-    expected = np.concatenate(arrays).astype(np.float16)
+    expected = np.concatenate(arrays).astype(recorder.TYPES[quantity])
     trajectory = predictions.open_trajectory(path)
     assert ": sound" in predictions.check(path) and trajectory.quantity == quantity
     assert np.array_equal(data_of(path), expected) and trajectory.t.tolist() == times
@@ -369,15 +370,15 @@ def same_models(path, arrays, times, quantity="sqrt_probability"):
 @pytest.mark.parametrize("quantity", predictions.QUANTITIES)
 def test_files_are_put_together_as_they_are(tmp_path, monkeypatch, models, quantity, rows):
     """They equal one file that was written at once, however its chunks divide the samples."""
-    monkeypatch.setattr(predictions, "CHUNK_BYTES", 2 * C * rows)
+    monkeypatch.setattr(recorder, "chunk_rows", lambda N, C: rows)
     options = {"labels": LABELS, "quantity": quantity, "task": "all"}
     predictions.write(tmp_path / "whole.h5", models, t=[0, 1, 4, 12], **options)
     for name, which, t in (("a.h5", slice(0, 1), [0]), ("b.h5", slice(1, 3), [1, 4])):
         predictions.write(tmp_path / name, models[which], t=t, **options)
-    with predictions.Recorder(tmp_path / "together.h5", **options) as recorder:
-        recorder.append_file(tmp_path / "a.h5")
-        recorder.append_file(tmp_path / "b.h5")
-        recorder.append(models[3], 12)
+    with predictions.Recorder(tmp_path / "together.h5", **options) as together:
+        together.append_file(tmp_path / "a.h5")
+        together.append_file(tmp_path / "b.h5")
+        together.append(models[3], 12)
     stored = data_of(tmp_path / "whole.h5")
     same_models(tmp_path / "together.h5", [stored], [0, 1, 4, 12], quantity)
     found, whole = (predictions.open_trajectory(tmp_path / f"{name}.h5") for name in ("together", "whole"))
@@ -404,7 +405,7 @@ def test_files_of_any_layout_are_put_together(tmp_path, models, layout):
 def test_chunks_are_not_compressed_again(tmp_path):
     """Of a source whose chunks took more effort than its layout says."""
     roots = np.sqrt(random_models(np.random.default_rng(0), T, 500, C)).astype(np.float16)
-    layout, labels = {**LAYOUT, "chunks": (1, 500, C)}, labels_of(500, C)
+    layout, labels = {**LAYOUT, "chunks": (1, recorder.chunk_rows(500, C), C)}, labels_of(500, C)
     best = write_by_hand(tmp_path / "best.h5", roots, labels=labels, **{**layout, "compression_opts": 9})
     source = write_by_hand(tmp_path / "source.h5", roots, labels=labels, **layout)
     with h5py.File(best) as file, h5py.File(source, "r+") as other:
@@ -412,7 +413,7 @@ def test_chunks_are_not_compressed_again(tmp_path):
         assert chunks[0] != other["data"].id.read_direct_chunk((0, 0, 0))
         for i, (mask, chunk) in enumerate(chunks):
             other["data"].id.write_direct_chunk((i, 0, 0), chunk, mask)
-    append_files(tmp_path / "a.h5", source, labels=labels)
+    append_files(tmp_path / "a.h5", source, labels=labels, compression="gzip")
     same_models(tmp_path / "a.h5", [roots], [0, 0.5, 1, 1.5])
     with h5py.File(tmp_path / "a.h5") as file:
         assert [file["data"].id.read_direct_chunk((i, 0, 0)) for i in range(T)] == chunks
@@ -461,7 +462,7 @@ def test_bad_numbers_in_a_file_are_refused(tmp_path, models):
 
 @pytest.mark.parametrize("checkpoint, row", [(0, 0), (2, 30), (3, N - 1)])
 def test_bit_rot_in_a_file_is_not_copied(tmp_path, monkeypatch, models, checkpoint, row):
-    monkeypatch.setattr(predictions, "CHUNK_BYTES", 2 * C * 8)
+    monkeypatch.setattr(recorder, "chunk_rows", lambda N, C: 8)
     predictions.write(tmp_path / "source.h5", models, labels=LABELS)
     first, last = flip_bit(tmp_path / "source.h5", checkpoint, row)
     refused(tmp_path / "source.h5", f"checkpoint {checkpoint}, samples {first}-{last}: checksum mismatch",
@@ -712,7 +713,7 @@ def data_rows(path):
 
 @pytest.mark.parametrize("row", [0, 30, N - 1])
 def test_bit_rot_is_found_and_placed(tmp_path, monkeypatch, models, row):
-    monkeypatch.setattr(predictions, "CHUNK_BYTES", 2 * C * 8)
+    monkeypatch.setattr(recorder, "chunk_rows", lambda N, C: 8)
     path = tmp_path / "a.h5"
     predictions.write(path, models, labels=LABELS)
     first, last = flip_bit(path, 2, row)
@@ -743,7 +744,7 @@ def test_any_flipped_bit_is_found_or_harmless(path, models):
             np.testing.assert_array_equal(found.labels, good.labels)
 
 
-@pytest.mark.parametrize("quantity", predictions.QUANTITIES)
+@pytest.mark.parametrize("quantity", FLOATS)
 @pytest.mark.parametrize("value, message", [
     (np.nan, "3 of 50 rows are not finite; the first is sample 8"),
     (np.inf, "3 of 50 rows are not finite; the first is sample 8"),
