@@ -1,47 +1,120 @@
-"""Time the distances of all pairs of models, from arrays to the matrix: one compiled pass against plain torch.
+"""Time the distances of all pairs of models, from files to the matrix, against the published algorithm.
 
-    python benchmarks/distances.py [--sizes A B]          half a minute on two CPU cores; needs numba
+    python benchmarks/distances.py [--sizes A B C D] [--rounds 3]      4 minutes on two CPU cores, 3 GB of disk
 
-Both run in turn, and the best of three counts.  Sizes are (models, samples, classes).
+Sizes are (models, samples, classes).  All ways run in turn, and the best of the rounds counts; the published algorithm
+runs with one thread and with all, and the better counts.  Ours reads files as this project writes them, the published
+algorithm reads the published layout.
 """
 import argparse
+import functools
+import tempfile
 import time
+from pathlib import Path
 
 import numpy as np
+import published
+import torch
 
-from info_geometry import distance
+from info_geometry import distance, predictions
 from info_geometry.files import InputError, command
 
 SIZES = {"A": (244, 5000, 100), "B": (600, 4000, 10), "C": (122, 2000, 1000), "D": (1220, 300, 1000)}
+PER_FILE = 61
+GOALS = {("float32", "A"): 8, ("float32", "B"): 40, ("float32", "C"): 5, ("float32", "D"): 3.5, ("bfloat16", "D"): 10,
+         ("plain float32", "A"): 3.5, ("plain float32", "B"): 9.6, ("plain float32", "D"): 2.5}
+WAYS = {"plain float32": {"precision": "float32", "fast": False}, "float64": {"precision": "float64"},
+        "float32": {"precision": "float32"}, "bfloat16": {"precision": "bfloat16"}}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", nargs="+", default=["A", "B"], metavar="S", help="of " + ", ".join(SIZES))
+    parser.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="S", help="of " + ", ".join(SIZES))
+    parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
     if not set(options.sizes) <= set(SIZES):
         raise InputError(f"--sizes takes {', '.join(SIZES)}")
-    print("| size | type | plain, s | compiled, s | ratio | largest difference |")
-    print("| --- | --- | ---: | ---: | ---: | ---: |")
-    for name in options.sizes:
-        P = predictions(*SIZES[name])
-        for dtype in ("float32", "float64"):
-            distance.pairwise(P[:, :50], precision=dtype, fast=True)  # compiles
-            seconds, D = {False: [], True: []}, {}
-            for _ in range(3):
-                for fast in seconds:
-                    started = time.perf_counter()
-                    D[fast] = distance.pairwise(P, precision=dtype, fast=fast)
-                    seconds[fast].append(time.perf_counter() - started)
-            plain, compiled = (min(seconds[fast]) for fast in (False, True))
-            print(f"| {name} {SIZES[name]} | {dtype} | {plain:.2f} | {compiled:.2f} | {plain / compiled:.1f} | "
-                  f"{abs(D[True] - D[False]).max():.0e} |", flush=True)
+    print(tables({name: SIZES[name] for name in options.sizes}, options.rounds))
 
 
-def predictions(M, N, C):
-    """Return probabilities (M, N, C), float32, neither sharp nor diffuse."""
-    P = np.exp(np.random.default_rng(0).normal(0, 3, (M, N, C)).astype(np.float32))
-    return P / P.sum(axis=2, keepdims=True)
+def tables(sizes=None, rounds=3):
+    """Return Markdown: what this machine can do, then a row for each size and way."""
+    peak = peaks()
+    lines = ["| what | measured |", "| --- | ---: |",
+             *(f"| {name} | {value:.0f} {unit} |" for name, (value, unit) in peak.items()), "",
+             "| size (M, N, C) | way | seconds | published, s (threads) | ratio | goal | of peak | largest error | RMS "
+             "error |", "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    for name, size in (sizes or SIZES).items():
+        with tempfile.TemporaryDirectory() as folder:
+            lines += _rows(name, size, Path(folder), rounds, peak)
+    return "\n".join(lines)
+
+
+def peaks():
+    """Return what this machine reaches: products of matrices, copying memory."""
+    x = torch.randn(2000, 2000)
+    found = {}
+    for precision in ("float64", "float32", "bfloat16"):
+        a = x.to(getattr(torch, precision))
+        found[f"matrix product, {precision}"] = 2 * 2000**3 / best(lambda a=a: a @ a, 4) / 1e9, "GFLOP/s"
+    a, b = torch.randn(1 << 25), torch.empty(1 << 25)
+    found["copying memory"] = 2 * a.nbytes / best(lambda: b.copy_(a), 4) / 1e9, "GB/s"
+    return found
+
+
+def best(work, rounds):
+    seconds = []
+    for _ in range(rounds):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
+
+
+def _rows(name, size, folder, rounds, peak):
+    (M, N, C), theirs, ours = size, [], []
+    for first in range(0, M, PER_FILE):
+        P = generate(min(PER_FILE, M - first), N, C, seed=first)
+        theirs.append(folder / f"published_{first}.h5")
+        published.write(theirs[-1], P)
+        ours.append(folder / f"preds_{first}.h5")
+        predictions.write(ours[-1], P, labels=np.zeros(N, int))
+    opened = [predictions.open_trajectory(path) for path in ours]
+    exact = distance.pairwise(opened, precision="float64", fast=False)
+    threads = torch.get_num_threads()
+    runs = {("published", n): functools.partial(published.distances, theirs) for n in sorted({1, threads})}
+    runs |= {(way, threads): functools.partial(distance.pairwise, opened, **options) for way, options in WAYS.items()}
+    seconds, D = {key: [] for key in runs}, {}
+    for way, options in WAYS.items():
+        distance.pairwise([x.select(slice(2)) for x in opened], **{"fast": True, **options})  # compiles, if it must
+        D[way] = runs[way, threads]()
+    for number in range(rounds):
+        for (way, n), run in runs.items():
+            if number and way == "published" and min(seconds[way, n]) > 1.3 * min(
+                    min(seconds[key]) for key in seconds if key[0] == way):
+                continue  # the other number of threads is better
+            torch.set_num_threads(n)
+            started = time.perf_counter()
+            run()
+            seconds[way, n].append(time.perf_counter() - started)
+    torch.set_num_threads(threads)
+    base, n = min((min(seconds[key]), key[1]) for key in seconds if key[0] == "published")
+    rows = []
+    for way in WAYS:
+        taken, error = min(seconds[way, threads]), D[way] - exact
+        of_peak = M * (M + 1) * N * C / taken / 1e9 / peak[f"matrix product, {way.split()[-1]}"][0]
+        goal = GOALS.get((way, name))
+        rows.append(f"| {name} {size} | {way} | {taken:.2f} | {base:.2f} ({n}) | {base / taken:.1f} | "
+                    f"{f'{goal}' if goal else ''} | {of_peak:.0%} | {abs(error).max():.0e} | "
+                    f"{np.sqrt(np.mean(error**2)):.0e} |")
+    return rows
+
+
+def generate(M, N, C, seed):
+    """Return probabilities (M, N, C), float32, of models that go from diffuse to sharp and differ from each other."""
+    random = torch.Generator().manual_seed(seed)
+    base, sharpness = torch.randn(N, C, generator=random), torch.linspace(0.5, 4, M)[:, None, None]
+    return torch.softmax(sharpness * (base + 0.7 * torch.randn(M, N, C, generator=random)), dim=2).numpy()
 
 
 if __name__ == "__main__":

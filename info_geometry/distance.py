@@ -4,7 +4,13 @@
 
 where P_u(n, c) is the probability that model u gives class c on sample n.  The sum over c, the affinity, is 1 for
 equal predictions and 0 for predictions without a common class, so it is floored at FLOOR before the logarithm.
+
+Samples are read in slabs, the next one while the last one is computed on; how sums of logarithms are formed depends
+on what is there: `fused` (numba, on the CPU), `cuda` (Triton), or torch, which is always there.
 """
+import concurrent.futures
+import contextlib
+import os
 
 import numpy as np
 from tqdm import tqdm
@@ -12,13 +18,12 @@ from tqdm import tqdm
 from info_geometry import predictions
 from info_geometry.files import InputError, log
 
-PRECISIONS = ("float64", "float32")
 FLOOR = 1e-6  # as in the published analysis: a sample adds at most -log(1e-6) = 13.8 to the mean
-TILE = 256  # models on a side of the square of affinities formed at once
+PRECISIONS = ("float64", "float32", "bfloat16")
+SLAB_BYTES = 1 << 26  # memory of the samples read at once; there are two such slabs
+TILE = 256  # models on a side of the square of affinities that torch forms at once
 TILE_BYTES = 1 << 24  # memory of these squares for a batch of samples: they should stay in cache
-SLAB_BYTES = 1 << 29  # memory of the samples read at once
-FAST_FROM = 2e9  # affinities from which compiling pays
-FAST_CLASSES = {"float32": 256, "float64": 48}  # up to which it is faster: then the matrix products take all the time
+FUSED_FROM = 1e8  # affinities from which importing numba pays
 
 
 def bhattacharyya(P, Q, *, floor=FLOOR):
@@ -34,101 +39,244 @@ def bhattacharyya(P, Q, *, floor=FLOOR):
     return max(0.0, -float(np.mean(np.log(np.maximum(affinity, floor)))))
 
 
-def pairwise(trajectories, *, device=None, block=None, floor=FLOOR, precision=None, progress=False, fast=None):
+def pairwise(trajectories, *, device=None, block=None, floor=FLOOR, precision=None, progress=False, fast=None,
+             state=None):
     """Return the distances (M, M), float64, of all models of a list of trajectories.
 
     trajectories: arrays of probabilities (T, N, C) or (N, C), or opened files; M is the sum of their T.
-    device: of the computation, by default CUDA where there is one.  block: samples read at once; results do not
-    depend on it.  precision: of roots and products, by default float64 on the CPU and float32 on CUDA, which moves a
-    distance by about 1e-7, however small it is; logarithms are always summed in float64.  progress: show a bar.
-    fast: on the CPU, in one compiled pass (see `info_geometry.fused`, which needs numba); by default where numba is
-    installed and compiling it for the first time, some seconds, can pay.
+    device: of the computation, by default CUDA where there is one.
+    block: samples read at once, by default what fits memory and the chunks of the files; results do not depend on it.
+    precision: of roots and products, "float64" (default on the CPU), "float32" (default on CUDA; moves a distance by
+    about 1e-7, however small it is) or "bfloat16" (by about 5e-5; roots are rounded to 8 bits, products summed in
+    float32).  Logarithms are always summed in float64, or to that precision.
+    progress: show a bar.
+    fast: True for the fused pass (`fused` or `cuda`), False for plain torch; by default what is there.
+    state: a `sharing.State` that knows which samples are done, keeps what is, and shares them among processes; in those
+    but the main one, None is returned.
 
     The result is symmetric and its diagonal is zero.  Rows are renormalised exactly: for unnormalised roots a, b
     the log-affinity of the normalised ones is log<a, b> - (log<a, a> + log<b, b>) / 2, which is why half the two
-    diagonal terms is subtracted from each entry; this also takes away most of the rounding of float32.
+    diagonal terms is subtracted from each entry; this also takes away most of the rounding.
     The number of floored affinities is logged.
 
     Raises InputError if shapes differ or rows are not probabilities, or if `fast` is not to be had.
     """
+    sides = [_opened(trajectories, "trajectory")]
+    M, (_, N, _) = sum(x.shape[0] for x in sides[0]), sides[0][0].shape
+    found = _sum_logs(sides, device, block, floor, precision, progress, fast, state)
+    if found is None:
+        return None
+    total, floored = found
+    _report(floored, N * M * (M - 1) // 2, floor)
+    D = np.triu(-total / N, 1)
+    return np.maximum(D + D.T, 0.0)
+
+
+def cross(trajectories, others, *, device=None, block=None, floor=FLOOR, precision=None, progress=False, fast=None):
+    """Return the distances (R, K), float64, of all models of `trajectories` to all models of `others`.
+
+    Arguments are those of `pairwise`; a distance of a model to itself is zero up to rounding.
+    """
+    sides = [_opened(trajectories, "trajectory"), _opened(others, "other trajectory")]
+    predictions.check_shapes(sides[0] + sides[1])
+    R, K = (sum(x.shape[0] for x in side) for side in sides)
+    total, floored = _sum_logs(sides, device, block, floor, precision, progress, fast, None)
+    _report(floored, sides[0][0].shape[1] * R * K, floor)
+    return np.maximum(-total / sides[0][0].shape[1], 0.0)
+
+
+def _opened(trajectories, name):
+    opened = [predictions.as_trajectory(x, f"{name} {i}") for i, x in enumerate(trajectories)]
+    predictions.check_shapes(opened)
+    return opened
+
+
+def _report(floored, count, floor):
+    if floored:
+        log.info("%d of %d affinities were below the floor %g", floored, count, floor)
+
+
+def _sum_logs(sides, device, block, floor, precision, progress, fast, state):
+    """Return the sums over samples of log-affinities of normalised models, and how many were floored."""
     import torch  # takes seconds to import, and everything else here does without
 
-    trajectories = [predictions.as_trajectory(x, f"trajectory {i}") for i, x in enumerate(trajectories)]
-    predictions.check_shapes(trajectories)
-    M, (_, N, C) = sum(x.shape[0] for x in trajectories), trajectories[0].shape
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    kind = np.dtype(precision or ("float64" if device.type == "cpu" else "float32"))
-    block = block or max(1, SLAB_BYTES // (M * C * kind.itemsize))
-    batch = max(1, TILE_BYTES // (min(M, TILE) ** 2 * kind.itemsize))
-    products = _products(M, N, C, device, kind, floor, fast)
-    total, floored = torch.zeros(M, M, dtype=torch.float64, device=device) if products is None else None, 0
-    with tqdm(total=N, unit=" samples", desc=f"distances of {M} models", disable=None if progress else True) as bar:
-        for start in range(0, N, block):
-            roots = np.concatenate([x.roots(start, start + block, dtype=kind) for x in trajectories])
-            if products is not None:
-                step = max(1, SLAB_BYTES // 8 // (M * C * kind.itemsize))
-                for n in range(0, roots.shape[1], step):
-                    products.add(np.ascontiguousarray(roots[:, n : n + step].transpose(1, 0, 2)))
-                    bar.update(min(step, roots.shape[1] - n))
-                continue
-            slab = torch.from_numpy(roots).to(device).transpose(0, 1).contiguous()  # (n, M, C)
-            for samples in slab.split(batch):
-                floored += _add_log_affinities(total, samples, floor)
-                bar.update(len(samples))
-    if products is not None:
-        total, floored = torch.from_numpy(products.log()), products.floored
-    if floored:
-        log.info("%d of %d affinities were below the floor %g", floored, N * M * (M - 1) // 2, floor)
-    D = -total.cpu().numpy() / N
-    D = np.triu(D, 1) + np.triu(D, 1).T - 0.5 * np.add.outer(np.diag(D), np.diag(D))
-    np.fill_diagonal(D, 0.0)
-    return np.maximum(D, 0.0)
+    precision = precision or ("float64" if device.type == "cpu" else "float32")
+    if precision not in PRECISIONS:
+        raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+    counts, (N, C) = [sum(x.shape[0] for x in side) for side in sides], sides[0][0].shape[1:]
+    products = _products(counts, N, C, device, precision, floor, fast)
+    block = block or _block_size(sides)
+    intervals = state.missing(N) if state else [(0, N)]
+    tolerances = [np.repeat([x.tolerance for x in side], [x.shape[0] for x in side]) for side in sides]
+    bar = tqdm(total=N, initial=N - sum(b - a for a, b in intervals), unit=" samples",
+               desc=f"distances of {' x '.join(map(str, counts))} models", disable=None if progress else True)
+    with (bar, state.signals() if state else contextlib.nullcontext(),
+          contextlib.closing(_slabs(sides, intervals, block, products)) as slabs):
+        for start, stop, arrays, quantities in slabs:
+            for side, off, tolerance in zip(sides, products.add(arrays, quantities), tolerances):
+                bad = ~(off <= tolerance)
+                if bad.any():
+                    _explain(side, int(np.argmax(bad)))
+            bar.update(stop - start)
+            if state:
+                state.done(start, stop, products)
+    return state.result(products) if state else (products.log(), products.floored)
 
 
-def cross(trajectories, others, *, device=None, floor=FLOOR, precision=None):
-    """Return the distances (R, K), float64, of all models of `trajectories` to all models of `others`."""
-    import torch
+def _slabs(sides, intervals, block, products):
+    """Yield (start, stop, arrays (models, n, C), quantities), one a side; the next are read meanwhile, in a thread."""
+    parts = [(n, min(n + block, b)) for a, b in intervals for n in range(a, b, block)]
+    kinds = [{(x.dtype, x.quantity) for x in side} for side in sides]
+    stored = [kind.pop() if len(kind) == 1 else None for kind in kinds]
+    # numbers of 8 or 16 bits are handed over as they are stored; others, and mixtures, as roots
+    stored = [kind if kind and kind[0].itemsize <= 2 else None for kind in stored]
+    buffers = [{}, {}]  # used in turn; memory used for the first time is slow
 
-    sides = [[predictions.as_trajectory(x) for x in side] for side in (trajectories, others)]
-    predictions.check_shapes(sides[0] + sides[1])
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    kind = np.dtype(precision or ("float64" if device.type == "cpu" else "float32"))
-    R, K = (sum(x.shape[0] for x in side) for side in sides)
-    N, C = sides[0][0].shape[1:]
-    total = torch.zeros(R, K, dtype=torch.float64, device=device)
-    block = max(1, min(SLAB_BYTES // 8 // ((R + K) * C * kind.itemsize), SLAB_BYTES // 8 // (R * K * kind.itemsize)))
-    for start in range(0, N, block):
-        a, b = (torch.from_numpy(np.concatenate([x.roots(start, start + block, dtype=kind) for x in side])).to(device)
-                .transpose(0, 1) for side in sides)
-        total += (a @ b.transpose(1, 2)).clamp_(min=floor).log_().sum(dim=0, dtype=total.dtype)
-    return np.maximum(-total.cpu().numpy() / N, 0.0)
+    def read(k):
+        (start, stop), arrays = parts[k], []
+        for i, side in enumerate(sides):
+            kind = stored[i][0] if stored[i] else products.kind
+            shape = sum(x.shape[0] for x in side), stop - start, side[0].shape[2]
+            if buffers[k % 2].get(i, np.empty(0)).size < np.prod(shape):
+                buffers[k % 2][i] = np.empty(np.prod(shape), kind)
+            array, first = buffers[k % 2][i][: np.prod(shape)].reshape(shape), 0
+            for x in side:
+                part = array[first : first + x.shape[0]]
+                if stored[i]:
+                    x.stored(start, stop, out=part)
+                else:
+                    part[:] = x.roots(start, stop, dtype=kind)
+                first += x.shape[0]
+            arrays.append(array)
+        return start, stop, arrays, [kind[1] if kind else "sqrt_probability" for kind in stored]
+
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        ahead = thread.submit(read, 0) if parts else None
+        for k in range(len(parts)):
+            slab = ahead.result()
+            ahead = thread.submit(read, k + 1) if k + 1 < len(parts) else None
+            yield slab
 
 
-def _products(M, N, C, device, kind, floor, fast):
-    """Return what computes log-affinities in one compiled pass, or None to compute them with torch."""
-    if fast is False or (fast is None and (FAST_FROM > M * M * N or FAST_CLASSES.get(kind.name, 0) < C)):
-        return None
+def _block_size(sides):
+    """Return how many samples to read at once: SLAB_BYTES, in whole chunks of the files unless memory is too small."""
+    everything = [x for side in sides for x in side]
+    bytes_of_sample = sum(x.shape[0] * x.shape[2] * min(x.dtype.itemsize, 8) for x in everything)
+    chunk = max(x.chunk for x in everything)
+    chunks = -(-SLAB_BYTES // (bytes_of_sample * chunk))
     try:
-        if device.type != "cpu" or not 1e-30 <= floor < 1 or kind.name not in ("float32", "float64"):
-            raise ImportError("it is for float32 and float64 on the CPU, and floors from 1e-30 to below 1")
-        from info_geometry import fused
-    except (ImportError, RuntimeError) as error:  # numba finds no folder for what it compiles
-        if fast is None:
-            return None
-        raise InputError(f"fast=True: not to be had ({error}); pip install 'picture-of-tasks[fast]', or leave it out"
-                         ) from None
-    return fused.Products(M, kind, floor)
+        memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        memory = 1 << 32
+    return max(1, min(chunks * chunk, memory // 16 // bytes_of_sample))
 
 
-def _add_log_affinities(total, samples, floor):
-    """Add log-affinities of samples (n, M, C) to the upper triangle of total (M, M); return how many were floored."""
-    floored = 0
-    for i in range(0, samples.shape[1], TILE):
-        rows = samples[:, i : i + TILE]
-        for j in range(i, samples.shape[1], TILE):
-            affinity = rows @ samples[:, j : j + TILE].transpose(1, 2)
-            if affinity.amin() < floor:
-                count = int((affinity < floor).sum())
-                floored += count // 2 if i == j else count
-            total[i : i + TILE, j : j + TILE] += affinity.clamp_(min=floor).log_().sum(dim=0, dtype=total.dtype)
-    return floored
+def _explain(side, model):
+    """Raise InputError for a model whose rows are not probabilities: read it again, and say what is wrong."""
+    for x in side:
+        if model < x.shape[0]:
+            x.model(model)
+            raise InputError(f"{x.name}: checkpoint {model}: rows are not probabilities, or changed while being read")
+        model -= x.shape[0]
+
+
+def _products(counts, N, C, device, precision, floor, fast):
+    """Return what sums logarithms: an object with `kind`, `add`, `log` and `floored`."""
+    reason = "for so few affinities torch is as fast"
+    if fast or (fast is None and counts[0] * counts[-1] * N >= FUSED_FROM):
+        try:
+            if device.type == "cpu":
+                from info_geometry import fused
+
+                reason = fused.unsuitable(precision, floor)
+                if not reason:
+                    return fused.Products(*counts, precision=precision, floor=floor)
+            elif device.type == "cuda":
+                from info_geometry import cuda
+
+                reason = cuda.unsuitable(precision, floor)
+                if not reason:
+                    kernel = cuda.Products(*counts, precision=precision, floor=floor, device=device)
+                    return Products(*counts, precision=precision, floor=floor, device=device, kernel=kernel)
+            else:
+                reason = f"there is none for {device.type}"
+        except (ImportError, RuntimeError) as error:  # numba may find no folder for what it compiles
+            reason = str(error)
+    if fast:
+        raise InputError(f"fast=True: not to be had ({reason}); pip install 'picture-of-tasks[fast]', or leave it out")
+    if precision == "bfloat16" and device.type == "cpu":
+        log.info("bfloat16 is no faster here than float32 (%s)", reason)
+    return Products(*counts, precision=precision, floor=floor, device=device)
+
+
+class Products:
+    """Sums over samples of the logarithms of affinities, with torch: the path that always works."""
+
+    def __init__(self, rows, columns=None, *, precision, floor, device, kernel=None):
+        """Numbers of models; columns=None: of the rows with one another, on and above the diagonal.
+
+        kernel: a `cuda.Products` that sums the logarithms of roots that were made ready here.
+        """
+        import torch
+
+        self._torch, self._device, self._symmetric, self._kernel = torch, device, columns is None, kernel
+        self.kind = np.dtype("float64" if precision == "float64" else "float32")
+        self._type = getattr(torch, self.kind.name)
+        self._rounded = torch.bfloat16 if precision == "bfloat16" else self._type
+        self._floor, self._floored = floor, torch.zeros((), dtype=torch.int64, device=device)
+        self._total = torch.zeros(rows, columns or rows, dtype=torch.float64, device=device)
+        self._selves = [torch.zeros(count, dtype=torch.float64, device=device) for count in (rows, columns) if count]
+
+    @property
+    def floored(self):
+        """The number of affinities below the floor, of pairs i < j if models are compared with one another."""
+        return int(self._floored) + (self._kernel.floored if self._kernel else 0)
+
+    def add(self, sides, quantities):
+        """Add the samples of arrays (models, n, C), one a side, of a quantity each; rows are normalised.
+
+        Returns how far squared norms of roots are from 1 at most, an array (models,) a side; NaN: a negative number.
+        """
+        slabs, off = zip(*(self._normalise(array, quantity) for array, quantity in zip(sides, quantities)))
+        if not self._symmetric:
+            for selves, slab in zip(self._selves, slabs):
+                selves += slab.to(self._type).square().sum(dim=2).clamp_(min=self._floor).log_().sum(
+                    dim=1, dtype=self._total.dtype)
+        if self._kernel:
+            self._kernel.add(*slabs)
+        else:
+            self._add(*(x.to(self._type).transpose(0, 1).contiguous() for x in (slabs[0], slabs[-1])))
+        return [x.cpu().numpy() for x in off]
+
+    def _normalise(self, array, quantity):
+        x = predictions.to_roots(self._torch.from_numpy(array).to(self._device).to(self._type), quantity)
+        norms = x.square().sum(dim=2)
+        off = (norms - 1).abs().amax(dim=1)
+        off[x.amin(dim=(1, 2)) < 0] = float("nan")
+        x = x / norms.sqrt().clamp_(min=1e-30)[..., None]
+        return x.to(self._rounded), off
+
+    def _add(self, rows, columns):
+        """Add the log-affinities of roots (n, rows, C) and (n, columns, C), in squares that stay in the cache."""
+        tile = min(TILE, rows.shape[1]) * min(TILE, columns.shape[1])
+        batch = max(1, TILE_BYTES // (tile * self.kind.itemsize))
+        for a, b in zip(rows.split(batch), columns.split(batch)):
+            for i in range(0, a.shape[1], TILE):
+                for j in range(i if self._symmetric else 0, b.shape[1], TILE):
+                    affinity = a[:, i : i + TILE] @ b[:, j : j + TILE].transpose(1, 2)
+                    if affinity.amin() < self._floor:
+                        count = (affinity < self._floor).sum()
+                        self._floored += count // 2 if self._symmetric and i == j else count
+                    self._total[i : i + TILE, j : j + TILE] += affinity.clamp_(min=self._floor).log_().sum(
+                        dim=0, dtype=self._total.dtype)
+
+    def log(self):
+        """Return the sums of log-affinities of normalised models (rows, columns), float64; zero below the diagonal.
+
+        For rows a, b that are not of unit norm, by rounding, that is log<a, b> - (log<a, a> + log<b, b>) / 2.
+        """
+        total = self._kernel.log() if self._kernel else self._total.cpu().numpy()
+        if self._symmetric:
+            return np.triu(total - 0.5 * np.add.outer(np.diag(total), np.diag(total)))
+        return total - 0.5 * np.add.outer(*(x.cpu().numpy() for x in self._selves))
