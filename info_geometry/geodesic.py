@@ -3,13 +3,20 @@
 The square root of the probabilities of one sample is a point on the unit sphere; geodesics of N independent samples
 run along one great circle for each sample (Ramesh et al. 2023, section 2).
 """
+import contextlib
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 
-from info_geometry import predictions
+from info_geometry import predictions, recorder
 from info_geometry.distance import FLOOR
 from info_geometry.files import InputError
 
 OBJECTIVES = ("angle", "bhattacharyya")
+FUSED_FROM = 1 << 24  # numbers from which importing numba pays
+CACHE_BYTES = 1 << 20  # of the rows that a thread works on at a time, as float64
 
 
 def interpolate(P, Q, s):
@@ -48,58 +55,169 @@ def progress(P, labels, objective="angle"):
     sample matter: sum_c sqrt(P_c) / sqrt(C) and sqrt(P_label).  (Ramesh et al. 2023, section 2.)
     """
     trajectory = predictions.as_trajectory(P)
-    labels = check_labels(labels, trajectory)
-    scalars = [two_scalars(roots, labels[n : n + roots.shape[1]]) for n, roots in trajectory.blocks()]
-    uniform, truth = (np.concatenate(parts, axis=1) for parts in zip(*scalars))
-    return progress_from_scalars(uniform, truth, trajectory.shape[2], objective)
+    labels, (T, N, C) = check_labels(labels, trajectory), trajectory.shape
+    if trajectory is P:
+        scalars = [_scalars(stored, labels[start : start + stored.shape[1]], trajectory)
+                   for start, stored in _stored_blocks(trajectory)]
+        uniform, truth = (np.concatenate(parts, axis=1) for parts in zip(*scalars))
+    else:
+        uniform, truth = _scalars(np.reshape(recorder.on_cpu(P), (T, N, C)), labels, trajectory)
+    return progress_from_scalars(uniform, truth, C, objective)
+
+
+def _stored_blocks(trajectory):
+    """Yield (start, numbers as they are stored) of samples until all have been seen, in whole chunks of the file."""
+    (T, N, C), size = trajectory.shape, predictions.block_size([trajectory])
+    size = min(N, -(-size // trajectory.chunk) * trajectory.chunk)
+    buffer = np.empty(T * size * C, trajectory.dtype)  # used again: memory used for the first time is slow
+    for start in range(0, N, size):
+        shape = (T, min(size, N - start), C)
+        yield start, trajectory.stored(start, start + size, out=buffer[: math.prod(shape)].reshape(shape))
 
 
 def two_scalars(roots, labels):
     """Return the cosines (T, n) of roots (T, n, C) with the uniform distribution and with the one-hot labels (n,)."""
-    # a norm of 1 - 1e-7, as float32 has them, would be an angle of 5e-4 for a model on the geodesic
-    norms = np.sqrt(np.einsum("tnc,tnc->tn", roots, roots, dtype=np.float64))
-    uniform = roots.sum(axis=2, dtype=np.float64) / np.sqrt(roots.shape[2])
-    return uniform / norms, roots[:, np.arange(len(labels)), labels] / norms
+    return _scalars(roots, labels)
+
+
+def _scalars(models, labels, trajectory=None):
+    """Return the cosines (T, n) of models (T, n, C), stored numbers of the trajectory, by default roots."""
+    T, n, C = models.shape
+    if trajectory is not None and models.size >= FUSED_FROM:
+        with contextlib.suppress(ImportError, RuntimeError):  # numba may find no folder for what it compiles
+            return _fused_scalars(models, labels, trajectory)
+    uniform, truth, norms = np.empty((3, T * n))
+    sound = np.ones(T * n, bool)
+    rows, labels = models.reshape(T * n, C), np.tile(labels, T)
+    count, ones = max(1, CACHE_BYTES // (8 * C)), np.ones(C)
+
+    def add(part):  # a few rows at a time, which stay in cache, in memory that is used again
+        floats, doubles = np.empty((count, C), np.float32), np.empty((count, C))
+        for start in range(part.start, part.stop, count):
+            here = slice(start, min(start + count, part.stop))
+            roots, wide = rows[here], doubles[: here.stop - start]
+            if trajectory is not None:
+                roots = floats[: here.stop - start]
+                sound[here] = recorder.decode(rows[here], trajectory.quantity, trajectory.tolerance, roots)
+            np.copyto(wide, roots)
+            # in float64: a norm of 1 - 1e-7, as float32 has them, would be an angle of 5e-4 for a model on the geodesic
+            np.dot(wide, ones, out=uniform[here])
+            truth[here] = wide[np.arange(len(wide)), labels[here]]
+            np.square(wide, out=wide)
+            np.dot(wide, ones, out=norms[here])
+
+    _in_threads(add, T * n, rows.size)
+    if not sound.all():
+        trajectory.model(int(np.argmin(sound)) // n)  # looks at all its samples, and says what is wrong
+    np.sqrt(norms, out=norms)
+    uniform /= norms * np.sqrt(C)
+    truth /= norms
+    return uniform.reshape(T, n), truth.reshape(T, n)
+
+
+def _fused_scalars(models, labels, trajectory):
+    from info_geometry import fused
+
+    uniform, truth, off = fused.cosines(models, labels, trajectory.quantity)
+    bad = ~(off <= trajectory.tolerance).all(axis=1)
+    if bad.any():
+        trajectory.model(int(np.argmax(bad)))
+    return uniform, truth
+
+
+def _in_threads(function, count, size):
+    """Call function(slice) for parts of range(count): as many as processors, if the work, `size` numbers, pays that."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    if size < 1 << 19 or processors == 1:
+        return function(slice(0, count))
+    ends = np.linspace(0, count, processors + 1).astype(int).tolist()
+    with ThreadPoolExecutor(processors) as pool:
+        list(pool.map(function, map(slice, ends[:-1], ends[1:])))
 
 
 def progress_from_scalars(uniform, truth, classes, objective="angle"):
-    """Return the progress (T,) of models from their cosines (T, N) with ignorance and truth."""
+    """Return the progress (T,) of models from their cosines (T, N) with ignorance and truth.
+
+    With e = uniform, f the unit vector towards the label (f . e = 0), x = s phi and phi = arccos(1 / sqrt C):
+
+        gamma(s) = cos(x) e + sin(x) f,   g(x) = gamma . sqrt P = u cos x + a sin x >= 0,   g'' = -g
+
+    d/dx arccos g = -g' / sqrt(1 - g^2) and d/dx -log g = -g' / g both increase with x wherever g > 0, and neither gamma
+    nor P is negative: both objectives are convex, and the sign of the derivative tells on which side the minimum is.
+    """
     if objective not in OBJECTIVES:
         raise InputError(f"objective {objective!r} is not one of {', '.join(OBJECTIVES)}")
     if classes < 2:
         raise InputError("progress needs at least 2 classes: with one, ignorance is the truth")
-    # gamma(s) = cos(s phi) e + sin(s phi) f with e = uniform and f the unit vector towards the label, f . e = 0
     phi = np.arccos(1 / np.sqrt(classes))
     along = (truth - np.cos(phi) * uniform) / np.sin(phi)
-    beyond = np.maximum(np.hypot(uniform, along), 1)  # by rounding, which would make the angle 0 around its minimum
-    uniform, along = uniform / beyond, along / beyond
+    slope = _slope_of_angle(uniform, along) if objective == "angle" else _slope_of_log(uniform, along)
+    s = _root(lambda s: slope(s * phi), len(uniform))
+    if objective == "bhattacharyya":
+        # where g < FLOOR, next to s = 1, the objective is not convex but flat: the end may be lower
+        end = np.flatnonzero((truth < FLOOR).any(axis=1) & (s < 1))
+        x = s[end, None] * phi
+        inside, last = (-np.log(np.maximum(g, FLOOR)).mean(axis=1)
+                        for g in (np.cos(x) * uniform[end] + np.sin(x) * along[end], truth[end]))
+        s[end[last < inside]] = 1
+    return s
 
-    def mean_distance(s):  # (T,) -> (T,)
-        cosine = np.cos(s * phi)[:, None] * uniform + np.sin(s * phi)[:, None] * along
-        if objective == "angle":
-            return np.arccos(np.clip(cosine, -1, 1, out=cosine), out=cosine).mean(axis=1)
-        return -np.log(np.maximum(cosine, FLOOR, out=cosine), out=cosine).mean(axis=1)
 
-    return _minimise(mean_distance, len(uniform))
+def _slope_of_angle(uniform, along):
+    """Return the function x (T,) -> sum_n of d/dx arccos g (T,)."""
+    outside = np.maximum(1 - uniform**2 - along**2, 1e-300)  # squared; 1 - g^2 = this + g'^2, without cancellation
+
+    def slope(x):
+        change = np.sin(x)[:, None] * uniform
+        change -= np.cos(x)[:, None] * along
+        length = change * change
+        length += outside
+        change /= np.sqrt(length, out=length)
+        return change.sum(axis=1)
+
+    return slope
 
 
-def _minimise(function, count, points=33, tolerance=1e-9):
-    """Return the minimisers (count,) of `count` functions of s in [0, 1] at once: the best of a grid, then sections."""
-    grid = np.linspace(0, 1, points)
-    best = np.argmin([function(np.full(count, s)) for s in grid], axis=0)
-    low, high = grid[np.maximum(best - 1, 0)], grid[np.minimum(best + 1, points - 1)]
-    ratio = (np.sqrt(5) - 1) / 2  # golden section: one new evaluation narrows the bracket by this
-    a, b = high - ratio * (high - low), low + ratio * (high - low)
+def _slope_of_log(uniform, along):
+    """Return the function x (T,) -> sum_n of d/dx -log g (T,), which is infinite where a g is 0."""
+    tangent = along / uniform  # of the angle at which g is largest; the slope is minus that of the difference to x
+
+    def slope(x):
+        t = np.tan(x)[:, None]
+        below = tangent * t
+        below += 1
+        # by rounding, g can be 0 or less at the end s = 1 where the label has no probability
+        return np.divide(t - tangent, np.maximum(below, 1e-200, out=below), out=below).sum(axis=1)
+
+    return slope
+
+
+def _root(function, count, tolerance=1e-9):
+    """Return where `count` increasing functions of s in [0, 1] change sign (count,); an end if they do not.
+
+    Bisection, and inverse quadratic interpolation where it converges (Chandrupatla 1997, Adv. Eng. Software 28).
+    """
+    a, b = np.zeros(count), np.ones(count)
     fa, fb = function(a), function(b)
-    while np.max(high - low) > tolerance:
-        left = fa <= fb  # the minimum lies in [low, b]
-        low, high = np.where(left, low, a), np.where(left, b, high)
-        kept, f_kept = np.where(left, a, b), np.where(left, fa, fb)
-        new = np.where(left, high - ratio * (high - low), low + ratio * (high - low))
-        f_new = function(new)
-        a, b = np.where(left, new, kept), np.where(left, kept, new)
-        fa, fb = np.where(left, f_new, f_kept), np.where(left, f_kept, f_new)
-    return (low + high) / 2
+    found = np.where(fa >= 0, 0.0, np.where(fb <= 0, 1.0, np.nan))
+    step = np.full(count, 0.5)
+    while np.isnan(found).any():
+        x = a + step * (b - a)
+        f = function(x)
+        same = (f > 0) == (fa > 0)
+        c, fc = np.where(same, a, b), np.where(same, fa, fb)
+        b, fb = np.where(same, b, a), np.where(same, fb, fa)
+        a, fa = x, f
+        width = abs(b - a)
+        best = np.where(abs(fa) < abs(fb), a, b)
+        found = np.where(np.isnan(found) & ((width < tolerance) | (fa == 0)), best, found)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            xi, ratio = (a - b) / (c - b), (fa - fb) / (fc - fb)
+            inner = fa / (fb - fa) * fc / (fb - fc) + (c - a) / (b - a) * fa / (fc - fa) * fb / (fc - fb)
+            smooth = (ratio**2 < xi) & ((1 - ratio) ** 2 < 1 - xi) & np.isfinite(inner)
+        least = np.minimum(0.5, 0.5 * tolerance / np.maximum(width, tolerance))
+        step = np.clip(np.where(smooth, inner, 0.5), least, 1 - least)
+    return found
 
 
 def check_labels(labels, trajectory):

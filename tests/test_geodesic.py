@@ -1,6 +1,7 @@
 """Geodesics: what lies on a great circle is found there, and projecting agrees with a general minimiser."""
 import numpy as np
 import pytest
+import stages
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -147,6 +148,97 @@ def test_progress_is_the_least_distance_on_a_fine_grid(objective):
     for P, s in zip(models, geodesic.progress(models, labels, objective)):
         grid = [distance_to_the_geodesic(x, P, labels, objective) for x in np.linspace(0, 1, 301)]
         assert distance_to_the_geodesic(s, P, labels, objective) <= min(grid) + 1e-7
+
+
+def with_zeros(rng, T, N, C):
+    """Return probabilities (T, N, C), most of them 0: one-hot rows, right and wrong ones, and uniform rows."""
+    P = rng.dirichlet(np.full(C, 0.3), (T, N)) * (rng.random((T, N, C)) < 0.4)
+    P[..., 0] += P.sum(axis=2) == 0
+    P /= P.sum(axis=2, keepdims=True)
+    sure = rng.random((T, N)) < rng.random((T, 1))
+    P[sure] = np.eye(C)[rng.integers(0, C, sure.sum())]
+    P[rng.random((T, N)) < 0.1] = 1 / C
+    return P
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("C", [3, 10, 100])
+def test_progress_with_zero_entries_is_the_best_of_a_dense_grid_made_exact(C, objective):
+    """The oracle looks at 401 points and then at 1e-10 around the best of them: it would find any lower minimum."""
+    rng, labels = np.random.default_rng(C), labels_of(41, C)
+    models = np.concatenate([with_zeros(rng, 6, 41, C), training(rng, labels, C, T=3), np.eye(C)[labels][None]])
+    models[1:3, 1:, :] = np.eye(C)[labels[1:]]  # all but one sample are sure and right; that one may have no chance
+    models[1, 0] = np.eye(C)[(labels[0] + 1) % C]
+    models[2, 0] = 1 / C
+    for P, s in zip(models, geodesic.progress(models, labels, objective)):
+        grid = np.linspace(0, 1, 401)
+        best = int(np.argmin([distance_to_the_geodesic(x, P, labels, objective) for x in grid]))
+        exact = minimize_scalar(distance_to_the_geodesic, bounds=(grid[max(best - 1, 0)], grid[min(best + 1, 400)]),
+                                args=(P, labels, objective), method="bounded", options={"xatol": 1e-12})
+        assert distance_to_the_geodesic(s, P, labels, objective) <= exact.fun + 1e-8  # arccos near 1
+        flat = distance_to_the_geodesic(np.clip(exact.x + 1e-5, 0, 1), P, labels, objective) - exact.fun < 1e-13
+        assert flat or s == pytest.approx(exact.x, abs=1e-6)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_the_objective_is_convex(objective):
+    """So a local minimum is the only one: what makes it right to follow the sign of the derivative."""
+    rng, labels = np.random.default_rng(6), labels_of(9, 5)
+    s = np.linspace(0, 0.999, 200)
+    for P in np.concatenate([with_zeros(rng, 10, 9, 5), random_models(rng, 10, 9, 5, 0.05)]):
+        values = np.array([distance_to_the_geodesic(x, P, labels, objective) for x in s])
+        assert np.diff(values, 2).min() > -1e-9
+
+
+def test_the_floor_at_the_end_can_be_the_least():
+    """Where nearly all are sure and right, a few that have no chance cost least where the floor bounds them."""
+    uniform, truth = np.full((1, 2000), np.sqrt(1e-6)), np.ones((1, 2000))
+    truth[0, 0] = 0
+    for sure in (False, True):
+        uniform[0, 0] = 1e-9 if sure else 1e-3  # no probabilities have the first
+        found = geodesic.progress_from_scalars(uniform, truth, 10**6, "bhattacharyya")
+        assert (found == 1) == sure
+
+
+def test_roots_of_increasing_functions():
+    """Steps, kinks, infinite values, and functions that do not change sign."""
+    where = np.array([0.3, 0.7, 1e-7, 0.5, 0.25, 0.9, 0, 1])
+
+    def function(s):
+        d = s - where
+        return np.array([d[0], np.sign(d[1]), d[2] ** 3, d[3] ** 3, np.sqrt(abs(d[4])) * np.sign(d[4]),
+                         1e200 if s[5] == 1 else d[5] / (1 - s[5]), s[6] + 1, s[7] - 2])
+
+    np.testing.assert_allclose(geodesic._root(function, 8), where, atol=2e-9)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_progress_from_arrays_of_any_type_and_layout(kind):
+    rng, labels = np.random.default_rng(7), labels_of(300, 50)
+    models = training(rng, labels, 50, T=40).astype(kind)  # enough for threads
+    expected = [geodesic.progress(P, labels)[0] for P in models[::13].astype(np.float64)]
+    np.testing.assert_allclose(geodesic.progress(models, labels)[::13], expected, atol=1e-6)
+    turned = np.ascontiguousarray(models.transpose(1, 2, 0)).transpose(2, 0, 1)
+    np.testing.assert_allclose(geodesic.progress(turned, labels)[::13], expected, atol=1e-6)
+
+
+def test_rows_that_are_no_probabilities():
+    models = random_models(np.random.default_rng(0), 3, 20, 4)
+    for value, message in ((np.nan, "checkpoint 1 .* not finite"), (-1, "checkpoint 1 .* negative")):
+        bad = models.copy()
+        bad[1, 7, 2] = value
+        with pytest.raises(InputError, match=message):
+            geodesic.progress(bad, labels_of(20, 4))
+    with pytest.raises(InputError, match=r"checkpoint 0 .*: rows sum to"):
+        geodesic.progress(3 * models, labels_of(20, 4))
+
+
+def test_the_published_projection_agrees_and_is_timed(monkeypatch):
+    monkeypatch.syspath_prepend(stages.ROOT / "benchmarks")
+    lines = stages.script("benchmarks/progress.py").tables(quick=True).splitlines()
+    assert len(lines) == 6 and len({line.count("|") for line in lines}) == 1
+    for line in lines[2:]:
+        assert float(line.split("|")[7]) < 1e-6 and float(line.split("|")[5]) > 0
 
 
 def test_progress_grows_in_training_and_the_order_of_samples_does_not_matter():
