@@ -3,6 +3,8 @@
 # make fashion      the same for 6 tasks x 5 seeds of Fashion-MNIST
 # make test         the whole suite; make test-fast leaves the slow tests out
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
+# make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 10 minutes
+# make benchmark-gpu    the CUDA part of it
 # make clean        remove what picture and fashion made
 
 PYTHON ?= python3
@@ -10,7 +12,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 BIN := .venv/bin
 SUPERVISED := supervised_imagenet
 
-.PHONY: install install-dev picture fashion smoke-imagenet test test-fast lint clean
+.PHONY: install install-dev picture fashion smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
 install: .venv/installed
 install-dev: .venv/installed-dev
 
@@ -43,6 +45,12 @@ picture fashion: install
 
 smoke-imagenet: install
 	$(BIN)/python benchmarks/smoke_imagenet.py
+
+benchmark: install-dev
+	$(BIN)/python benchmarks/report.py
+
+benchmark-gpu: install-dev
+	$(BIN)/python benchmarks/report.py --gpu
 
 test: install-dev
 	$(BIN)/python -m pytest -q
