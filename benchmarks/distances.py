@@ -7,7 +7,6 @@ runs with one thread and with all, and the better counts.  Ours reads files as t
 algorithm reads the published layout.
 """
 import argparse
-import functools
 import tempfile
 import time
 from pathlib import Path
@@ -52,11 +51,11 @@ def tables(sizes=None, rounds=3):
 
 def peaks():
     """Return what this machine reaches: products of matrices, copying memory."""
-    x = torch.randn(2000, 2000)
+    x = torch.randn(3000, 3000)
     found = {}
     for precision in ("float64", "float32", "bfloat16"):
         a = x.to(getattr(torch, precision))
-        found[f"matrix product, {precision}"] = 2 * 2000**3 / best(lambda a=a: a @ a, 4) / 1e9, "GFLOP/s"
+        found[f"matrix product, {precision}"] = 2 * 3000**3 / best(lambda a=a: a @ a, 5) / 1e9, "GFLOP/s"
     a, b = torch.randn(1 << 25), torch.empty(1 << 25)
     found["copying memory"] = 2 * a.nbytes / best(lambda: b.copy_(a), 4) / 1e9, "GB/s"
     return found
@@ -78,30 +77,27 @@ def _rows(name, size, folder, rounds, peak):
         theirs.append(folder / f"published_{first}.h5")
         published.write(theirs[-1], P)
         ours.append(folder / f"preds_{first}.h5")
-        predictions.write(ours[-1], P, labels=np.zeros(N, int))
+        with predictions.Recorder(ours[-1], labels=np.zeros(N, int)) as recorder:
+            for t, roots in enumerate(P.sqrt().half()):
+                recorder.append_roots(roots, t)
     opened = [predictions.open_trajectory(path) for path in ours]
     exact = distance.pairwise(opened, precision="float64", fast=False)
     threads = torch.get_num_threads()
-    runs = {("published", n): functools.partial(published.distances, theirs) for n in sorted({1, threads})}
-    runs |= {(way, threads): functools.partial(distance.pairwise, opened, **options) for way, options in WAYS.items()}
-    seconds, D = {key: [] for key in runs}, {}
-    for way, options in WAYS.items():
-        distance.pairwise([x.select(slice(2)) for x in opened], **{"fast": True, **options})  # compiles, if it must
-        D[way] = runs[way, threads]()
-    for number in range(rounds):
-        for (way, n), run in runs.items():
-            if number and way == "published" and min(seconds[way, n]) > 1.3 * min(
-                    min(seconds[key]) for key in seconds if key[0] == way):
-                continue  # the other number of threads is better
-            torch.set_num_threads(n)
+    n = min({1, threads}, key=lambda n: with_threads(n, lambda: best(lambda: published.distances(theirs[: -(-len(
+        theirs) // 3)]), 2)))  # a third of the models tells how many threads are best
+    seconds, D = {"published": [], **{way: [] for way in WAYS}}, {}
+    for options in WAYS.values():  # compiles, if it must
+        distance.pairwise([x.select([0, 1]) for x in opened], **{"fast": True, **options})
+    for _ in range(rounds):
+        seconds["published"].append(with_threads(n, lambda: best(lambda: published.distances(theirs), 1)))
+        for way, options in WAYS.items():
             started = time.perf_counter()
-            run()
-            seconds[way, n].append(time.perf_counter() - started)
-    torch.set_num_threads(threads)
-    base, n = min((min(seconds[key]), key[1]) for key in seconds if key[0] == "published")
+            D[way] = distance.pairwise(opened, **options)
+            seconds[way].append(time.perf_counter() - started)
+    base = min(seconds["published"])
     rows = []
     for way in WAYS:
-        taken, error = min(seconds[way, threads]), D[way] - exact
+        taken, error = min(seconds[way]), D[way] - exact
         of_peak = M * (M + 1) * N * C / taken / 1e9 / peak[f"matrix product, {way.split()[-1]}"][0]
         goal = GOALS.get((way, name))
         rows.append(f"| {name} {size} | {way} | {taken:.2f} | {base:.2f} ({n}) | {base / taken:.1f} | "
@@ -110,11 +106,21 @@ def _rows(name, size, folder, rounds, peak):
     return rows
 
 
+def with_threads(n, work):
+    """Return what work() returns, with n threads of torch."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        return work()
+    finally:
+        torch.set_num_threads(before)
+
+
 def generate(M, N, C, seed):
-    """Return probabilities (M, N, C), float32, of models that go from diffuse to sharp and differ from each other."""
+    """Return probabilities (M, N, C), a float32 tensor, of models that differ and go from diffuse to sharp."""
     random = torch.Generator().manual_seed(seed)
     base, sharpness = torch.randn(N, C, generator=random), torch.linspace(0.5, 4, M)[:, None, None]
-    return torch.softmax(sharpness * (base + 0.7 * torch.randn(M, N, C, generator=random)), dim=2).numpy()
+    return torch.softmax(sharpness * (base + 0.7 * torch.randn(M, N, C, generator=random)), dim=2)
 
 
 if __name__ == "__main__":

@@ -17,11 +17,12 @@ SLAB = 1000
 
 
 def write(path, probabilities):
-    """Write probabilities (T, N, C) as the published files are: float16, rounded to 5 decimals, LZ4."""
+    """Write probabilities (T, N, C), a tensor, as the published files are: float16, rounded to 5 decimals, LZ4."""
     import hdf5plugin
 
+    rounded = torch.round(probabilities, decimals=5).half().numpy()
     with h5py.File(path, "w") as file:
-        file.create_dataset("data", data=np.round(probabilities, 5).astype(np.float16), **hdf5plugin.LZ4())
+        file.create_dataset("data", data=rounded, **hdf5plugin.LZ4())
 
 
 def distances(paths):

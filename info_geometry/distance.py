@@ -21,9 +21,10 @@ from info_geometry.files import InputError, log
 FLOOR = 1e-6  # as in the published analysis: a sample adds at most -log(1e-6) = 13.8 to the mean
 PRECISIONS = ("float64", "float32", "bfloat16")
 SLAB_BYTES = 1 << 26  # memory of the samples read at once; there are two such slabs
-TILE = 256  # models on a side of the square of affinities that torch forms at once
+TILE = 128  # models on a side of the square of affinities that torch forms at once
 TILE_BYTES = 1 << 24  # memory of these squares for a batch of samples: they should stay in cache
-FUSED_FROM = 1e8  # affinities from which importing numba pays
+FUSED_FROM = 2e9  # products of roots from which importing numba pays
+BATCH_BYTES = 1 << 21  # memory of the roots that torch makes ready at once
 
 
 def bhattacharyya(P, Q, *, floor=FLOOR):
@@ -183,8 +184,8 @@ def _explain(side, model):
 
 def _products(counts, N, C, device, precision, floor, fast):
     """Return what sums logarithms: an object with `kind`, `add`, `log` and `floored`."""
-    reason = "for so few affinities torch is as fast"
-    if fast or (fast is None and counts[0] * counts[-1] * N >= FUSED_FROM):
+    reason = "for so few predictions torch is as fast"
+    if fast or (fast is None and counts[0] * counts[-1] * N * C >= FUSED_FROM):
         try:
             if device.type == "cpu":
                 from info_geometry import fused
@@ -238,7 +239,18 @@ class Products:
 
         Returns how far squared norms of roots are from 1 at most, an array (models,) a side; NaN: a negative number.
         """
-        slabs, off = zip(*(self._normalise(array, quantity) for array, quantity in zip(sides, quantities)))
+        n = sides[0].shape[1]
+        batch = max(1, BATCH_BYTES // (sum(len(x) for x in sides) * sides[0].shape[2] * self.kind.itemsize))
+        batch = n if self._device.type == "cuda" else batch  # on the CPU, what stays in the cache
+        worst = [np.zeros(len(x)) for x in sides]
+        for start in range(0, n, batch):
+            slabs, off = zip(*(self._normalise(array[:, start : start + batch], quantity)
+                               for array, quantity in zip(sides, quantities)))
+            self._add(slabs)
+            worst = [np.maximum(a, b.cpu().numpy()) for a, b in zip(worst, off)]  # NaN stays
+        return worst
+
+    def _add(self, slabs):
         if not self._symmetric:
             for selves, slab in zip(self._selves, slabs):
                 selves += slab.to(self._type).square().sum(dim=2).clamp_(min=self._floor).log_().sum(
@@ -246,8 +258,7 @@ class Products:
         if self._kernel:
             self._kernel.add(*slabs)
         else:
-            self._add(*(x.to(self._type).transpose(0, 1).contiguous() for x in (slabs[0], slabs[-1])))
-        return [x.cpu().numpy() for x in off]
+            self._add_affinities(*(x.to(self._type).transpose(0, 1).contiguous() for x in (slabs[0], slabs[-1])))
 
     def _normalise(self, array, quantity):
         x = predictions.to_roots(self._torch.from_numpy(array).to(self._device).to(self._type), quantity)
@@ -257,7 +268,7 @@ class Products:
         x = x / norms.sqrt().clamp_(min=1e-30)[..., None]
         return x.to(self._rounded), off
 
-    def _add(self, rows, columns):
+    def _add_affinities(self, rows, columns):
         """Add the log-affinities of roots (n, rows, C) and (n, columns, C), in squares that stay in the cache."""
         tile = min(TILE, rows.shape[1]) * min(TILE, columns.shape[1])
         batch = max(1, TILE_BYTES // (tile * self.kind.itemsize))

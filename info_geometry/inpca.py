@@ -6,31 +6,35 @@
 An axis with lambda_k < 0 is imaginary: squared distances along it count negative.
 
     python inpca.py [RUN ...] [--name NAME] [--seeds S ...]      all runs of a data set when none is named
+    python inpca.py [RUN ...] --landmarks 300                    tens of thousands of models: see `fit_landmarks`
+    torchrun --nproc-per-node 2 -m info_geometry.inpca [RUN ...]     distances shared among processes, or machines
 
 reads predictions/<run>/preds_<seed>.h5, writes predictions/embedding/<name>.npz and figures in plots/<name>/, and
 prints the explained stress.  720 models of 600 samples over 10 classes take about 10 seconds on 2 CPU cores.
+Distances that were interrupted go on with --resume, on any number of processes.
 """
-import io
-import pickle
-import zipfile
-import zlib
+import functools
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
-import scipy.linalg
 
-from info_geometry import distance, plot, runs, trajectory
-from info_geometry.files import InputError, atomic_path, command, log, remove_orphans
+from info_geometry import distance, embeddings, plot, predictions, runs, sharing, spectrum, trajectory
+from info_geometry.files import InputError, command, log, remove_orphans
+from info_geometry.landmarks import AXES, choose, part, place, probe, turn
 
 
 @dataclass(frozen=True)
 class Embedding:
     """Models as points whose squared distances, imaginary axes counting negative, approximate D.
 
-    coordinates (M, k).  eigenvalues (M,) by decreasing magnitude.  imaginary (M,) bool.  column_means (M,): mean_j D,
-    or None where D is not known.  index: a table of equal-length arrays that says which model each point is
-    (run, seed, checkpoint, t, ...).
+    coordinates (M, k).  eigenvalues (M,) by decreasing magnitude, or the largest of them.  imaginary, as long: bool.
+    column_means (M,): mean_j D, or None where D is not known.  index: a table of equal-length arrays that says which
+    model each point is (run, seed, checkpoint, t, ...).  total_squares: the sum of the squares of all eigenvalues,
+    or None where `eigenvalues` holds them all.
+
+    Of `fit_landmarks`: landmarks (m,): which models these are; column_means (m,) of the distances between them;
+    placing (m, k) and origin (k,): what places a model from its distances to them; stress (k,) of 1..k axes and
+    stress_error (k,): its estimate and the standard error.  eigenvalues and total_squares are estimates as well.
     """
 
     coordinates: np.ndarray
@@ -38,128 +42,125 @@ class Embedding:
     imaginary: np.ndarray
     column_means: np.ndarray | None = None
     index: dict = field(default_factory=dict)
+    total_squares: float | None = None
+    landmarks: np.ndarray | None = None
+    placing: np.ndarray | None = None
+    origin: np.ndarray | None = None
+    stress: np.ndarray | None = None
+    stress_error: np.ndarray | None = None
 
     def explained_stress(self, k=None):
-        """Return 1 - sqrt(1 - sum_{i<=k} lambda_i^2 / sum_i lambda_i^2) for k axes (float), or for 1..M axes (M,).
+        """Return 1 - sqrt(1 - sum_{i<=k} lambda_i^2 / sum_i lambda_i^2) for k axes (float), or for 1, 2, ... axes.
 
-        Both sums run over all eigenvalues, so the value for M axes is 1.  If all models coincide it is 1 for any k.
+        The second sum runs over all eigenvalues, known because it is |W|^2, so the value for M axes is 1.  If all
+        models coincide it is 1 for any k.  Of landmarks, it is the estimate.  Raises InputError for more axes than
+        are known: M, or as many as there are in `eigenvalues` (or `stress`).
         """
+        known = self._stress()
+        whole = self.stress is None and self.total_squares is None
+        if k is not None and k > len(known) and not whole:
+            raise InputError(f"the explained stress of {k} axes is not known, only that of up to {len(known)}; "
+                             f"fit with k={k}")
+        return known if k is None else float(known[min(k, len(known)) - 1]) if k > 0 else 0.0
+
+    def _stress(self):
+        if self.stress is not None:
+            return self.stress
         squares = self.eigenvalues**2
         rest = np.append(np.cumsum(squares[::-1])[::-1][1:], 0.0)  # summed from the small end: exact where it is 0
-        stress = 1 - np.sqrt(rest / squares.sum()) if squares.sum() > 0 else np.ones(len(squares))
-        return stress if k is None else float(stress[min(k, len(stress)) - 1]) if k > 0 else 0.0
+        total = squares.sum() if self.total_squares is None else self.total_squares
+        rest += max(total - squares.sum(), 0.0)
+        return 1 - np.sqrt(np.minimum(rest / total, 1.0)) if total > 0 else np.ones(len(squares))
 
     def transform(self, D_new):
         """Return coordinates (m, k) of new models from their distances (m, M) to the models of the embedding.
 
         g_j = -1/2 (q_j - mean q - mean_j D + mean D),  coordinate k = sum_j g_j u_jk / (sign(lambda_k) sqrt|lambda_k|)
 
-        The models of the embedding come out at their own coordinates.  Raises InputError for another shape.
+        The models of the embedding come out at their own coordinates.  An embedding by landmarks wants the distances
+        to its landmarks.  Raises InputError for another shape.
         """
         q = np.atleast_2d(np.asarray(D_new, dtype=np.float64))
         if self.column_means is None:
             raise InputError("new models cannot be placed: this embedding does not hold the means of its distances")
         if q.ndim != 2 or q.shape[1] != len(self.column_means) or not np.isfinite(q).all():
-            raise InputError(f"expected finite distances to {len(self.column_means)} models, not an array {q.shape}")
+            what = "models" if self.landmarks is None else "landmarks"
+            raise InputError(f"expected finite distances to {len(self.column_means)} {what}, not an array {q.shape}")
         g = -0.5 * (q - q.mean(axis=1, keepdims=True) - self.column_means + self.column_means.mean())
+        return g @ self.dual() - (0.0 if self.origin is None else self.origin)
+
+    def dual(self):
+        """Return what g of `transform` is multiplied with, (M, k): u / (sign(lambda) sqrt|lambda|)."""
+        if self.placing is not None:
+            return self.placing
         values = self.eigenvalues[: self.coordinates.shape[1]]
-        known = np.abs(values) > _negligible(self.eigenvalues)
-        inverse = np.divide(1.0, values, out=np.zeros_like(values), where=known)
-        return g @ self.coordinates * inverse  # u / (sign(lambda) sqrt|lambda|) = coordinate / lambda
+        known = np.abs(values) > spectrum.negligible(self.eigenvalues, len(self.coordinates))
+        return self.coordinates * np.divide(1.0, values, out=np.zeros_like(values), where=known)
 
 
 def fit(D, k=3, index=None):
     """Return the Embedding, with k axes, of models with distances D (M, M).
 
-    Of the two signs of an axis, the one is taken that makes its entry of largest magnitude positive.
+    Order: by decreasing |lambda|; where these differ by less than 1e-12 of the largest, the positive eigenvalue comes
+    first.  Sign: the entry of largest magnitude is positive, the first of those that are as large within 1e-6.  So
+    the picture is the same on every computer, but for axes of one eigenvalue: these may be turned into each other.
+
+    Of more than 1,000 models only the 30 (or k) largest |lambda| are computed, by a method of Lanczos that multiplies
+    with D and holds no second matrix; their coordinates are those of the full decomposition up to rounding.
 
     Raises InputError if D is not a finite symmetric matrix of at least two models.
     """
-    D = np.asarray(D, dtype=np.float64)
-    if D.ndim != 2 or D.shape[0] != D.shape[1]:
-        raise InputError(f"expected a square matrix of distances, not an array {D.shape}")
-    if len(D) < 2:
-        raise InputError("an embedding needs at least 2 models; there is 1")
-    if not np.isfinite(D).all():
-        i, j = np.argwhere(~np.isfinite(D))[0]
-        raise InputError(f"the distance between models {i} and {j} is {D[i, j]}")
-    if not np.allclose(D, D.T, rtol=1e-8, atol=1e-10):
-        raise InputError("the matrix of distances is not symmetric")
-    means = D.mean(axis=0)
-    W = -0.5 * (D - means[:, None] - means[None, :] + means.mean())
-    values, vectors = scipy.linalg.eigh((W + W.T) / 2)
-    order = np.argsort(-np.abs(values), kind="stable")
-    values, vectors = values[order], vectors[:, order[:k]]
-    vectors *= np.where(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
-    sizes = np.where(np.abs(values) > _negligible(values), np.abs(values), 0.0)  # what is rounding is nothing
-    coordinates = vectors * np.sqrt(sizes[:k])
-    return Embedding(coordinates, values, values < -_negligible(values), means, index or {})
+    D = spectrum.checked(D)
+    values, vectors, total = spectrum.eigenpairs(D, k)
+    floor = spectrum.negligible(values, len(D))
+    sizes = np.where(np.abs(values) > floor, np.abs(values), 0.0)  # what is rounding is nothing
+    return Embedding(vectors * np.sqrt(sizes[:k]), values, values < -floor, D.mean(axis=0), index or {}, total)
 
 
-def _negligible(values):
-    """Return the magnitude below which an eigenvalue is rounding: M machine precisions of the largest one."""
-    return len(values) * np.finfo(np.float64).eps * np.abs(values).max()
+def fit_landmarks(trajectories, landmarks, k=3, *, index=None, seed=0, probes=300, group=4096, distances=None,
+                  device=None, precision=None, progress=False):
+    """Return the Embedding, with k axes, of all M models of the trajectories, from distances to m landmarks.
+
+    Costs m M + m^2/2 + probes^2/2 distances instead of M^2/2, and memory for M k + m^2 numbers (see
+    `info_geometry.landmarks`, which has the formulas).
+
+    trajectories: as for `distance.pairwise`.  landmarks: how many models to choose (see `landmarks.choose`), or their
+    indices (m,).  distances: of the landmarks (m, m), if known.  probes: random models whose distances to each other
+    say the explained stress and its standard error.  group: models whose distances to the landmarks are held at
+    once; results do not depend on it.  seed: of landmarks and probes.  device, precision: as for `distance.pairwise`.
+
+    Raises InputError for fewer than 2 landmarks, more than there are models, or indices that are none.
+    """
+    trajectories = [predictions.as_trajectory(x, f"trajectory {i}") for i, x in enumerate(trajectories)]
+    predictions.check_shapes(trajectories)
+    M, options = sum(x.shape[0] for x in trajectories), {"device": device, "precision": precision}
+    which = choose(landmarks, M, seed)
+    D = distance.pairwise(part(trajectories, which), **options) if distances is None else np.asarray(distances)
+    if D.shape != (len(which), len(which)):
+        raise InputError(f"expected the distances of {len(which)} landmarks to each other, not an array {D.shape}")
+    # axes beyond the k wanted make these ten times as exact; the last of the m are mostly chance
+    of_landmarks = fit(D, max(k, min(AXES, len(which) // 3)))
+    points = place(of_landmarks, trajectories, which, group=group, progress=progress, **options)
+    values, turned, origin = turn(points, of_landmarks.imaginary[: points.shape[1]])
+    stress, error, total = probe(trajectories, points, values, probes, seed, **options)
+    return Embedding(points[:, :k].copy(), values, values < -spectrum.negligible(values, M), of_landmarks.column_means,
+                     index or {}, total, landmarks=which, placing=of_landmarks.dual() @ turned[:, :k],
+                     origin=origin[:k], stress=stress[:k], stress_error=error[:k])
 
 
 def save(path, embedding):
-    """Write an embedding as `.npz`, atomically; the columns of the index are arrays named `index_<column>`."""
-    arrays = {name: getattr(embedding, name) for name in ("coordinates", "eigenvalues", "imaginary", "column_means")}
-    arrays.update({f"index_{name}": np.asarray(column) for name, column in embedding.index.items()})
-    with atomic_path(path) as temporary, open(temporary, "wb") as file:
-        np.savez(file, **{name: array for name, array in arrays.items() if array is not None})
+    """Write an embedding as `.npz`, atomically."""
+    embeddings.write(path, vars(embedding))
 
 
 def load(path):
     """Read an embedding written by `save`.  Raises InputError for anything else; nothing executable is loaded."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in arrays.files}
-        index = {name.removeprefix("index_"): found[name] for name in found if name.startswith("index_")}
-        return Embedding(found["coordinates"], found["eigenvalues"], found["imaginary"],
-                         found.get("column_means"), index)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, MemoryError,
-            AttributeError, TypeError) as error:
-        raise InputError(f"{path} is not an embedding ({error}). Delete it and run inpca.py again") from error
+    return Embedding(**embeddings.read(path))
 
 
 def load_published(path, names=()):
-    """Read a published embedding (`.pkl`), admitting numpy arrays only.
-
-    The file holds `eigen_values` (M,), `imaginary` (M,) and `inpca_embedding`, a list over tasks of arrays (seeds,
-    checkpoints, k).  names: of the tasks, by default task_0, task_1, ...  New models cannot be placed into it.
-
-    Raises InputError if the file asks for anything else to be loaded, or holds something else.
-    """
-    try:
-        content = _ArraysOnly(io.BytesIO(Path(path).read_bytes())).load()
-        tasks = content["inpca_embedding"]
-        arrays = [content["eigen_values"], content["imaginary"], *tasks]
-        if any(type(a) is not np.ndarray or a.dtype.kind not in "fb" for a in arrays):
-            raise ValueError("expected arrays of numbers")
-        shapes = [a.shape for a in tasks]
-        seed, checkpoint = (np.concatenate([np.indices(s[:2])[i].ravel() for s in shapes]) for i in (0, 1))
-        names = [*names, *(f"task_{i}" for i in range(len(names), len(tasks)))]
-        run = np.repeat(names, [s[0] * s[1] for s in shapes])
-        index = {"run": run, "seed": seed, "checkpoint": checkpoint, "t": checkpoint.astype(float)}
-        return Embedding(np.concatenate([a.reshape(-1, a.shape[2]) for a in tasks]), arrays[0], arrays[1], None, index)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except Exception as error:  # a pickle that is not one raises whatever it likes
-        raise InputError(f"{path} is not a published embedding: {error}") from error
-
-
-class _ArraysOnly(pickle.Unpickler):
-    """An unpickler that knows three names of numpy; anything else in the file is refused before it runs."""
-
-    def find_class(self, module, name):
-        reconstruct = np.empty(0).__reduce__()[0]
-        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
-            return reconstruct
-        if module == "numpy" and name in ("ndarray", "dtype"):
-            return getattr(np, name)
-        raise pickle.UnpicklingError(f"it asks for {module}.{name}; only numpy arrays are admitted")
+    """Read a published embedding (`.pkl`), admitting numpy arrays only; see `embeddings.read_published`."""
+    return Embedding(**embeddings.read_published(path, names))
 
 
 def main():
@@ -167,36 +168,96 @@ def main():
     parser.add_argument("--device", help="of the distances: cpu, cuda, ...; default: cuda where there is one")
     parser.add_argument("--precision", choices=distance.PRECISIONS,
                         help="of the products in distances; default: float64, on CUDA float32")
+    parser.add_argument("--landmarks", type=int, metavar="M", help="measure distances to M models only, chosen evenly "
+                        "over trajectories, and place the others by them; default: all pairs")
+    parser.add_argument("--resume", action="store_true", help="go on with distances that were interrupted")
     arguments = parser.parse_args()
+    try:
+        with sharing.Processes() as processes:
+            _run(arguments, processes)
+    except sharing.Stopped as stopped:
+        log.warning("interrupted: %s", stopped)
+        return 130
+
+
+def _run(arguments, processes):
+    """Have the main process do all once, and the others take part in the distances when it needs them."""
+    arguments.device = processes.device(arguments.device)
     trajectories, name = runs.find(arguments)
-    inputs = [runs.identity(trajectories, arguments.predictions), str(arguments.predictions),
-                                                            arguments.precision]
-    runs.once(arguments.plots / name / ".inpca.json", inputs,
-              lambda: embed_and_draw(trajectories, name, arguments), redo=arguments.redo)
+    inputs = [runs.identity(trajectories, arguments.predictions), str(arguments.predictions), arguments.precision,
+              arguments.landmarks]
+    state = functools.partial(sharing.State, arguments.predictions / "embedding" / f".{name}.distances", inputs,
+                              processes, resume=arguments.resume)
+    if processes.main:
+        draw = functools.partial(embed_and_draw, trajectories, name, arguments, processes, state)
+        runs.once(arguments.plots / name / ".inpca.json", inputs, draw, redo=arguments.redo)
+    elif processes.called():
+        _distances(trajectories, arguments, state())
 
 
-def embed_and_draw(trajectories, name, arguments):
-    """Write the embedding of the trajectories and its figures; return what to print and the paths."""
-    index = runs.index(trajectories)
+def _chosen(trajectories, arguments):
+    """Return the landmarks that the command asks for, or None for all models."""
+    M = sum(x.shape[0] for x in trajectories)
+    return None if arguments.landmarks is None else choose(arguments.landmarks, M)
+
+
+def _distances(trajectories, arguments, state):
+    """Return the distances of all models or of the landmarks, in the main process; all of them take part."""
+    which = _chosen(trajectories, arguments)
+    return distance.pairwise(trajectories if which is None else part(trajectories, which), device=arguments.device,
+                             precision=arguments.precision, progress=state.main, state=state)
+
+
+def embed_and_draw(trajectories, name, arguments, processes, begin):
+    """Write the embedding of the trajectories and its figures; return what to print and the paths.
+
+    begin() returns the `sharing.State` of the distances, which are kept until all is written.
+    """
+    index, which = runs.index(trajectories), _chosen(trajectories, arguments)  # refused before the others are called
+    processes.call()
+    state = begin()
+    D = _distances(trajectories, arguments, state)
     summaries = trajectory.summarise_all(trajectories, arguments, show=True)
     if None not in summaries:
         index["accuracy"] = np.concatenate([summary.accuracy for summary in summaries])
         index["progress"] = np.concatenate([summary.progress for summary in summaries])
-    D = distance.pairwise(trajectories, device=arguments.device, precision=arguments.precision, progress=True)
-    report_coincidences(D, index)
-    embedding = fit(D, k=min(10, len(D)), index=index)
+    measured = index if which is None else {name: column[which] for name, column in index.items()}
+    report_coincidences(D, measured)
+    if which is None:
+        embedding = fit(D, min(10, len(D)), index)
+    else:
+        embedding = fit_landmarks(trajectories, which, min(10, len(which)), index=index, distances=D, progress=True,
+                                  device=arguments.device, precision=arguments.precision)
     target = arguments.predictions / "embedding" / f"{name}.npz"
     remove_orphans(target.parent, target.name)
     save(target, embedding)
-    folder, stress = arguments.plots / name, embedding.explained_stress()
-    shown = embedding.coordinates[:, :3], embedding.imaginary[: min(3, len(D))], index
-    written = [target, *plot.embedding(folder, *shown, stress[:3]),
-               *plot.spectrum(folder, embedding.eigenvalues, embedding.imaginary, stress),
-               *plot.distance_matrix(folder, D, index), *plot.interactive(folder, *shown)]
+    written = [target, *_draw(arguments.plots / name, embedding, D, measured)]
+    state.remove()
+    return _report(embedding, trajectories[0].shape), written
+
+
+def _draw(folder, embedding, D, measured):
+    """Draw the figures of an embedding and the distances, with their index; return the paths."""
+    stress, axes = embedding.explained_stress(), min(3, len(embedding.coordinates))
+    shown = embedding.coordinates[:, :3], embedding.imaginary[:axes], embedding.index
+    return [*plot.embedding(folder, *shown, stress[:3]),
+            *plot.spectrum(folder, embedding.eigenvalues, embedding.imaginary, stress),
+            *plot.distance_matrix(folder, D, measured), *plot.interactive(folder, *shown)]
+
+
+def _report(embedding, shape):
+    """Return what the command says of an embedding of predictions of a shape (., N, C)."""
     imaginary = ", ".join(str(i + 1) for i in np.flatnonzero(embedding.imaginary[:5])) or "none"
-    return (f"{len(D)} models, {trajectories[0].shape[1]} samples, {trajectories[0].shape[2]} classes\n"
-            f"explained stress of 1..5 axes: {' '.join(f'{s:.4f}' for s in stress[:5])} (imaginary: {imaginary})",
-            written)
+    values = [f"{s:.4f}" for s in embedding.explained_stress()[:5]]
+    lines = [f"{len(embedding.coordinates)} models, {shape[1]} samples, {shape[2]} classes"]
+    if embedding.landmarks is None:
+        text = f"explained stress of 1..5 axes: {' '.join(values)}"
+    else:
+        lines[0] += f"; {len(embedding.landmarks)} landmarks"
+        values = [f"{s} +- {error:.1g}" for s, error in zip(values, embedding.stress_error)]
+        text = f"estimated explained stress of 1..5 axes: {', '.join(values)}"
+    lines.append(f"{text} (imaginary: {imaginary})")
+    return "\n".join(lines)
 
 
 def report_coincidences(D, index):
