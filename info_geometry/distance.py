@@ -20,7 +20,7 @@ from info_geometry.files import InputError, log
 
 FLOOR = 1e-6  # as in the published analysis: a sample adds at most -log(1e-6) = 13.8 to the mean
 PRECISIONS = ("float64", "float32", "bfloat16")
-SLAB_BYTES = 1 << 26  # memory of the samples read at once; there are two such slabs
+SLAB_BYTES = 1 << 25  # memory of the samples read at once; there are two such slabs
 TILE = 128  # models on a side of the square of affinities that torch forms at once
 TILE_BYTES = 1 << 24  # memory of these squares for a batch of samples: they should stay in cache
 FUSED_FROM = 2e9  # products of roots from which importing numba pays

@@ -264,17 +264,14 @@ def _packer(precision):
         else:
             flat, first, stride = models.ravel(), start * C, N * C
         step = max(1, min(n, 1024 // C))  # samples at a time, which stay in the first-level caches
-        roots, scales = np.empty((max(step * C, lanes), W), kind), np.empty(W, kind)
+        roots, scales = np.empty((lanes + step * C + lanes, W), kind), np.empty(W, kind)
         for s in range(0, n, step):
-            length = max(min(step, n - s) * C, lanes)
-            if (s * C + length) > n * C > lanes:
-                length = n * C - s * C
-            for c in range(0, length, lanes):
-                c = min(c, length - lanes)  # the last ones overlap
+            for c in range(0, min(step, n - s) * C, lanes):  # beyond the last sample nothing is read: columns overlap
+                c = min(c, max(n * C, lanes) - lanes - s * C)
                 for j in range(0, W, lanes):
-                    transpose(flat, roots, first + j * stride + s * C + c, stride, c * W + j, W)
+                    transpose(flat, roots, first + j * stride + s * C + c, stride, (lanes + c) * W + j, W)
             for k in range(min(step, n - s)):
-                one = roots[k * C : (k + 1) * C]
+                one = roots[lanes + k * C : lanes + (k + 1) * C]
                 zeros += normalise(one, unit, power, scales, off[:count])
                 if count < W:
                     for c in range(C):

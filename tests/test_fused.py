@@ -132,6 +132,20 @@ def test_every_quantity_is_read_as_predictions_read_it(precision, quantity, kind
                                                                                     1e-12)
 
 
+@pytest.mark.parametrize("precision", ["float64", "float32"])
+@pytest.mark.parametrize("C", [1, 3, 10, 100, 1023])
+def test_samples_are_packed_in_parts_of_any_size(precision, C):
+    """Few classes are packed many samples at a time, and the last of these may be fewer numbers than a vector has."""
+    for n in (1, 2, 5, 1024 // C, 1024 // C + 1, 2 * (1024 // C) + 1):
+        for M in (32, 33):
+            R = roots(n * C + M, max(n, 1), M, C)
+            products = fused.Products(M, precision=precision, floor=1e-6)
+            products.add([np.ascontiguousarray(R.transpose(1, 0, 2)).astype(np.float16)], ["sqrt_probability"])
+            stored = R.astype(np.float16).astype(float)
+            stored /= np.linalg.norm(stored, axis=2, keepdims=True)
+            assert abs(products.log() - slow(stored, 1e-6)[0]).max() < n * (3e-6 if precision == "float32" else 1e-12)
+
+
 def test_every_float16_is_read_as_numpy_reads_it():
     bits = np.arange(0x7C00, dtype=np.uint16).reshape(-1, 1, 1)  # all that are finite and not negative
     off = fused.Products(len(bits), precision="float64", floor=1e-6).add([bits.view(np.float16)],
