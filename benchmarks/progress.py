@@ -41,7 +41,7 @@ def tables(quick=False):
 def rows(T, N, C):
     """Return the rows of the table for one size: from an array in float32, and from a file of float16 roots."""
     P, labels = training(T, N, C)
-    seconds, _ = timed(lambda: [published.progress(p, labels) for p in P[:TIMED]], 1)
+    seconds, _ = timed(lambda: [published.progress(p, labels) for p in P[:TIMED]], 2)
     seconds *= T / TIMED
     exact = [optimum(p.astype(np.float64), labels) for p in P[:TIMED]]
     found = [row((T, N, C), "float32 array", P, labels, seconds, exact, timed(lambda: P.sum())[0])]

@@ -6,6 +6,7 @@ run along one great circle for each sample (Ramesh et al. 2023, section 2).
 import contextlib
 import math
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -83,7 +84,7 @@ def two_scalars(roots, labels):
 def _scalars(models, labels, trajectory=None):
     """Return the cosines (T, n) of models (T, n, C), stored numbers of the trajectory, by default roots."""
     T, n, C = models.shape
-    if trajectory is not None and models.size >= FUSED_FROM:
+    if trajectory is not None and (models.size >= FUSED_FROM or "info_geometry.fused" in sys.modules):
         with contextlib.suppress(ImportError, RuntimeError):  # numba may find no folder for what it compiles
             return _fused_scalars(models, labels, trajectory)
     uniform, truth, norms = np.empty((3, T * n))
