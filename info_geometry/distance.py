@@ -240,7 +240,7 @@ class Products:
         Returns how far squared norms of roots are from 1 at most, an array (models,) a side; NaN: a negative number.
         """
         n = sides[0].shape[1]
-        batch = max(1, BATCH_BYTES // (sum(len(x) for x in sides) * sides[0].shape[2] * self.kind.itemsize))
+        batch = max(16, BATCH_BYTES // (sum(len(x) for x in sides) * sides[0].shape[2] * self.kind.itemsize))
         batch = n if self._device.type == "cuda" else batch  # on the CPU, what stays in the cache
         worst = [np.zeros(len(x)) for x in sides]
         for start in range(0, n, batch):

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from info_geometry import distance, predictions
+from info_geometry import distance, geodesic, predictions
 from info_geometry.files import InputError
 
 fused = pytest.importorskip("info_geometry.fused", reason="numba is not installed")
@@ -201,3 +201,30 @@ def test_fast_that_is_not_to_be_had_is_said(monkeypatch):
         distance.pairwise([P], fast=True)
     monkeypatch.setattr(distance, "FUSED_FROM", 0)
     assert abs(distance.pairwise([P]) - distance.pairwise([P], fast=False)).max() == 0
+
+
+@pytest.mark.parametrize("kind, quantity", [(np.float16, "sqrt_probability"), (np.float16, "probability"),
+                                            (np.float32, "probability"), (np.uint8, "fourth_root_8bit")])
+@pytest.mark.parametrize("n, C", [(7, 2), (33, 10), (20, 101)])
+def test_cosines_agree_with_the_definition(kind, quantity, n, C):
+    P = roots(n, n, 5, C).transpose(1, 0, 2) ** 2
+    stored = {"sqrt_probability": np.sqrt(P), "probability": P, "fourth_root_8bit": np.rint(255 * P**0.25)}[quantity]
+    stored, labels = stored.astype(kind), np.random.default_rng(n).integers(0, C, n)
+    uniform, truth, off = fused.cosines(stored, labels, quantity)
+    R = predictions.to_roots(stored.astype(np.float64), quantity)
+    norms = np.linalg.norm(R, axis=2)
+    assert abs(uniform - R.sum(axis=2) / norms / np.sqrt(C)).max() < 1e-14
+    assert abs(truth - R[:, np.arange(n), labels] / norms).max() < 1e-14
+    assert abs(off - abs(norms**2 - 1)).max() < 1e-12
+
+
+def test_progress_is_the_same_in_one_compiled_pass(monkeypatch):
+    P, labels = roots(5, 40, 6, 8).transpose(1, 0, 2) ** 2, np.arange(40) % 8
+    monkeypatch.delitem(sys.modules, "info_geometry.fused")
+    plain = {objective: geodesic.progress(P, labels, objective) for objective in geodesic.OBJECTIVES}
+    monkeypatch.setattr(geodesic, "FUSED_FROM", 0)
+    for objective, expected in plain.items():
+        assert abs(geodesic.progress(P, labels, objective) - expected).max() < 1e-6
+    P[3, 7, 1] = np.nan
+    with pytest.raises(InputError, match="checkpoint 3 .*not finite; the first is sample 7"):
+        geodesic.progress(P, labels)
