@@ -233,7 +233,7 @@ def embed_and_draw(trajectories, name, arguments, processes, begin):
     save(target, embedding)
     written = [target, *_draw(arguments.plots / name, embedding, D, measured)]
     state.remove()
-    return _report(embedding, trajectories[0].shape), written
+    return _report(embedding, trajectories[0].shape, arguments.precision), written
 
 
 def _draw(folder, embedding, D, measured):
@@ -245,11 +245,13 @@ def _draw(folder, embedding, D, measured):
             *plot.distance_matrix(folder, D, measured), *plot.interactive(folder, *shown)]
 
 
-def _report(embedding, shape):
+def _report(embedding, shape, precision):
     """Return what the command says of an embedding of predictions of a shape (., N, C)."""
     imaginary = ", ".join(str(i + 1) for i in np.flatnonzero(embedding.imaginary[:5])) or "none"
     values = [f"{s:.4f}" for s in embedding.explained_stress()[:5]]
     lines = [f"{len(embedding.coordinates)} models, {shape[1]} samples, {shape[2]} classes"]
+    if precision not in (None, "float64"):
+        lines[0] += f"; distances in {precision}"
     if embedding.landmarks is None:
         text = f"explained stress of 1..5 axes: {' '.join(values)}"
     else:

@@ -68,3 +68,19 @@ def test_images_have_the_spectrum_of_natural_ones(tmp_path):
     slope = np.polyfit(np.log(frequency[inside]), np.log(power[inside]), 1)[0]
     assert -2.8 < slope < -2.0
     assert len({path.read_bytes() for path in paths}) == 6
+
+
+@pytest.mark.slow
+def test_the_geometry_is_measured(tmp_path):
+    """All tables, small, and nothing kept of that; a ratio is that of two times in its row."""
+    text = run("benchmarks/report.py", "--quick", "--results", tmp_path)
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## Distances of all pairs, from files", "## Progress", "## Embedding", "## Storage"]
+    number = r"([\d.]+)"
+    pattern = rf"^\| [AB] \(.*\) \| (\S+ ?\S*) \| {number} \| {number} \(\d+\) \| {number} \|.*\| (\S+) \| \S+ \|$"
+    rows = re.findall(pattern, text, re.M)
+    assert len(rows) == 8
+    for way, ours, theirs, ratio, largest in rows:
+        assert float(ours) >= 0 and float(theirs) >= 0 and float(ratio) > 0
+        assert float(largest) < {"float64": 1e-12, "bfloat16": 5e-3}.get(way, 1e-6)
+    assert not list(tmp_path.iterdir())

@@ -226,5 +226,5 @@ def test_progress_is_the_same_in_one_compiled_pass(monkeypatch):
     for objective, expected in plain.items():
         assert abs(geodesic.progress(P, labels, objective) - expected).max() < 1e-6
     P[3, 7, 1] = np.nan
-    with pytest.raises(InputError, match="checkpoint 3 .*not finite; the first is sample 7"):
+    with pytest.raises(InputError, match=r"checkpoint 3 .*not finite; the first is sample 7"):
         geodesic.progress(P, labels)
