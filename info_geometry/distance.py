@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from info_geometry import predictions
-from info_geometry.files import InputError, log
+from info_geometry.files import InputError, first_line, log
 
 FLOOR = 1e-6  # as in the published analysis: a sample adds at most -log(1e-6) = 13.8 to the mean
 PRECISIONS = ("float64", "float32", "bfloat16")
@@ -60,7 +60,7 @@ def pairwise(trajectories, *, device=None, block=None, floor=FLOOR, precision=No
     diagonal terms is subtracted from each entry; this also takes away most of the rounding.
     The number of floored affinities is logged.
 
-    Raises InputError if shapes differ or rows are not probabilities, or if `fast` is not to be had.
+    Raises InputError if shapes differ or rows are not probabilities, or if `device` or `fast` is not to be had.
     """
     sides = [_opened(trajectories, "trajectory")]
     M, (_, N, _) = sum(x.shape[0] for x in sides[0]), sides[0][0].shape
@@ -101,7 +101,7 @@ def _sum_logs(sides, device, block, floor, precision, progress, fast, state):
     """Return the sums over samples of log-affinities of normalised models, and how many were floored."""
     import torch  # takes seconds to import, and everything else here does without
 
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = _device(torch, device)
     precision = precision or ("float64" if device.type == "cpu" else "float32")
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
@@ -123,6 +123,17 @@ def _sum_logs(sides, device, block, floor, precision, progress, fast, state):
             if state:
                 state.done(start, stop, products)
     return state.result(products) if state else (products.log(), products.floored)
+
+
+def _device(torch, device):
+    there = torch.cuda.is_available()
+    try:
+        found = torch.device(device or ("cuda" if there else "cpu"))
+    except RuntimeError as error:
+        raise InputError(f"device {device!r}: {first_line(error)}") from None
+    if found.type == "cuda" and not there:
+        raise InputError(f"device {device!r}: no CUDA GPU is visible to torch; leave it out to use the CPU")
+    return found
 
 
 def _slabs(sides, intervals, block, products):

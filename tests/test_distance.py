@@ -3,6 +3,7 @@ import logging
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -259,3 +260,11 @@ def test_rows_that_are_no_probabilities_are_said():
     models[2, 7, 1] = np.nan
     with pytest.raises(InputError, match=r"trajectory 0: checkpoint 2 .*1 of 9 rows are not finite; .* sample 7"):
         distance.pairwise([models], block=2)
+
+
+@pytest.mark.parametrize("device, message", [("nonsense", "device 'nonsense': "), ("cuda", "no CUDA GPU is visible")])
+def test_a_device_that_is_not_there_is_said(device, message):
+    if device == "cuda" and torch.cuda.is_available():
+        pytest.skip("there is one")
+    with pytest.raises(InputError, match=message):
+        distance.pairwise([np.full((2, 3, 4), 0.25)], device=device)
