@@ -11,7 +11,8 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
-BFLOAT16 = bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16"))  # the CPU multiplies pairs of bfloat16
+# whether the CPU multiplies pairs of bfloat16 (numba can be told to compile for another one: NUMBA_CPU_NAME)
+BFLOAT16 = bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16")) and not numba.config.CPU_NAME
 ROWS, VECTORS = 4, 2  # models times vectors of models whose affinities are in registers
 LANES = {"float32": 16, "float64": 8, "bfloat16": 16}  # numbers in a vector; processors with shorter ones split it
 _LANES = {types.float32: 16, types.float64: 8}
