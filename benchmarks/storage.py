@@ -15,11 +15,11 @@ import h5py
 import numpy as np
 import torch
 
-from info_geometry import distance, hdf5, predictions, recorder
+from info_geometry import distance, hdf5, predictions, quantities, recorder
 from info_geometry.files import ROOT, command
 from learning import data, imprint, networks
 
-FORMATS = ("sqrt_probability", "probability", recorder.PUBLISHED, "fourth_root_8bit")
+FORMATS = ("sqrt_probability", "probability", quantities.PUBLISHED, "fourth_root_8bit")
 CODECS = {"none": {}, "fletcher32": {"fletcher32": True}, "gzip1 + shuffle": recorder.COMPRESSION["gzip"],
           "lzf": {"compression": "lzf"}}
 SLABS = (1000, 300, 48)
@@ -106,11 +106,11 @@ def distances(roots):
 
 def store(path, P, kind, compression):
     """Write models in one of FORMATS and return the path; the published one without LZ4, which needs hdf5plugin."""
-    if kind != recorder.PUBLISHED:
+    if kind != quantities.PUBLISHED:
         predictions.write(path, P, labels=np.zeros(P.shape[1], int), quantity=kind, compression=compression)
         return path
     with h5py.File(path, "w") as file:
-        file.create_dataset("data", data=recorder.encode(P, kind), chunks=True, **recorder.COMPRESSION[compression])
+        file.create_dataset("data", data=quantities.encode(P, kind), chunks=True, **recorder.COMPRESSION[compression])
     return path
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from info_geometry import predictions, recorder
+from info_geometry import predictions, quantities
 from info_geometry.distance import FLOOR
 from info_geometry.files import InputError
 
@@ -62,7 +62,7 @@ def progress(P, labels, objective="angle"):
                    for start, stored in _stored_blocks(trajectory)]
         uniform, truth = (np.concatenate(parts, axis=1) for parts in zip(*scalars))
     else:
-        uniform, truth = _scalars(np.reshape(recorder.on_cpu(P), (T, N, C)), labels, trajectory)
+        uniform, truth = _scalars(np.reshape(quantities.on_cpu(P), (T, N, C)), labels, trajectory)
     return progress_from_scalars(uniform, truth, C, objective)
 
 
@@ -99,7 +99,7 @@ def _scalars(models, labels, trajectory=None):
             roots, wide = rows[here], doubles[: here.stop - start]
             if trajectory is not None:
                 roots = floats[: here.stop - start]
-                sound[here] = recorder.decode(rows[here], trajectory.quantity, trajectory.tolerance, roots)
+                sound[here] = quantities.decode(rows[here], trajectory.quantity, trajectory.tolerance, roots)
             np.copyto(wide, roots)
             # in float64: a norm of 1 - 1e-7, as float32 has them, would be an angle of 5e-4 for a model on the geodesic
             np.dot(wide, ones, out=uniform[here])

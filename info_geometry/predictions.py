@@ -26,16 +26,16 @@ from pathlib import Path
 
 import h5py
 import numpy as np
-from tqdm import tqdm
 
-from info_geometry import hdf5, recorder
-from info_geometry.files import InputError, command, lock, remove_orphans
-from info_geometry.recorder import FORMAT_VERSION, ROOTS, TOLERANCE, explain_rows, fingerprint, to_roots, write
+from info_geometry import hdf5, quantities, recorder
+from info_geometry.files import InputError, command
+from info_geometry.quantities import ROOTS, TOLERANCE, explain_rows, to_roots
+from info_geometry.recorder import FORMAT_VERSION, fingerprint, write
 
 __all__ = ["FORMAT_VERSION", "ROOTS", "TOLERANCE", "Recorder", "Trajectory", "as_trajectory", "block_size", "check",
-           "check_shapes", "convert", "explain_rows", "fingerprint", "open_trajectory", "read_labels", "to_roots",
+           "check_shapes", "explain_rows", "fingerprint", "open_trajectory", "read_labels", "to_roots",
            "write"]
-QUANTITIES = tuple(recorder.TYPES)
+QUANTITIES = tuple(quantities.TYPES)
 BLOCK_BYTES = 1 << 27
 
 
@@ -94,7 +94,7 @@ class Trajectory:
             out = np.empty(shape, self.dtype)
         elif out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
             raise InputError(f"{self.name}: out must be a C-contiguous array of shape {shape} and type {self.dtype}, "
-                             f"not {recorder.describe(out)}")
+                             f"not {quantities.describe(out)}")
         if out.size:
             self._read(self.checkpoints, start, stop, out)
         return out
@@ -110,10 +110,10 @@ class Trajectory:
         """Return what `roots` does of numbers (T, n, C) that `stored` returned."""
         out = np.empty(stored.shape, dtype)
         flat, roots = (x.reshape(-1, stored.shape[2]) for x in (stored, out))
-        sound, step = np.empty(len(flat), bool), max(1, recorder.STEP // stored.shape[2])
+        sound, step = np.empty(len(flat), bool), max(1, quantities.STEP // stored.shape[2])
         for i in range(0, len(flat), step):
             part = slice(i, i + step)
-            sound[part] = recorder.decode(flat[part], self.quantity, self.tolerance, roots[part])
+            sound[part] = quantities.decode(flat[part], self.quantity, self.tolerance, roots[part])
         if not sound.all():
             self.model(int(np.argmin(sound)) // stored.shape[1])  # looks at all its samples, and says what is wrong
         return out
@@ -154,10 +154,10 @@ def as_trajectory(models, name="predictions"):
     """Return `models` as a Trajectory: one already, or an array of probabilities (T, N, C) or (N, C)."""
     if isinstance(models, Trajectory):
         return models
-    array = np.asarray(recorder.on_cpu(models))
+    array = np.asarray(quantities.on_cpu(models))
     array = array[None] if array.ndim == 2 else array
     if array.ndim != 3 or array.size == 0 or array.dtype.kind != "f":
-        raise InputError(f"{name}: expected probabilities (T, N, C) or (N, C), not {recorder.describe(array)}")
+        raise InputError(f"{name}: expected probabilities (T, N, C) or (N, C), not {quantities.describe(array)}")
 
     def read(checkpoints, start, stop, out):
         for source, place in hdf5.stretches(checkpoints):
@@ -214,7 +214,7 @@ def open_trajectory(path):
         raise InputError(f"{path}: t has values that are not finite")
     if labels is not None and not (labels.min() >= 0 and labels.max() < C):
         raise InputError(f"{path}: labels reach from {labels.min()} to {labels.max()}, expected 0 to {C - 1}")
-    tolerance = recorder.tolerance(recorder.PUBLISHED if published else quantity, C)
+    tolerance = quantities.tolerance(quantities.PUBLISHED if published else quantity, C)
     return Trajectory(path, _reader(path), (T, N, C), dtype, quantity=quantity, tolerance=tolerance, t=t,
                       labels=None if labels is None else labels.astype(np.int64), attributes=attributes, path=path,
                       chunks=chunks, published=published)
@@ -272,61 +272,6 @@ def check(path):
     return "\n".join(lines)
 
 
-def convert(path, folder, quantity, *, labels=None, compression=None, redo=False):
-    """Turn a prediction file into another one, folder/<run>/preds_<seed>.h5, and return a report (str).
-
-    quantity: what it is to hold, or "published".  labels: (N,) for a file without; by default those in
-    `labels/<data set>_val_labels.npy` beside its run.  What is there already is left as it is if it holds the same.
-
-    Raises InputError where the source is not sound or has no labels, and where something else is there.
-    """
-    source, place = open_trajectory(path), Path(path).absolute()
-    target = Path(folder) / place.parent.name / place.name
-    if target.absolute() == place or (target.exists() and target.samefile(place)):
-        raise InputError(f"{path} would be overwritten by what it is turned into; name another folder than {folder}")
-    labels = _labels(source, labels, needed=quantity != recorder.PUBLISHED)
-    with (lock(target.with_name(f".{target.stem}.lock"), target, wait=True),
-          tqdm(total=source.shape[0], desc=target.parent.name, unit=" models", leave=False, disable=None) as bar):
-        remove_orphans(target.parent, target.name)
-        if target.exists() and not redo:
-            if not _holds(target, source, quantity, labels, bar):
-                raise InputError(f"{target} is there and holds something else than {path}; delete it, or say --redo")
-            return f"{target}: skipped (already complete; --redo writes it again)"
-        recorder.convert(source, target, quantity, bar, labels=labels, compression=compression)
-    sizes = [x.stat().st_size / 1e6 for x in (place, target)]
-    return f"{target}: {source.shape[0]} models as {quantity}, {sizes[1]:.1f} MB ({sizes[0]:.1f} MB before)"
-
-
-def _labels(source, labels, needed):
-    """Return the true labels (N,) of an opened file: its own, those given, or those that lie beside its run."""
-    if source.labels is not None:
-        return source.labels
-    place = source.path.absolute().parent
-    beside = place.parent / "labels" / f"{place.name.split('_')[0]}_val_labels.npy"
-    found = read_labels(beside) if labels is None else np.asarray(labels)
-    if found is None and needed:
-        raise InputError(f"{source.path} carries no labels, and {beside} is not there; say --labels FILE")
-    if found is None:
-        return None
-    if found.shape != source.shape[1:2] or found.dtype.kind not in "iuf" or (found != found.astype(int)).any():
-        raise InputError(f"{source.path}: expected {source.shape[1]} labels, one for each of its samples, not "
-                         f"{recorder.describe(found)}")
-    return found.astype(np.int64)
-
-
-def _holds(target, source, quantity, labels, bar):
-    """Return whether `target` holds what `source` is to be turned into; raise InputError if it is not sound."""
-    there = open_trajectory(target)
-    published = quantity == recorder.PUBLISHED
-    kept = {key: value for key, value in source.attributes.items() if key not in recorder.OURS}
-    if (there.shape != source.shape or there.published != published or not (published or there.quantity == quantity)
-            or not np.array_equal(there.t, source.t) or any(there.attributes.get(key) != kept[key] for key in kept)
-            or (labels is not None and not np.array_equal(there.labels, labels))):
-        return False
-    return all(np.array_equal(there.select([i]).stored()[0], stored)
-               for i, stored in recorder.recode_models(source, quantity, bar))
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     actions = parser.add_subparsers(dest="action", required=True)
@@ -335,7 +280,7 @@ def main():
     converting = actions.add_parser("convert", help="turn prediction files into FOLDER/<run>/preds_<seed>.h5")
     converting.add_argument("files", nargs="+", type=Path, metavar="FILE", help="ours or published")
     converting.add_argument("folder", type=Path, metavar="FOLDER")
-    converting.add_argument("--to", choices=[*QUANTITIES, recorder.PUBLISHED], default="sqrt_probability",
+    converting.add_argument("--to", choices=[*QUANTITIES, quantities.PUBLISHED], default="sqrt_probability",
                             help="default: %(default)s")
     converting.add_argument("--compact", dest="to", action="store_const", const="fourth_root_8bit",
                             help="half the bytes: the same as --to fourth_root_8bit")
@@ -346,6 +291,8 @@ def main():
     arguments = parser.parse_args()
     if arguments.action == "check":
         return _each(arguments.files, check, "sound")
+    from info_geometry import conversion  # which imports this module
+
     labels = None if arguments.labels is None else read_labels(arguments.labels)
     if arguments.labels is not None and labels is None:
         raise InputError(f"{arguments.labels}: no such file")
@@ -355,8 +302,8 @@ def main():
         other = seen.setdefault(path.absolute().parts[-2:], path)
         if other != path:
             raise InputError(f"{path} would have the same name in {arguments.folder} as {other}; convert it elsewhere")
-        return convert(path, arguments.folder, arguments.to, labels=labels, compression=arguments.compression,
-                       redo=arguments.redo)
+        return conversion.convert(path, arguments.folder, arguments.to, labels=labels,
+                                  compression=arguments.compression, redo=arguments.redo)
 
     return _each(arguments.files, converted, "converted")
 

@@ -1,10 +1,6 @@
-"""The writing side of the file contract: which numbers stand for probabilities, their layout, recording, converting.
+"""The writing side of the file contract: the layout of files, and recording models in them one by one.
 
-    sqrt_probability    float16   sqrt(p)
-    probability         float16   p
-    fourth_root_8bit    uint8     round(255 (p / max p)^(1/4)), max of the row: half the bytes
-
-People call these as `predictions.write`, `predictions.Recorder` and `python -m info_geometry.predictions convert`.
+People call these as `predictions.write` and `predictions.Recorder`.
 """
 import contextlib
 import hashlib
@@ -18,98 +14,11 @@ import numpy as np
 
 from info_geometry import hdf5
 from info_geometry.files import InputError, atomic_path, writing
+from info_geometry.quantities import STEP, TOLERANCE, TYPES, decode, describe, eight_bits, encode, explain_rows, on_cpu
 
 FORMAT_VERSION = 1
-TYPES = {"sqrt_probability": np.float16, "probability": np.float16, "fourth_root_8bit": np.uint8}
-# stored numbers are roots = (number * unit) ** power, of any norm; 8 bits are below 2^-10, so that the squared norm of
-# a row, whatever its largest number, is less than 2, and that of zeros, 0, is further from 1 than any other
-ROOTS = {"sqrt_probability": (1.0, 1.0), "probability": (1.0, 0.5), "fourth_root_8bit": (1 / (32 * 255), 2.0)}
-PUBLISHED = "published"  # probabilities in float16 rounded to 5 decimals, in chunks that h5py chooses, with LZ4
 COMPRESSION = {None: {}, "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True}}
-TOLERANCE = 2e-3  # of row sums; storing roots or probabilities in float16 moves them by less than 1e-3
-STEP = 1 << 18  # numbers worked on at once: they should stay in cache
 OURS = {"format_version", "quantity", "t_name", "labels_sha256", "data_sha256", "versions"}  # attributes
-
-
-def tolerance(quantity, C):
-    """Return by how much the squared norm of a row of C roots may differ from 1, before it is made 1 (see ROOTS).
-
-    The largest of 8 bits in a row is 255, so the squared norm is from 2^-20 to C 2^-20, and that of zeros is not.
-    """
-    if quantity == "fourth_root_8bit":
-        return 1 - 2.0**-21
-    # rounding to 5 decimals moves each of the C entries of a published row by up to 5e-6
-    return TOLERANCE + 5e-6 * C if quantity == PUBLISHED else TOLERANCE
-
-
-def encode(probabilities, quantity):
-    """Return probabilities, float64 with rows that sum to 1, as they are stored."""
-    if quantity == "sqrt_probability":
-        return np.sqrt(probabilities).astype(np.float16)
-    if quantity == "fourth_root_8bit":
-        return _eight_bits(np.sqrt(probabilities))
-    return (np.round(probabilities, 5) if quantity == PUBLISHED else probabilities).astype(np.float16)
-
-
-def _eight_bits(roots):
-    """Return square roots as 8 bits: each row is made as large as fits, since its norm is known to be 1.
-
-    Rounding moves a fourth root by at most h = 1/510 of the largest of its row, and the row of square roots, of norm
-    1, by at most 2 h C^(1/4) + h^2 C^(1/2): 0.7 % for 10 classes, 2.2 % for 1,000, in directions that hardly add up.
-    """
-    return np.rint(255 * np.sqrt(roots / roots.max(axis=-1, keepdims=True))).astype(np.uint8)
-
-
-def to_roots(numbers, quantity):
-    """Return the square roots of probabilities, not normalised, that stored numbers (floats, or a tensor) stand for."""
-    unit, power = ROOTS[quantity]
-    return numbers if unit == power == 1 else (numbers * unit) ** power
-
-
-def decode(stored, quantity, tolerance, out):
-    """Put the square roots of stored probabilities (n, C), rows of unit norm, into `out`; return which are sound (n,).
-
-    tolerance: how much squared norms may differ from 1.
-    """
-    if stored.dtype != np.float16:
-        out[...] = stored
-    elif out.dtype == np.float32:
-        _widen(stored, out)
-    else:
-        floats = np.empty(stored.shape, np.float32)
-        _widen(stored, floats)
-        out[...] = floats
-    with np.errstate(invalid="ignore", divide="ignore"):
-        if quantity == "probability":
-            np.sqrt(out, out=out)
-        elif quantity == "fourth_root_8bit":
-            np.multiply(out, out, out=out)  # whole numbers below 2^16: exact
-        sums = np.einsum("nc,nc->n", out, out)
-        if quantity == "fourth_root_8bit":
-            sound = stored.max(axis=1) == 255
-        else:
-            sound = (np.abs(sums - 1) <= tolerance) & (out.min(axis=1) >= 0)
-        out /= np.sqrt(sums)[:, None]
-    return sound
-
-
-def _widen(halves, out):
-    """Put float16 into float32, exactly; numpy takes 1 to 14 ns a number for this, and most where they are tiny.
-
-    The bits of a half h >= 0, 13 to the left and 112 added to the exponent, are those of the float, except where h
-    is subnormal; there they are if the exponent is 1 more and 2^-14 is then taken away, which is larger for all others.
-    """
-    bits = halves.view(np.uint16)
-    if not bits.size or bits.max() >= 0x7C00:  # infinite, not a number, or a sign
-        out[...] = halves
-        return
-    shifted = out.view(np.uint32)
-    shifted[...] = bits
-    shifted <<= 13
-    shifted += np.uint32(113 << 23)
-    subnormal = out - np.float32(2.0**-14)
-    shifted -= np.uint32(1 << 23)
-    np.minimum(out, subnormal, out=out)
 
 
 def chunk_rows(N, C):
@@ -128,20 +37,6 @@ def chunk_rows(N, C):
 def fingerprint(labels):
     """Return the SHA-256 of labels (N,): equal when samples carry the same labels in the same order."""
     return hashlib.sha256(np.ascontiguousarray(labels, dtype="<i8").tobytes()).hexdigest()
-
-
-def explain_rows(rows, where, tolerance):
-    """Raise InputError saying what is wrong if the rows (N, C) are not probabilities within `tolerance`."""
-    finite = np.isfinite(rows).all(axis=1)
-    if not finite.all():
-        raise InputError(f"{where}: {np.sum(~finite)} of {len(rows)} rows are not finite; "
-                         f"the first is sample {np.argmin(finite)}")
-    sums = rows.sum(axis=1)
-    if rows.min() < 0 or np.abs(sums - 1).max() > tolerance:
-        first = int(np.argmax((rows.min(axis=1) < 0) | (np.abs(sums - 1) > tolerance)))
-        negative = ", some entries are negative" if rows.min() < 0 else ""
-        raise InputError(f"{where}: rows sum to {sums.min():.4g}..{sums.max():.4g}{negative} (first: sample {first}); "
-                         "these look like logits or features: store softmax outputs")
 
 
 class Recorder:
@@ -221,7 +116,7 @@ class Recorder:
             if not decode(part, "sqrt_probability", TOLERANCE, unit).all():
                 rows = roots.astype(np.float64)
                 explain_rows(rows * np.abs(rows), where, TOLERANCE)
-            stored[n : n + step] = part if self.quantity == "sqrt_probability" else _eight_bits(np.abs(unit))
+            stored[n : n + step] = part if self.quantity == "sqrt_probability" else eight_bits(np.abs(unit))
         self.append_stored(stored, t)
 
     def append_trajectory(self, other):
@@ -260,7 +155,7 @@ class Recorder:
             raise InputError(f"{self.path}: no model was recorded")
         attributes = {**self.attributes, "data_sha256": self._hash.hexdigest()}
         with writing(self.path):
-            _complete(self._file, self._disk, self._t, self.labels, attributes)
+            complete(self._file, self._disk, self._t, self.labels, attributes)
 
 
 def write(path, models, *, labels, t=None, quantity="sqrt_probability", compression=None, **attributes):
@@ -285,80 +180,6 @@ def write(path, models, *, labels, t=None, quantity="sqrt_probability", compress
             raise InputError(f"{path}: {recorder.count} models but {len(t)} values of t")
 
 
-def recode(source, models, start, stop, quantity):
-    """Return samples start..stop of some models of an opened trajectory as `quantity` stores them, (t, n, C)."""
-    part = source.select(models)
-    stored = part.stored(start, stop)
-    if quantity == (PUBLISHED if source.published else source.quantity) and stored.dtype == np.dtype(_type(quantity)):
-        part.decode(stored, np.float32)  # refuses what is not sound
-        return stored
-    found, step = np.empty(stored.shape, _type(quantity)), max(1, STEP // stored.shape[2])
-    for i in range(len(found)):
-        model = part.select([i])
-        for n in range(0, found.shape[1], step):
-            roots = model.decode(stored[i : i + 1, n : n + step], np.float64)
-            found[i, n : n + step] = encode(np.square(roots[0], out=roots[0]), quantity)
-    return found
-
-
-def recode_models(source, quantity, bar):
-    """Yield (model, its stored numbers (N, C)) of an opened trajectory as `quantity` stores them."""
-    T, N, C = source.shape
-    together, rows = (source.chunks or (1, N))[:2]  # models that share chunks are read together, if they fit
-    together = max(1, min(together, (1 << 30) // (2 * N * C)))
-    rows *= max(1, (1 << 24) // (rows * C * together))
-    for first in range(0, T, together):
-        models = range(first, min(T, first + together))
-        found = np.empty((len(models), N, C), _type(quantity))
-        for n in range(0, N, rows):
-            found[:, n : n + rows] = recode(source, models, n, n + rows, quantity)
-        for i, stored in zip(models, found):
-            yield i, stored
-            bar.update()
-
-
-def convert(source, path, quantity, bar, *, labels=None, compression=None):
-    """Write the models of an opened trajectory to `path` as `quantity` stores them, or as a published file.
-
-    bar: a progress bar of models.  labels: true classes (N,), which only a published file does without.
-    Memory is that of few models, however many there are.  Raises InputError where the source is not sound.
-    """
-    attributes = {key: value for key, value in source.attributes.items() if key not in OURS}
-    t_name = source.attributes.get("t_name", "t")
-    if quantity == PUBLISHED:
-        _publish(source, path, bar, labels, {**attributes, "t_name": t_name})
-        return
-    with Recorder(path, labels=labels, quantity=quantity, compression=compression, t_name=t_name,
-                  **attributes) as recorder:
-        for i, stored in recode_models(source, quantity, bar):
-            recorder.append_stored(stored, float(source.t[i]))
-
-
-def _publish(source, path, bar, labels, attributes):
-    """Write a published file; t and labels stay in it beside `data`, where they disturb nobody who reads that."""
-    try:
-        import hdf5plugin
-    except ImportError:
-        raise InputError(f"{path}: published files are compressed with LZ4, which needs: pip install hdf5plugin"
-                         ) from None
-    with new_file(path) as (file, disk):
-        with writing(path):
-            data = file.create_dataset("data", shape=source.shape, dtype="f2", chunks=True, **hdf5plugin.LZ4())
-        together, rows, _ = data.chunks
-        for first in range(0, data.shape[0], together):
-            models = range(first, min(data.shape[0], first + together))
-            for n in range(0, data.shape[1], rows):
-                stored = recode(source, models, n, n + rows, PUBLISHED)
-                with writing(path):
-                    data[first : first + together, n : n + rows] = stored
-                    disk.check()
-            bar.update(len(models))
-        with writing(path):
-            if labels is not None:
-                attributes["labels_sha256"] = fingerprint(labels)
-            _complete(file, disk, source.t, labels, attributes)
-
-
 @contextlib.contextmanager
 def new_file(path):
     """Yield (an HDF5 file, the disk under it) that appears as `path` when the block ends without an exception."""
@@ -369,7 +190,8 @@ def new_file(path):
             yield file, disk
 
 
-def _complete(file, disk, t, labels, attributes):
+def complete(file, disk, t, labels, attributes):
+    """Write what stands beside the data, and close the file."""
     file.create_dataset("t", data=np.array(t, dtype=np.float64), fletcher32=True)
     if labels is not None:
         file.create_dataset("labels", data=labels.astype(np.int64), fletcher32=True)
@@ -378,23 +200,6 @@ def _complete(file, disk, t, labels, attributes):
         file.attrs[key] = value if plain else json.dumps(value, sort_keys=True)
     file.close()
     disk.check()
-
-
-def _type(quantity):
-    return TYPES.get(quantity, np.float16)
-
-
-def on_cpu(array):
-    """Return a tensor as what numpy takes; anything else as it is."""
-    if not hasattr(array, "detach"):
-        return array
-    array = array.detach().cpu()
-    return array.float() if str(array.dtype) == "torch.bfloat16" else array  # numpy has no bfloat16
-
-
-def describe(array):
-    """Return shape and type of an array in words."""
-    return f"an array of shape {array.shape} and type {array.dtype}"
 
 
 def _versions():

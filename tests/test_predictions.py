@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from synthetic import labels_of, random_models, softmax, write_runs
 
-from info_geometry import distance, hdf5, predictions, recorder
+from info_geometry import distance, hdf5, predictions, quantities, recorder
 from info_geometry.files import ROOT, InputError
 
 T, N, C = 4, 50, 6
@@ -359,7 +359,7 @@ def write_by_hand(path, array, quantity="sqrt_probability", labels=LABELS, **lay
 
 def same_models(path, arrays, times, quantity="sqrt_probability"):
     """Assert that a sound file holds these models as they were stored elsewhere."""
-    expected = np.concatenate(arrays).astype(recorder.TYPES[quantity])
+    expected = np.concatenate(arrays).astype(quantities.TYPES[quantity])
     trajectory = predictions.open_trajectory(path)
     assert ": sound" in predictions.check(path) and trajectory.quantity == quantity
     assert np.array_equal(data_of(path), expected) and trajectory.t.tolist() == times

@@ -12,7 +12,7 @@ import stages
 from synthetic import labels_of, random_models, softmax
 from test_predictions import LAYOUT, flip_bit, names, publish, refused, write_by_hand
 
-from info_geometry import distance, predictions, recorder
+from info_geometry import conversion, distance, predictions, quantities, recorder
 from info_geometry.files import ROOT, InputError
 
 T, N, C = 4, 50, 6
@@ -157,7 +157,7 @@ def test_halves_become_floats_exactly():
     finite = np.arange(0x7C00, dtype=np.uint16).view(np.float16)
     for halves in (finite, -finite, np.arange(1 << 16, dtype=np.uint16).view(np.float16), finite[:0]):
         out = np.empty(halves.shape, np.float32)
-        recorder._widen(halves, out)
+        quantities._widen(halves, out)
         np.testing.assert_array_equal(out, halves.astype(np.float32))
 
 
@@ -222,7 +222,7 @@ def test_8_bits_of_roots_and_of_probabilities_are_the_same_but_for_rounding(tmp_
     (lambda data: data.__setitem__((slice(None), slice(None), 0), 255), "data do not match their fingerprint"),
 ])
 def test_hostile_8_bits(tmp_path, models, change, message):
-    path = write_by_hand(tmp_path / "a.h5", recorder.encode(models, EIGHT), EIGHT)
+    path = write_by_hand(tmp_path / "a.h5", quantities.encode(models, EIGHT), EIGHT)
     assert ": sound" in predictions.check(path)
     with h5py.File(path, "r+") as file:
         change(file["data"])
@@ -233,7 +233,7 @@ def test_hostile_8_bits(tmp_path, models, change, message):
 
 @pytest.mark.parametrize("kind", ["u2", "i1", "f2"])
 def test_8_bits_are_bytes(tmp_path, models, kind):
-    path = write_by_hand(tmp_path / "a.h5", recorder.encode(models, EIGHT).astype(kind), EIGHT)
+    path = write_by_hand(tmp_path / "a.h5", quantities.encode(models, EIGHT).astype(kind), EIGHT)
     refused(path, "'data' .*(uint16|int8|float16)", predictions.open_trajectory)
 
 
@@ -258,7 +258,7 @@ def test_any_file_is_turned_into_any_other(folder, models, source, target):
     if target == "published":
         pytest.importorskip("hdf5plugin")
     before = opened(folder, source)
-    report = predictions.convert(before.path, folder / "new", target)
+    report = conversion.convert(before.path, folder / "new", target)
     assert f"{T} models as {target}" in report
     path = folder / "new" / "toy_all" / "preds_3.h5"
     after = predictions.open_trajectory(path)
@@ -271,16 +271,16 @@ def test_any_file_is_turned_into_any_other(folder, models, source, target):
     np.testing.assert_allclose(after.roots(), np.sqrt(models), atol=0.01)
     if source == target:
         np.testing.assert_array_equal(after.stored(), before.stored())
-    expected = recorder.encode(before.roots(dtype=np.float64) ** 2, target)
+    expected = quantities.encode(before.roots(dtype=np.float64) ** 2, target)
     if source != target:
         np.testing.assert_array_equal(after.stored(), expected)
-    assert "skipped (already complete" in predictions.convert(before.path, folder / "new", target)
+    assert "skipped (already complete" in conversion.convert(before.path, folder / "new", target)
     assert names(path.parent) == [".preds_3.lock", "preds_3.h5"]
 
 
 def test_published_files_are_as_they_are_published(folder):
     pytest.importorskip("hdf5plugin")
-    predictions.convert(opened(folder).path, folder / "new", "published")
+    conversion.convert(opened(folder).path, folder / "new", "published")
     with h5py.File(folder / "new" / "toy_all" / "preds_3.h5") as file:
         data = file["data"]
         assert data.dtype == np.float16 and data.shape == (T, N, C) and "quantity" not in file.attrs
@@ -292,15 +292,15 @@ def test_published_files_are_as_they_are_published(folder):
 def test_large_files_are_turned_in_parts(tmp_path, monkeypatch):
     """Whatever the chunks of the source are, and where they end."""
     models, labels = random_models(np.random.default_rng(0), 7, 90, 12), labels_of(90, 12)
-    monkeypatch.setattr(recorder, "STEP", 100)
+    monkeypatch.setattr(quantities, "STEP", 100)
     for i, chunks in enumerate([(3, 40, 5), (1, 90, 12), (7, 1, 12), (2, 7, 1), None]):
         source = tmp_path / str(i) / "toy_all" / "preds_0.h5"
         source.parent.mkdir(parents=True)
         write_by_hand(source, np.sqrt(models).astype("f2"), labels=labels, chunks=chunks)
-        predictions.convert(source, tmp_path / f"to{i}", EIGHT)
+        conversion.convert(source, tmp_path / f"to{i}", EIGHT)
         found = predictions.open_trajectory(tmp_path / f"to{i}" / "toy_all" / "preds_0.h5")
         whole = predictions.open_trajectory(source).roots(dtype=np.float64)
-        np.testing.assert_array_equal(found.stored(), recorder.encode(whole**2, EIGHT))
+        np.testing.assert_array_equal(found.stored(), quantities.encode(whole**2, EIGHT))
 
 
 def test_command_turns_files(folder):
@@ -346,12 +346,12 @@ def test_what_is_there_is_kept(folder, models):
     predictions.write(path, models[::-1], labels=LABELS, t=[0, 1, 4, 12], task="all", seed=3, config={"lr": 0.1})
     before = path.read_bytes()
     refused(path, "is there and holds something else than .*; delete it, or say --redo",
-            lambda _: predictions.convert(source, folder / "new", "sqrt_probability"))
+            lambda _: conversion.convert(source, folder / "new", "sqrt_probability"))
     assert path.read_bytes() == before
-    predictions.convert(source, folder / "new", "sqrt_probability", redo=True)
+    conversion.convert(source, folder / "new", "sqrt_probability", redo=True)
     np.testing.assert_array_equal(predictions.open_trajectory(path).stored(), opened(folder).stored())
     refused(source, "would be overwritten",
-            lambda _: predictions.convert(source, folder / "sqrt_probability", EIGHT, redo=True))
+            lambda _: conversion.convert(source, folder / "sqrt_probability", EIGHT, redo=True))
 
 
 def test_unsound_rows_are_not_turned(folder, models):
@@ -360,14 +360,14 @@ def test_unsound_rows_are_not_turned(folder, models):
         file["data"][2, 8, 1] = 0.9
     for target in predictions.QUANTITIES:
         refused(path, r"checkpoint 2 \(t = 4\): rows sum to .* sample 8",
-                lambda p, target=target: predictions.convert(p, folder / "new", target))
+                lambda p, target=target: conversion.convert(p, folder / "new", target))
     assert names(folder / "new" / "toy_all") == [".preds_3.lock"]
 
 
 def test_published_files_need_hdf5plugin(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "hdf5plugin", None)
     with pytest.raises(InputError, match=r"compressed with LZ4, which needs: pip install hdf5plugin"):
-        predictions.convert(opened(folder).path, folder / "new", "published")
+        conversion.convert(opened(folder).path, folder / "new", "published")
 
 
 @pytest.mark.slow
