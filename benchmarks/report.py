@@ -19,7 +19,7 @@ import embedding
 import progress
 import storage
 
-from info_geometry.files import ROOT, InputError, command, write_text
+from info_geometry.files import ROOT, InputError, command, threads, write_text
 
 PACKAGES = ("torch", "numpy", "scipy", "numba", "h5py", "hdf5plugin", "triton")
 QUICK = {"A": (20, 100, 20), "B": (40, 80, 10)}
@@ -67,14 +67,12 @@ def machine(gpu):
         if not torch.cuda.is_available():
             raise InputError("no CUDA GPU is visible to torch: make benchmark is for the CPU")
         return torch.cuda.get_device_name()
-    from info_geometry import fused
-
     try:
         found = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
         name = found.group(1) if found else platform.machine()
     except OSError:
         name = platform.processor() or platform.machine()
-    return f"{name}, {fused.threads()} cores"
+    return f"{name}, {threads()} cores"
 
 
 def versions():

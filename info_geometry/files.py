@@ -41,6 +41,13 @@ def command(main):
     sys.exit(code)
 
 
+def threads():
+    """Return how many threads to use: OMP_NUM_THREADS, as torch does, or one for each processor."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return int(asked) if asked.isdecimal() and int(asked) else there
+
+
 def valid_name(name, what):
     """Return `name` if it can be part of a path (letters, digits, `_`, `.`, `-`); raise InputError otherwise."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(name)):

@@ -12,12 +12,12 @@ compiled is in `kernels`; here is what goes where, and in which thread.
 
 This module needs numba (pip install 'picture-of-tasks[fast]'); `distance` uses it where it is there.
 """
-import os
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from info_geometry import kernels, predictions
+from info_geometry.files import threads
 from info_geometry.kernels import BFLOAT16, FORMATS, LANES, VECTORS
 
 CACHE_BYTES = 1 << 19  # of the two sets of panels that a thread works on: half of a usual second-level cache
@@ -27,7 +27,7 @@ BATCH_BYTES = 1 << 24  # memory of the samples packed at once: they should stay 
 class Products:
     """Products over samples of the affinities of models with one another (pairs i <= j), or with another set."""
 
-    def __init__(self, rows, columns=None, *, precision, floor, device=None):
+    def __init__(self, rows, columns=None, *, precision, floor):
         """Numbers of models; columns=None: of the rows with one another.  precision, floor: see `unsuitable`."""
         self._precision, self._symmetric, self._floored = precision, columns is None, 0
         self._counts = (rows,) if self._symmetric else (rows, columns)
@@ -133,13 +133,6 @@ class Products:
         sums[p, q] = tiles
         sums = np.triu(sums.transpose(0, 2, 1, 3).reshape(P * W, P * W)[:M, :M])
         return np.triu(sums - 0.5 * np.add.outer(np.diag(sums), np.diag(sums)))
-
-
-def threads():
-    """Return how many threads to use: OMP_NUM_THREADS, as torch does, or one for each processor."""
-    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return int(asked) if asked.isdecimal() and int(asked) else there
 
 
 def unsuitable(precision, floor):

@@ -5,7 +5,6 @@ run along one great circle for each sample (Ramesh et al. 2023, section 2).
 """
 import contextlib
 import math
-import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from info_geometry import predictions, quantities
 from info_geometry.distance import FLOOR
-from info_geometry.files import InputError
+from info_geometry.files import InputError, threads
 
 OBJECTIVES = ("angle", "bhattacharyya")
 FUSED_FROM = 1 << 24  # numbers from which importing numba pays
@@ -127,12 +126,11 @@ def _fused_scalars(models, labels, trajectory):
 
 
 def _in_threads(function, count, size):
-    """Call function(slice) for parts of range(count): as many as processors, if the work, `size` numbers, pays that."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if size < 1 << 19 or processors == 1:
+    """Call function(slice) for parts of range(count): as many as threads, if the work, `size` numbers, pays that."""
+    if size < 1 << 19 or threads() == 1:
         return function(slice(0, count))
-    ends = np.linspace(0, count, processors + 1).astype(int).tolist()
-    with ThreadPoolExecutor(processors) as pool:
+    ends = np.linspace(0, count, threads() + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(function, map(slice, ends[:-1], ends[1:])))
 
 

@@ -15,7 +15,6 @@ from numba.extending import intrinsic, overload
 BFLOAT16 = bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16")) and not numba.config.CPU_NAME
 ROWS, VECTORS = 4, 2  # models times vectors of models whose affinities are in registers
 LANES = {"float32": 16, "float64": 8, "bfloat16": 16}  # numbers in a vector; processors with shorter ones split it
-_LANES = {types.float32: 16, types.float64: 8}
 FORMATS = {np.float32: (np.int32, 23, 127), np.float64: (np.int64, 52, 1023)}  # bits as, of the fraction, exponent of 1
 
 if BFLOAT16:
@@ -219,7 +218,7 @@ def transpose(context, stored, roots, i, stride, o):
 
 def _transpose(context, build, signature, arguments):
     stored_type, kind = (x.dtype for x in signature.args[:2])
-    lanes, real = _LANES[kind], ir.DoubleType() if kind == types.float64 else ir.FloatType()
+    lanes, real = 512 // kind.bitwidth, ir.DoubleType() if kind == types.float64 else ir.FloatType()
     reals, long, numbers = ir.VectorType(real, lanes), ir.IntType(64), range(lanes)
     of_stored = {types.uint16: ir.HalfType(), types.uint8: ir.IntType(8), types.float32: ir.FloatType(),
                  types.float64: ir.DoubleType()}[stored_type]
@@ -269,7 +268,7 @@ def multiply_tile(context, rows, columns, m, e, i, j, t, n, depth, floor):
 
 def _multiply_tile(context, build, signature, arguments):
     kind, pairs = signature.args[2].dtype, signature.args[0].dtype == types.uint32
-    lanes, (bits_as, fraction, bias) = _LANES[kind], FORMATS[np.dtype(str(kind)).type]
+    lanes, (bits_as, fraction, bias) = 512 // kind.bitwidth, FORMATS[np.dtype(str(kind)).type]
     real = ir.DoubleType() if kind == types.float64 else ir.FloatType()
     integer = ir.IntType(8 * np.dtype(bits_as).itemsize)
     loaded = integer if pairs else real
