@@ -48,10 +48,11 @@ def _labels(source, labels, needed):
         raise InputError(f"{source.path} carries no labels, and {beside} is not there; say --labels FILE")
     if found is None:
         return None
-    if found.shape != source.shape[1:2] or found.dtype.kind not in "iuf" or (found != found.astype(int)).any():
+    whole = predictions.whole_labels(found, source.shape[1])
+    if whole is None:
         raise InputError(f"{source.path}: expected {source.shape[1]} labels, one for each of its samples, not "
                          f"{describe(found)}")
-    return found.astype(np.int64)
+    return whole
 
 
 def _holds(target, source, quantity, labels, bar):

@@ -61,7 +61,8 @@ def progress(P, labels, objective="angle"):
                    for start, stored in _stored_blocks(trajectory)]
         uniform, truth = (np.concatenate(parts, axis=1) for parts in zip(*scalars))
     else:
-        uniform, truth = _scalars(np.reshape(quantities.on_cpu(P), (T, N, C)), labels, trajectory)
+        models = np.reshape(quantities.on_cpu(P), (T, N, C)).astype(trajectory.dtype, copy=False)
+        uniform, truth = _scalars(models, labels, trajectory)
     return progress_from_scalars(uniform, truth, C, objective)
 
 

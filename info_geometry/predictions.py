@@ -69,7 +69,9 @@ class Trajectory:
 
     def __init__(self, name, read, shape, dtype, *, quantity, tolerance=TOLERANCE, t=None, labels=None,
                  attributes=None, path=None, chunks=None, published=False):
-        self.name, self.shape, self.dtype, self.quantity = str(name), tuple(shape), np.dtype(dtype), quantity
+        self.name, self.shape, self.quantity = str(name), tuple(shape), quantity
+        # bytes in the order of this processor, and no wider floats than numba, torch and we compute with
+        self.dtype = np.dtype(dtype).newbyteorder("=") if np.dtype(dtype).itemsize <= 8 else np.dtype(np.float64)
         self.labels, self.path, self.chunks, self.published = labels, path, chunks, published
         self.t = np.arange(self.shape[0], dtype=np.float64) if t is None else t
         self.attributes = attributes or {}
@@ -228,6 +230,13 @@ def read_labels(path):
         return None
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} is not an array of labels ({error})") from error
+
+
+def whole_labels(array, count):
+    """Return an array of labels as integers (count,), or None unless it holds that many whole numbers."""
+    if array.shape != (count,) or array.dtype.kind not in "iuf" or (array != array.astype(int)).any():
+        return None
+    return array.astype(np.int64)
 
 
 def _reader(path):

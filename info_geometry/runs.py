@@ -159,10 +159,11 @@ def labels(trajectory, folder):
     found = predictions.read_labels(path)
     if found is None:
         return None
-    if found.shape != (trajectory.shape[1],) or found.dtype.kind not in "iuf" or (found != found.astype(int)).any():
+    whole = predictions.whole_labels(found, trajectory.shape[1])
+    if whole is None:
         raise InputError(f"{path}: expected {trajectory.shape[1]} labels, one for each sample of {trajectory.name}, "
                          f"found an array {found.shape} of {found.dtype}")
-    return found.astype(np.int64)
+    return whole
 
 
 def labels_path(trajectory, folder):

@@ -1,6 +1,8 @@
 """Distances: a plain float64 double loop is the oracle; the rest are theorems."""
+import importlib.util
 import logging
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from synthetic import labels_of, random_models, training
 
-from info_geometry import distance, predictions
+from info_geometry import distance, geodesic, predictions
 from info_geometry.files import InputError
 
 LARGEST = -np.log(distance.FLOOR)
@@ -268,3 +270,18 @@ def test_a_device_that_is_not_there_is_said(device, message):
         pytest.skip("there is one")
     with pytest.raises(InputError, match=message):
         distance.pairwise([np.full((2, 3, 4), 0.25)], device=device)
+
+
+@pytest.mark.parametrize("kind", [">f2", ">f4", ">f8", np.longdouble])
+def test_numbers_of_any_byte_order_and_width(tmp_path, kind):
+    P = np.random.default_rng(0).dirichlet(np.ones(10), (6, 40)).astype(np.float16)
+    expected = distance.pairwise([P], fast=False)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["data"] = P.astype(kind)
+    trajectories = [P.astype(kind)]
+    if np.dtype(kind).itemsize <= 8:  # wider ones are refused in files
+        trajectories.append(predictions.open_trajectory(tmp_path / "a.h5"))
+    for x in trajectories:
+        for fast in (False, True) if importlib.util.find_spec("numba") else (False,):
+            assert abs(distance.pairwise([x], fast=fast) - expected).max() < 1e-12
+        assert abs(geodesic.progress(x, np.arange(40) % 10) - geodesic.progress(P, np.arange(40) % 10)).max() < 1e-6
