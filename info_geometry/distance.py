@@ -10,13 +10,13 @@ on what is there: `fused` (numba, on the CPU), `cuda` (Triton), or torch, which 
 """
 import concurrent.futures
 import contextlib
-import os
+import functools
 
 import numpy as np
 from tqdm import tqdm
 
 from info_geometry import predictions
-from info_geometry.files import InputError, first_line, log
+from info_geometry.files import InputError, first_line, free_memory, log
 
 FLOOR = 1e-6  # as in the published analysis: a sample adds at most -log(1e-6) = 13.8 to the mean
 PRECISIONS = ("float64", "float32", "bfloat16")
@@ -41,7 +41,7 @@ def bhattacharyya(P, Q, *, floor=FLOOR):
 
 
 def pairwise(trajectories, *, device=None, block=None, floor=FLOOR, precision=None, progress=False, fast=None,
-             state=None):
+             state=None, groups=None):
     """Return the distances (M, M), float64, of all models of a list of trajectories.
 
     trajectories: arrays of probabilities (T, N, C) or (N, C), or opened files; M is the sum of their T.
@@ -54,21 +54,33 @@ def pairwise(trajectories, *, device=None, block=None, floor=FLOOR, precision=No
     fast: True for the fused pass (`fused` or `cuda`), False for plain torch; by default what is there.
     state: a `sharing.State` that knows which samples are done, keeps what is, and shares them among processes; in those
     but the main one, None is returned.
+    groups: a group 0..B-1 for each sample (N,); then the sums of -log affinity over each of them, (B, M, M), are
+    returned: what adds up to N times the distance.
 
     The result is symmetric and its diagonal is zero.  Rows are renormalised exactly: for unnormalised roots a, b
     the log-affinity of the normalised ones is log<a, b> - (log<a, a> + log<b, b>) / 2, which is why half the two
     diagonal terms is subtracted from each entry; this also takes away most of the rounding.
     The number of floored affinities is logged.
 
-    Raises InputError if shapes differ or rows are not probabilities, or if `device` or `fast` is not to be had.
+    Raises InputError if shapes differ or rows are not probabilities, if `device` or `fast` is not to be had, and if the
+    sums over groups do not fit memory.
     """
     sides = [_opened(trajectories, "trajectory")]
     M, (_, N, _) = sum(x.shape[0] for x in sides[0]), sides[0][0].shape
-    found = _sum_logs(sides, device, block, floor, precision, progress, fast, state)
+    found = _sum_logs(sides, device, block, floor, precision, progress, fast, state, groups)
     if found is None:
         return None
     total, floored = found
     _report(floored, N * M * (M - 1) // 2, floor)
+    if groups is None:
+        return _symmetric(total, N)
+    for sums in total:
+        sums[:] = _symmetric(sums, 1)
+    return total
+
+
+def _symmetric(total, N):
+    """Return distances (M, M) from sums of log-affinities above the diagonal."""
     D = np.triu(-total / N, 1)
     return np.maximum(D + D.T, 0.0)
 
@@ -81,7 +93,7 @@ def cross(trajectories, others, *, device=None, block=None, floor=FLOOR, precisi
     sides = [_opened(trajectories, "trajectory"), _opened(others, "other trajectory")]
     predictions.check_shapes(sides[0] + sides[1])
     R, K = (sum(x.shape[0] for x in side) for side in sides)
-    total, floored = _sum_logs(sides, device, block, floor, precision, progress, fast, None)
+    total, floored = _sum_logs(sides, device, block, floor, precision, progress, fast, None, None)
     _report(floored, sides[0][0].shape[1] * R * K, floor)
     return np.maximum(-total / sides[0][0].shape[1], 0.0)
 
@@ -97,7 +109,7 @@ def _report(floored, count, floor):
         log.info("%d of %d affinities were below the floor %g", floored, count, floor)
 
 
-def _sum_logs(sides, device, block, floor, precision, progress, fast, state):
+def _sum_logs(sides, device, block, floor, precision, progress, fast, state, groups):
     """Return the sums over samples of log-affinities of normalised models, and how many were floored."""
     import torch  # takes seconds to import, and everything else here does without
 
@@ -106,7 +118,8 @@ def _sum_logs(sides, device, block, floor, precision, progress, fast, state):
     if precision not in PRECISIONS:
         raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
     counts, (N, C) = [sum(x.shape[0] for x in side) for side in sides], sides[0][0].shape[1:]
-    products = _products(counts, N, C, device, precision, floor, fast)
+    make = functools.partial(_products, counts, N, C, device, precision, floor, fast)
+    products = make() if groups is None else Grouped(make, groups, counts[0])
     block = block or _block_size(sides)
     intervals = state.missing(N) if state else [(0, N)]
     tolerances = [np.repeat([x.tolerance for x in side], [x.shape[0] for x in side]) for side in sides]
@@ -115,7 +128,9 @@ def _sum_logs(sides, device, block, floor, precision, progress, fast, state):
     with (bar, state.signals() if state else contextlib.nullcontext(),
           contextlib.closing(_slabs(sides, intervals, block, products)) as slabs):
         for start, stop, arrays, quantities in slabs:
-            for side, off, tolerance in zip(sides, products.add(arrays, quantities), tolerances):
+            worst = (products.add(arrays, quantities) if groups is None else
+                     products.add(arrays, quantities, groups[start:stop]))
+            for side, off, tolerance in zip(sides, worst, tolerances):
                 bad = ~(off <= tolerance)
                 if bad.any():
                     _explain(side, int(np.argmax(bad)))
@@ -177,11 +192,7 @@ def _block_size(sides):
     bytes_of_sample = sum(x.shape[0] * x.shape[2] * min(x.dtype.itemsize, 8) for x in everything)
     chunk = max(x.chunk for x in everything)
     chunks = -(-SLAB_BYTES // (bytes_of_sample * chunk))
-    try:
-        memory = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (ValueError, OSError, AttributeError):
-        memory = 1 << 32
-    return max(1, min(chunks * chunk, memory // 16 // bytes_of_sample))
+    return max(1, min(chunks * chunk, free_memory() // 16 // bytes_of_sample))
 
 
 def _explain(side, model):
@@ -220,6 +231,39 @@ def _products(counts, N, C, device, precision, floor, fast):
     if precision == "bfloat16" and device.type == "cpu":
         log.info("bfloat16 is no faster here than float32 (%s)", reason)
     return Products(*counts, precision=precision, floor=floor, device=device)
+
+
+class Grouped:
+    """Sums over each of several groups of samples: an engine for each, with the same methods."""
+
+    def __init__(self, make, groups, M):
+        """make() returns an engine.  groups: of all samples, 0..B-1.  Raises InputError if they do not fit memory."""
+        B = int(np.max(groups)) + 1
+        needed, there = 3 * 8 * B * M * M, free_memory()
+        if needed > there:
+            raise InputError(f"the sums over {B} groups of samples of all pairs of {M} models take "
+                             f"{needed / 1e9:.1f} GB, and {there / 1e9:.1f} are free; leave --bootstrap out, or take "
+                             "fewer models")
+        self._engines = [make() for _ in range(B)]
+        self.kind = self._engines[0].kind
+
+    def add(self, sides, quantities, groups):
+        """Add samples as an engine does; groups: of these samples."""
+        worst = [np.zeros(len(x)) for x in sides]
+        for group in np.unique(groups):
+            which = np.flatnonzero(groups == group)
+            off = self._engines[group].add([x[:, which] for x in sides], quantities)
+            worst = [np.maximum(a, b) for a, b in zip(worst, off)]  # NaN stays
+        return worst
+
+    @property
+    def floored(self):
+        """The number of affinities below the floor."""
+        return sum(engine.floored for engine in self._engines)
+
+    def log(self):
+        """Return the sums of log-affinities (B, M, M)."""
+        return np.stack([engine.log() for engine in self._engines])
 
 
 class Products:

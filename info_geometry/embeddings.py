@@ -57,6 +57,8 @@ def read_published(path, names=()):
             raise ValueError("expected arrays of numbers")
         shapes = [a.shape for a in tasks]
         seed, checkpoint = (np.concatenate([np.indices(s[:2])[i].ravel() for s in shapes]) for i in (0, 1))
+        if len(names) > len(tasks):
+            raise InputError(f"{path} holds {len(tasks)} tasks, but {len(names)} names were given")
         names = [*names, *(f"task_{i}" for i in range(len(names), len(tasks)))]
         run = np.repeat(names, [s[0] * s[1] for s in shapes])
         index = {"run": run, "seed": seed, "checkpoint": checkpoint, "t": checkpoint.astype(float)}
@@ -64,6 +66,8 @@ def read_published(path, names=()):
                 "imaginary": arrays[1], "index": index}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except InputError:
+        raise
     except Exception as error:  # a pickle that is not one raises whatever it likes
         raise InputError(f"{path} is not a published embedding: {error}") from error
 

@@ -48,6 +48,16 @@ def threads():
     return int(asked) if asked.isdecimal() and int(asked) else there
 
 
+def free_memory():
+    """Return how many bytes of memory are free, or 4 GiB where the system does not say."""
+    with contextlib.suppress(OSError, IndexError, ValueError):  # Linux counts what it would give up, too
+        return 1024 * int(Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")[1].split()[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 1 << 32
+
+
 def valid_name(name, what):
     """Return `name` if it can be part of a path (letters, digits, `_`, `.`, `-`); raise InputError otherwise."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(name)):

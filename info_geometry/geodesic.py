@@ -54,16 +54,38 @@ def progress(P, labels, objective="angle"):
     gamma_n runs from the uniform distribution to the one-hot label, so it lies in a plane and only two numbers per
     sample matter: sum_c sqrt(P_c) / sqrt(C) and sqrt(P_label).  (Ramesh et al. 2023, section 2.)
     """
+    return progress_from_scalars(*cosines(P, labels), predictions.as_trajectory(P).shape[2], objective)
+
+
+def distances(P, labels, grid):
+    """Return the Bhattacharyya distances (T, S) of models to the points `grid` (S,) of the geodesic to truth.
+
+    P, labels: as for `progress`.  The geodesic lies in a plane for each sample, so the affinity with its point s is
+    cos(x) u + sin(x) a  with  x = s phi, phi = arccos(1 / sqrt C),  of the two numbers of `progress_from_scalars`.
+    At s = 0 that is the distance to ignorance P_0, at s = 1 the distance to truth P_*.
+    """
+    uniform, truth = cosines(P, labels)
+    phi = np.arccos(1 / np.sqrt(predictions.as_trajectory(P).shape[2]))
+    along = (truth - np.cos(phi) * uniform) / np.sin(phi)
+    found = np.empty((len(uniform), len(grid)))
+    for i, x in enumerate(np.asarray(grid, float) * phi):
+        found[:, i] = -np.log(np.maximum(np.cos(x) * uniform + np.sin(x) * along, FLOOR)).mean(axis=1)
+    return found
+
+
+def cosines(P, labels):
+    """Return the cosines (T, N) of models with ignorance, sum_c sqrt(P_c) / sqrt(C), and with truth, sqrt(P_label).
+
+    P, labels: as for `progress`.
+    """
     trajectory = predictions.as_trajectory(P)
     labels, (T, N, C) = check_labels(labels, trajectory), trajectory.shape
     if trajectory is P:
         scalars = [_scalars(stored, labels[start : start + stored.shape[1]], trajectory)
                    for start, stored in _stored_blocks(trajectory)]
-        uniform, truth = (np.concatenate(parts, axis=1) for parts in zip(*scalars))
-    else:
-        models = np.reshape(quantities.on_cpu(P), (T, N, C)).astype(trajectory.dtype, copy=False)
-        uniform, truth = _scalars(models, labels, trajectory)
-    return progress_from_scalars(uniform, truth, C, objective)
+        return tuple(np.concatenate(parts, axis=1) for parts in zip(*scalars))
+    models = np.reshape(quantities.on_cpu(P), (T, N, C)).astype(trajectory.dtype, copy=False)
+    return _scalars(models, labels, trajectory)
 
 
 def _stored_blocks(trajectory):

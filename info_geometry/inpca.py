@@ -13,13 +13,12 @@ reads predictions/<run>/preds_<seed>.h5, writes predictions/embedding/<name>.npz
 prints the explained stress.  720 models of 600 samples over 10 classes take about 10 seconds on 2 CPU cores.
 Distances that were interrupted go on with --resume, on any number of processes.
 """
-import functools
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from info_geometry import distance, embeddings, plot, predictions, runs, sharing, spectrum, trajectory
-from info_geometry.files import InputError, command, log, remove_orphans
+from info_geometry import distance, embeddings, predictions, spectrum
+from info_geometry.files import InputError, command
 from info_geometry.landmarks import AXES, choose, part, place, probe, turn
 
 
@@ -164,113 +163,9 @@ def load_published(path, names=()):
 
 
 def main():
-    parser = runs.options(__doc__)
-    parser.add_argument("--device", help="of the distances: cpu, cuda, ...; default: cuda where there is one")
-    parser.add_argument("--precision", choices=distance.PRECISIONS,
-                        help="of the products in distances; default: float64, on CUDA float32")
-    parser.add_argument("--landmarks", type=int, metavar="M", help="measure distances to M models only, chosen evenly "
-                        "over trajectories, and place the others by them; default: all pairs")
-    parser.add_argument("--resume", action="store_true", help="go on with distances that were interrupted")
-    arguments = parser.parse_args()
-    try:
-        with sharing.Processes() as processes:
-            _run(arguments, processes)
-    except sharing.Stopped as stopped:
-        log.warning("interrupted: %s", stopped)
-        return 130
+    from info_geometry import picture  # which imports this module
 
-
-def _run(arguments, processes):
-    """Have the main process do all once, and the others take part in the distances when it needs them."""
-    arguments.device = processes.device(arguments.device)
-    trajectories, name = runs.find(arguments)
-    inputs = [runs.identity(trajectories, arguments.predictions), str(arguments.predictions), arguments.precision,
-              arguments.landmarks]
-    state = functools.partial(sharing.State, arguments.predictions / "embedding" / f".{name}.distances", inputs,
-                              processes, resume=arguments.resume)
-    if processes.main:
-        draw = functools.partial(embed_and_draw, trajectories, name, arguments, processes, state)
-        runs.once(arguments.plots / name / ".inpca.json", inputs, draw, redo=arguments.redo)
-    elif processes.called():
-        _distances(trajectories, arguments, state())
-
-
-def _chosen(trajectories, arguments):
-    """Return the landmarks that the command asks for, or None for all models."""
-    M = sum(x.shape[0] for x in trajectories)
-    return None if arguments.landmarks is None else choose(arguments.landmarks, M)
-
-
-def _distances(trajectories, arguments, state):
-    """Return the distances of all models or of the landmarks, in the main process; all of them take part."""
-    which = _chosen(trajectories, arguments)
-    return distance.pairwise(trajectories if which is None else part(trajectories, which), device=arguments.device,
-                             precision=arguments.precision, progress=state.main, state=state)
-
-
-def embed_and_draw(trajectories, name, arguments, processes, begin):
-    """Write the embedding of the trajectories and its figures; return what to print and the paths.
-
-    begin() returns the `sharing.State` of the distances, which are kept until all is written.
-    """
-    index, which = runs.index(trajectories), _chosen(trajectories, arguments)  # refused before the others are called
-    processes.call()
-    state = begin()
-    D = _distances(trajectories, arguments, state)
-    summaries = trajectory.summarise_all(trajectories, arguments, show=True)
-    if None not in summaries:
-        index["accuracy"] = np.concatenate([summary.accuracy for summary in summaries])
-        index["progress"] = np.concatenate([summary.progress for summary in summaries])
-    measured = index if which is None else {name: column[which] for name, column in index.items()}
-    report_coincidences(D, measured)
-    if which is None:
-        embedding = fit(D, min(10, len(D)), index)
-    else:
-        embedding = fit_landmarks(trajectories, which, min(10, len(which)), index=index, distances=D, progress=True,
-                                  device=arguments.device, precision=arguments.precision)
-    target = arguments.predictions / "embedding" / f"{name}.npz"
-    remove_orphans(target.parent, target.name)
-    save(target, embedding)
-    written = [target, *_draw(arguments.plots / name, embedding, D, measured)]
-    state.remove()
-    return _report(embedding, trajectories[0].shape, arguments.precision), written
-
-
-def _draw(folder, embedding, D, measured):
-    """Draw the figures of an embedding and the distances, with their index; return the paths."""
-    stress, axes = embedding.explained_stress(), min(3, len(embedding.coordinates))
-    shown = embedding.coordinates[:, :3], embedding.imaginary[:axes], embedding.index
-    return [*plot.embedding(folder, *shown, stress[:3]),
-            *plot.spectrum(folder, embedding.eigenvalues, embedding.imaginary, stress),
-            *plot.distance_matrix(folder, D, measured), *plot.interactive(folder, *shown)]
-
-
-def _report(embedding, shape, precision):
-    """Return what the command says of an embedding of predictions of a shape (., N, C)."""
-    imaginary = ", ".join(str(i + 1) for i in np.flatnonzero(embedding.imaginary[:5])) or "none"
-    values = [f"{s:.4f}" for s in embedding.explained_stress()[:5]]
-    lines = [f"{len(embedding.coordinates)} models, {shape[1]} samples, {shape[2]} classes"]
-    if precision not in (None, "float64"):
-        lines[0] += f"; distances in {precision}"
-    if embedding.landmarks is None:
-        text = f"explained stress of 1..5 axes: {' '.join(values)}"
-    else:
-        lines[0] += f"; {len(embedding.landmarks)} landmarks"
-        values = [f"{s} +- {error:.1g}" for s, error in zip(values, embedding.stress_error)]
-        text = f"estimated explained stress of 1..5 axes: {', '.join(values)}"
-    lines.append(f"{text} (imaginary: {imaginary})")
-    return "\n".join(lines)
-
-
-def report_coincidences(D, index):
-    """Log pairs of models of different seeds of a run at distance 0: such copies deflate the spread over seeds."""
-    i, j = np.nonzero(np.triu(D < 1e-9, 1))
-    same = (index["run"][i] == index["run"][j]) & (index["seed"][i] != index["seed"][j])
-    for a, b in list(zip(i[same], j[same]))[:3]:
-        log.warning("warning: %s: seeds %d and %d coincide at checkpoints %d and %d (distance 0)", index["run"][a],
-                    index["seed"][a], index["seed"][b], index["checkpoint"][a], index["checkpoint"][b])
-    if same.sum() > 3:
-        log.warning("warning: ... and %d more pairs of models of different seeds", same.sum() - 3)
+    return picture.main(__doc__)
 
 
 if __name__ == "__main__":

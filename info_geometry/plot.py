@@ -1,7 +1,8 @@
-"""Arrays in, figure files out: the only module that draws.
+"""Arrays in, figure files out.  What is to be turned with the mouse is in `page`.
 
 Every function writes `<folder>/<name>.png` (200 dpi) and `.pdf` and returns the written paths.  Sizes are those on
 paper: 3.3 inches for a column, 6.8 for the page.  A run keeps its colour in all figures that list the same runs.
+Their metadata say the version and, of figures of a command, its command line and a fingerprint of its inputs.
 
 `index` is a dict of arrays of length M, one entry per model: `run`, `seed`, `checkpoint`, `t` and, where known,
 `accuracy` and `progress`.
@@ -15,9 +16,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
+from info_geometry import provenance
 from info_geometry.files import atomic_path
 
 COLUMN, PAGE = 3.3, 6.8
+DPI = 200
 # Okabe and Ito's colour-blind safe palette; grey takes the place of yellow, which is too light for a thin line
 PALETTE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C"
 LINES = ("-", "o"), ("--", "s"), (":", "D"), ("-.", "X")
@@ -29,6 +32,8 @@ STYLE = matplotlib.rc_context({
     "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.minor.width": 0.4, "ytick.minor.width": 0.4,
     "lines.linewidth": 1.3, "lines.markersize": 4.5, "pdf.fonttype": 42})
 LONGEST_NAME = 18
+LONGEST_LEGEND = 40  # names
+VECTORS = 5000  # models up to which a PDF holds a shape for each; of more, an image of all
 
 
 def colours(runs):
@@ -49,20 +54,25 @@ def display_names(runs):
 
 
 @STYLE
-def embedding(folder, coordinates, imaginary, index, explained=None):
+def embedding(folder, coordinates, imaginary, index, explained=None, geodesic=None):
     """Draw the InPCA picture as `inpca_3d` (if there are three axes) and `inpca_axes` (pairs of axes).
 
     coordinates (M, k), imaginary (k,), explained (K,) stress of the first 1..K axes or None.
+    geodesic (S, k): points of the geodesic from ignorance P_0 to truth P_*, or None.
     """
     points, labels = _axes(coordinates, imaginary, index)
-    stress = _stress_text(explained, min(3, len(imaginary)))
-    written = _embedding_3d(folder, points, labels, index, stress) if points.shape[1] == 3 else []
-    return written + _embedding_axes(folder, points, labels, index, stress)
+    geodesic = None if geodesic is None or labels[0] == "checkpoint" else np.asarray(geodesic, float)[:, :3]
+    stress = stress_text(explained, min(3, len(imaginary)))
+    written = _embedding_3d(folder, points, labels, index, stress, geodesic) if points.shape[1] == 3 else []
+    return written + _embedding_axes(folder, points, labels, index, stress, geodesic)
 
 
 @STYLE
-def spectrum(folder, eigenvalues, imaginary, explained):
-    """Draw `spectrum`: the first eigenvalues (M,) by size, imaginary (M,) ones hollow, and explained stress (K,)."""
+def spectrum(folder, eigenvalues, imaginary, explained, errors=None):
+    """Draw `spectrum`: the first eigenvalues (M,) by size, imaginary (M,) ones hollow, and explained stress (K,).
+
+    errors: standard errors of the explained stress of the first axes, a dict cause -> (k,), or None.
+    """
     size, imaginary = np.abs(np.asarray(eigenvalues, float))[:30], np.asarray(imaginary, bool)[:30]
     explained = np.asarray(explained, float)[:10]
     figure = Figure((PAGE, 2.4), layout="constrained")
@@ -79,6 +89,13 @@ def spectrum(folder, eigenvalues, imaginary, explained):
     left.set(xlabel="axis", ylabel="|eigenvalue|")
     axes = np.arange(1, len(explained) + 1)
     right.plot(axes, explained, "o-", color=PALETTE[0], clip_on=False)
+    for (cause, error), look in zip((errors or {}).items(), ({"color": "black", "elinewidth": 1.2, "capsize": 4},
+                                                             {"color": PALETTE[1], "elinewidth": 2.4})):
+        error = np.asarray(error)[: len(axes)]
+        right.errorbar(axes[: len(error)], explained[: len(error)], error, fmt="none", label=f"other {cause}", zorder=3,
+                       **look)
+    if errors:
+        right.legend(title="standard error for", loc="lower right", title_fontsize=7.5)
     for k, value in zip(axes[:5], explained):
         if np.isfinite(value):
             right.annotate(f"{100 * value:.0f} %", (k, value), (2, -5), va="top", fontsize=7,
@@ -88,7 +105,7 @@ def spectrum(folder, eigenvalues, imaginary, explained):
     right.set_xticks(axes)
     step = 5 if len(size) > 10 else 1
     left.set(xlim=(0, max(len(size), 1) + 1), xticks=sorted({1, *range(step, len(size) + 1, step)}))
-    return _save(figure, folder, "spectrum")
+    return save(figure, folder, "spectrum")
 
 
 @STYLE
@@ -117,7 +134,7 @@ def distance_matrix(folder, D, index):
     ax.tick_params(length=0, pad=8)
     ax.spines[:].set_visible(False)
     figure.colorbar(image, ax=ax, label="Bhattacharyya distance", shrink=0.8).outline.set_visible(False)
-    return _save(figure, folder, "distances")
+    return save(figure, folder, "distances")
 
 
 @STYLE
@@ -140,7 +157,7 @@ def progress(folder, curves):
         _time_axis(ax, curves)
         ax.set(xlabel=curves[0].get("t_name") or "t" if curves else "t", ylabel=key)
         ax.set_ylim(bottom=0)
-    return _save(figure, folder, "progress")
+    return save(figure, folder, "progress")
 
 
 @STYLE
@@ -177,7 +194,7 @@ def trajectory_distances(folder, grid, curves, integrals, runs):
     parts[0].supxlabel("progress", fontsize=8)
     parts[0].supylabel("Bhattacharyya distance", fontsize=8)
     _heat_map(parts[1], np.asarray(integrals, float), [names[run] for run in styles])
-    return _save(figure, folder, "trajectories")
+    return save(figure, folder, "trajectories")
 
 
 @STYLE
@@ -197,47 +214,7 @@ def lengths(folder, rows):
     ax.set_xlim(0, ax.get_xlim()[1])
     ax.grid(axis="x")
     ax.set_axisbelow(True)
-    return _save(figure, folder, "lengths")
-
-
-def interactive(folder, coordinates, imaginary, index):
-    """Write `inpca.html`, the InPCA picture to turn and to hover over, if plotly is installed; else return [].
-
-    coordinates (M, k), imaginary (k,).
-    """
-    try:
-        import plotly.graph_objects as go
-    except ImportError:
-        return []
-    points, labels = _axes(coordinates, imaginary, index)
-    solid = points.shape[1] == 3
-    runs, seeds = np.asarray(index["run"]).astype(str), np.asarray(index["seed"])
-    names, figure = display_names(runs), go.Figure()
-    dashes, symbols = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}, {"o": "circle", "s": "square",
-                                                                              "D": "diamond", "X": "x"}
-    for run, style in colours(runs).items():
-        for n, seed in enumerate(np.unique(seeds[runs == run])):
-            rows = np.flatnonzero((runs == run) & (seeds == seed))
-            rows = rows[np.argsort(np.asarray(index["checkpoint"])[rows], kind="stable")]
-            figure.add_trace((go.Scatter3d if solid else go.Scatter)(
-                **dict(zip("xyz", points[rows].T)), mode="lines+markers", name=names[run], legendgroup=run,
-                showlegend=n == 0, hoverinfo="text", hovertext=[_hover_text(index, names[run], row) for row in rows],
-                line={"color": style["color"], "width": 3 if solid else 1.5, "dash": dashes[style["linestyle"]]},
-                marker={"color": style["color"], "size": 3 if solid else 5, "symbol": symbols[style["marker"]]}))
-    axes = {f"{axis}axis": {"title": {"text": label}} for axis, label in zip("xyz", labels)}
-    figure.update_layout(template="plotly_white", legend={"itemsizing": "constant"}, margin=dict.fromkeys("lrtb", 30),
-                         **({"scene": {"aspectmode": "data", **axes}} if solid else axes))
-    path = Path(folder) / "inpca.html"
-    with atomic_path(path) as temporary:
-        # a fixed id, because the default is random: the same data give the same file
-        temporary.write_text(figure.to_html(include_plotlyjs=True, div_id="inpca"), encoding="utf-8")
-    return [path]
-
-
-def _hover_text(index, name, row):
-    known = [key for key in ("seed", "checkpoint", "t", "accuracy", "progress") if index.get(key) is not None]
-    values = [(key, float(index[key][row])) for key in known]
-    return "<br>".join([f"<b>{name}</b>", *(f"{key}: {value:.4g}" for key, value in values if np.isfinite(value))])
+    return save(figure, folder, "lengths")
 
 
 def _axes(coordinates, imaginary, index):
@@ -249,13 +226,14 @@ def _axes(coordinates, imaginary, index):
     return points, labels
 
 
-def _embedding_3d(folder, points, labels, index, stress):
+def _embedding_3d(folder, points, labels, index, stress, geodesic):
     styles = colours(index["run"])
-    figure = _figure(styles, PAGE, 4.5, start=True, layout=None)  # the layout engine does not know 3-D labels
+    # no layout engine, because it does not know 3-D labels
+    figure = _figure(styles, PAGE, 4.5, start=geodesic is None, layout=None)
     height = figure.get_figheight()
     ax = figure.add_axes((0, 0.4 / height, 1, 4 / height), projection="3d", computed_zorder=False)
-    _draw_trajectories(ax, points, index, styles)
-    extent = np.ptp(points, axis=0)
+    _draw_trajectories(ax, points, index, styles, geodesic)
+    extent = np.ptp(points if geodesic is None else np.vstack([points, geodesic]), axis=0)
     # true proportions, unless an axis is so short that the box would be a sheet
     ax.set_box_aspect(np.clip(extent / extent.max(), 0.45, 1) if extent.max() > 0 else None, zoom=1.1)
     for axis, label in zip((ax.xaxis, ax.yaxis, ax.zaxis), labels):
@@ -264,47 +242,57 @@ def _embedding_3d(folder, points, labels, index, stress):
         axis.set_major_locator(MaxNLocator(5, prune="both"))
         axis.set_tick_params(pad=-1)
     figure.text(0.5, 0.01, stress, ha="center", fontsize=7.5)
-    return _save(figure, folder, "inpca_3d")
+    return save(figure, folder, "inpca_3d")
 
 
-def _embedding_axes(folder, points, labels, index, stress):
+def _embedding_axes(folder, points, labels, index, stress, geodesic):
     styles = colours(index["run"])
     pairs = list(itertools.combinations(range(points.shape[1]), 2))
-    extent = np.ptp(points, axis=0)
+    extent = np.ptp(points if geodesic is None else np.vstack([points, geodesic]), axis=0)
     # equal units, unless most of the paper would stay white; as wide as their data, panels have nearly one scale
     equal = labels[0] != "checkpoint" and extent.min() > 0.3 * extent.max()
     widths = [max(extent[a] / extent.max(), 0.6) if equal else 1 for a, _ in pairs]
     tall = 5.4 / sum(widths) * extent[1:].max() / extent.max() + 0.9 if equal else 2.6
-    figure = _figure(styles, PAGE if len(pairs) > 1 else 4.2, np.clip(tall, 2, 2.9), start=True)
+    figure = _figure(styles, PAGE if len(pairs) > 1 else 4.2, np.clip(tall, 2, 2.9), start=geodesic is None)
     for ax, (a, b) in zip(np.atleast_1d(figure.subplots(1, len(pairs), width_ratios=widths)), pairs):
-        _draw_trajectories(ax, points[:, [a, b]], index, styles)
+        _draw_trajectories(ax, points[:, [a, b]], index, styles, None if geodesic is None else geodesic[:, [a, b]])
         ax.set(xlabel=labels[a], ylabel=labels[b])
         ax.locator_params(nbins=4)
         if equal:
             ax.set_aspect("equal", adjustable="datalim")
     figure.supxlabel(stress, fontsize=7.5)
-    return _save(figure, folder, "inpca_axes")
+    return save(figure, folder, "inpca_axes")
 
 
-def _draw_trajectories(ax, points, index, styles):
-    """Draw models as points, the mean of the seeds as lines with marked ends, and the start; points (M, 2 or 3)."""
+def _draw_trajectories(ax, points, index, styles, geodesic=None):
+    """Draw models as points, and the mean of the seeds as lines with marked ends; points (M, 2 or 3).
+
+    geodesic: from ignorance P_0 to truth P_*, (S, 2 or 3); without it, the start of training is marked.
+    """
     runs, seeds, checkpoints = (np.asarray(index[key]) for key in ("run", "seed", "checkpoint"))
-    starts = []
+    runs, starts = runs.astype(str), []
     for run, style in styles.items():
-        rows = runs.astype(str) == run
+        rows = runs == run
         steps = [checkpoints[rows & (seeds == seed)] for seed in np.unique(seeds[rows])]
         starts += [points[rows & (seeds == seed)][np.argmin(step)] for seed, step in zip(np.unique(seeds[rows]), steps)]
         # only where every seed has a model: else the mean jumps when a seed ends
         common = sorted(set.intersection(*(set(step.tolist()) for step in steps)))
         mean = np.array([points[rows & (checkpoints == step)].mean(0) for step in common]).reshape(-1, points.shape[1])
         look = {"color": style["color"], "markeredgewidth": 0}
-        ax.plot(*points[rows].T, style["marker"], markersize=2.2, alpha=0.35, zorder=2, **look)
+        ax.plot(*points[rows].T, style["marker"], markersize=2.2, alpha=0.35, zorder=2, rasterized=len(runs) > VECTORS,
+                **look)
         ax.plot(*mean.T, style["linestyle"], zorder=3, **look)
         ax.plot(*mean[-1:].T, style["marker"], **{**look, "markeredgecolor": "white", "markeredgewidth": 0.5}, zorder=4)
-    ax.plot(*np.mean(starts, axis=0)[:, None], "o", color="none", markeredgecolor="black", markersize=7, zorder=5)
+    if geodesic is None:
+        ax.plot(*np.mean(starts, axis=0)[:, None], "o", color="none", markeredgecolor="black", markersize=7, zorder=5)
+        return
+    ax.plot(*geodesic.T, ":", color="black", linewidth=0.9, zorder=1)
+    for end, name, side in (geodesic[0], "$P_0$  ", "right"), (geodesic[-1], "  $P_*$", "left"):
+        ax.plot(*end[:, None], "D", color="black", markersize=3.5, zorder=6)
+        ax.text(*end, name, fontsize=8, ha=side, va="center", zorder=6)
 
 
-def _stress_text(explained, count):
+def stress_text(explained, count):
     """Say how much stress 1..count axes explain."""
     shares = [] if explained is None else [float(share) for share in explained[:count]]
     parts = [f"{k} {'axis' if k == 1 else 'axes'} {100 * share:.0f} %" for k, share in enumerate(shares, 1)]
@@ -369,6 +357,9 @@ def _figure(styles, width, height, start=False, layout="constrained"):
     """Return a figure of this size under a legend of the runs, and of the mark of the start."""
     names = list(display_names(styles).values())
     handles = [Line2D([], [], **style, markersize=4) for style in styles.values()]
+    if len(names) > LONGEST_LEGEND:
+        names = [*names[:LONGEST_LEGEND], f"… and {len(names) - LONGEST_LEGEND} more"]
+        handles = [*handles[:LONGEST_LEGEND], Line2D([], [], color="none")]
     if start:
         names.append("start")
         handles.append(Line2D([], [], marker="o", color="none", markeredgecolor="black", markersize=6))
@@ -380,12 +371,19 @@ def _figure(styles, width, height, start=False, layout="constrained"):
     return figure
 
 
-def _save(figure, folder, name):
-    written = []
-    # without a date the same data give the same file
-    for kind, metadata in ("png", None), ("pdf", {"CreationDate": None}):
+def save(figure, folder, name):
+    """Write a figure as `<folder>/<name>.png` and `.pdf`, with its provenance in their metadata; return the paths."""
+    origin, written = provenance.current(), []
+    version, command, inputs = (origin.get(key) for key in ("version", "command", "inputs"))
+    png = {"Software": version, "Description": command, "Source": inputs}
+    for kind, metadata in (("png", {key: value for key, value in png.items() if value}),
+                           # without a date the same data give the same file
+                           ("pdf", {"Creator": version, "Subject": command, "Keywords": inputs, "CreationDate": None})):
         written.append(Path(folder) / f"{name}.{kind}")
         with atomic_path(written[-1]) as temporary:
-            figure.savefig(temporary, format=kind, dpi=200, metadata=metadata)
+            figure.savefig(temporary, format=kind, dpi=DPI, metadata=metadata)
         figure.set_layout_engine("none")  # the places found for the first file serve the second
     return written
+
+
+_save = save

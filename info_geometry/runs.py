@@ -2,14 +2,13 @@
 import argparse
 import contextlib
 import fnmatch
-import hashlib
 import json
 import os
 from pathlib import Path
 
 import numpy as np
 
-from info_geometry import predictions
+from info_geometry import predictions, provenance
 from info_geometry.files import ROOT, InputError, lock, remove_orphans, valid_name, write_text
 
 
@@ -22,6 +21,8 @@ def options(description):
     parser.add_argument("--seeds", nargs="+", type=int, metavar="S", help="take these seeds only")
     parser.add_argument("--predictions", type=Path, default=ROOT / "predictions", help="default: %(default)s")
     parser.add_argument("--plots", type=Path, default=ROOT / "plots", help="default: %(default)s")
+    parser.add_argument("--bootstrap", action="store_true",
+                        help="also give errors from drawing the samples anew, 1,000 times; default: from seeds only")
     parser.add_argument("--redo", action="store_true", help="compute and draw again what is there already")
     return parser
 
@@ -29,10 +30,10 @@ def options(description):
 def once(stamp, inputs, produce, *, redo=False):
     """Call produce() -> (report, written paths), unless it was called for the same inputs and all it wrote is there.
 
-    stamp: the path of a small file that remembers this.  inputs: anything JSON can hold.  Prints the report and the
-    paths either way.
+    stamp: the path of a small file that remembers this.  inputs: a list JSON can hold; the first entry says what the
+    data are, and figures carry its fingerprint.  Prints the report and the paths either way.
     """
-    key = json.dumps([inputs, _source()], default=str)
+    key = json.dumps([inputs, provenance.source()], default=str)
     with lock(stamp.parent / ".lock", f"the picture in {stamp.parent}", wait=True):
         remove_orphans(stamp.parent)
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
@@ -41,7 +42,8 @@ def once(stamp, inputs, produce, *, redo=False):
                 _print(done["report"], done["written"])
                 print("skipped (already complete; --redo computes it again)", flush=True)
                 return
-        report, written = produce()
+        with provenance.of(inputs[0]):
+            report, written = produce()
         written = [str(path) for path in written]
         write_text(stamp, json.dumps({"key": key, "report": report, "written": written}))
     _print(report, written)
@@ -53,20 +55,13 @@ def _print(report, written):
         print("  " + min(path, os.path.relpath(path), key=len), flush=True)
 
 
-def _source():
-    """Return a digest of this package, so that what another version computed does not count as done."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
 def identity(trajectories, folder):
     """Return what tells these files from others or other versions of them, without reading the predictions."""
     found = []
     for x in trajectories:
         known = labels(x, folder)
-        found.append([x.name, x.attributes.get("data_sha256") or x.path.stat().st_mtime_ns, x.path.stat().st_size,
+        state = x.path.stat()
+        found.append([f"{x.run}/{x.path.name}", x.attributes.get("data_sha256") or state.st_mtime_ns, state.st_size,
                       None if known is None else predictions.fingerprint(known)])
     return found
 

@@ -1,4 +1,3 @@
-import builtins
 import copy
 import itertools
 import warnings
@@ -116,7 +115,6 @@ def test_unknown_values_and_missing_columns_are_left_out(tmp_path):
     points, imaginary, index, _ = case["embedding"]
     bare = {key: index[key] for key in ("run", "seed", "checkpoint", "t")}
     assert plot.embedding(tmp_path, points, imaginary, bare)
-    assert plot.interactive(tmp_path, points, imaginary, bare) is not None
     curves = [{key: c[key] for key in ("run", "seed", "t", "t_name", "progress")} for c in case["progress"][0]]
     assert plot.progress(tmp_path, curves)
     grid, pairs, integrals, runs = case["trajectory_distances"]
@@ -137,7 +135,6 @@ def test_the_same_data_give_the_same_files(tmp_path):
     case = picture(SIX[:2])
     for folder in ("a", "b"):
         plot.embedding(tmp_path / folder, *case["embedding"])
-        plot.interactive(tmp_path / folder, *case["embedding"][:3])
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 
@@ -156,29 +153,3 @@ def test_names_lose_their_common_prefix_and_stay_distinct():
     assert plot.display_names(["digits", "digits_"]) == {"digits": "digits", "digits_": "digits_"}
     for runs in (LONG, TWELVE, ["a" * 50 + "b" + "c" * 50, "a" * 50 + "d" + "c" * 50]):
         assert len(set(plot.display_names(runs).values())) == len(runs)
-
-
-@pytest.mark.parametrize("axes", [1, 2, 3])
-def test_interactive_picture_is_self_contained_and_in_the_same_colours(tmp_path, axes):
-    pytest.importorskip("plotly")
-    points, imaginary, index, _ = picture(TWELVE, axes=axes, accuracy=False)["embedding"]
-    [path] = plot.interactive(tmp_path, points, imaginary, index)
-    text = path.read_text(encoding="utf-8")
-    assert path.name == "inpca.html" and len(text) > 1e6 and 'src="http' not in text
-    for style in plot.colours(TWELVE).values():
-        assert style["color"] in text
-    assert "accuracy" not in text.split("Plotly.newPlot(")[-1] and "progress: 1" in text
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_interactive_picture_is_left_out_without_plotly(tmp_path, monkeypatch):
-    real = builtins.__import__
-
-    def without_plotly(name, *rest, **named):
-        if name.startswith("plotly"):
-            raise ImportError(name)
-        return real(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without_plotly)
-    assert plot.interactive(tmp_path, *picture(SIX[:2])["embedding"][:3]) == []
-    assert not list(tmp_path.iterdir())
