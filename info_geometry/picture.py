@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from info_geometry import distance, geodesic, inpca, page, plot, runs, sharing, trajectory, uncertainty
+from info_geometry import comparison, distance, geodesic, inpca, page, plot, runs, sharing, uncertainty
 from info_geometry.files import InputError, log, remove_orphans, valid_name
 from info_geometry.landmarks import choose, part
 
@@ -99,7 +99,7 @@ def embed_and_draw(trajectories, name, arguments, processes, begin):
     D, sums = _distances(trajectories, arguments, state), None
     if arguments.bootstrap:
         D, sums = D.sum(axis=0) / trajectories[0].shape[1], D
-    summaries = trajectory.summarise_all(trajectories, arguments, show=True)
+    summaries = comparison.summarise_all(trajectories, arguments, show=True)
     if None not in summaries:
         index["accuracy"] = np.concatenate([summary.accuracy for summary in summaries])
         index["progress"] = np.concatenate([summary.progress for summary in summaries])

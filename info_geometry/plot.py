@@ -161,16 +161,19 @@ def progress(folder, curves):
 
 
 @STYLE
-def trajectory_distances(folder, grid, curves, integrals, runs):
+def trajectory_distances(folder, grid, curves, integrals, runs, errors=None):
     """Draw `trajectories`: distance between every two runs against progress, one panel a run, and the integrals.
 
     grid (G,); curves {(run, run): (G,)}, NaN outside the common range; integrals (K, K); runs: K names.
+    errors: cause -> (standard errors of curves, of integrals), as `comparison.Comparison` has them, or None; bands and
+    numbers show all causes together.
     One run has nothing to be compared with: returns [].
     """
     styles, names = colours(runs), display_names(runs)
     if len(styles) < 2:
         return []
-    pairs = {(str(x), str(y)): curve for (a, b), curve in curves.items() for x, y in ((a, b), (b, a))}
+    pairs = {(str(x), str(y)): (curve, _together([error[a, b] for error, _ in (errors or {}).values()]))
+             for (a, b), curve in curves.items() for x, y in ((a, b), (b, a))}
     panels = list(styles) if len(styles) > 2 else list(styles)[:1]  # two runs have one curve
     beside = len(styles) <= 6
     columns = (1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3) if beside else 4
@@ -185,7 +188,8 @@ def trajectory_distances(folder, grid, curves, integrals, runs):
     for number, (ax, run) in enumerate(zip(axes.flat, panels)):
         for other in styles:
             if (run, other) in pairs and other != run:
-                _line(ax, grid, pairs[run, other], styles[other])
+                _line(ax, grid, pairs[run, other][0], styles[other])
+                _band(ax, grid, *pairs[run, other], styles[other]["color"])
         title = f"from {names[run]}"
         ax.set_title(title, pad=3, fontsize=min(8, (3.2 if beside else 6) / columns * 120 / len(title)))
         ax.tick_params(labelbottom=number + columns >= len(panels))
@@ -193,24 +197,34 @@ def trajectory_distances(folder, grid, curves, integrals, runs):
     axes[0, 0].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     parts[0].supxlabel("progress", fontsize=8)
     parts[0].supylabel("Bhattacharyya distance", fontsize=8)
-    _heat_map(parts[1], np.asarray(integrals, float), [names[run] for run in styles])
+    _heat_map(parts[1], np.asarray(integrals, float), _together([error for _, error in (errors or {}).values()]),
+              [names[run] for run in styles])
     return save(figure, folder, "trajectories")
 
 
 @STYLE
 def lengths(folder, rows):
-    """Draw `lengths`: the Riemann length of every seed as a dot, the mean as a bar; rows: dicts run, seed, length."""
+    """Draw `lengths`: the Riemann length of every seed as a dot, the mean as a bar.
+
+    rows: dicts of run, seed, length and, where known, error, its standard error for other samples.
+    """
     styles = colours(row["run"] for row in rows)
     names = display_names(styles)
     figure = Figure((COLUMN, 0.7 + 0.22 * max(len(styles), 1)), layout="constrained")
     ax = figure.add_subplot()
     for place, (run, style) in enumerate(styles.items()):
-        values = np.array([row["length"] for row in rows if str(row["run"]) == run], float)
+        seeds = [row for row in rows if str(row["run"]) == run]
+        values = np.array([row["length"] for row in seeds], float)
         ax.plot(values, np.full(len(values), place), style["marker"], color=style["color"], alpha=0.6,
                 markeredgewidth=0, clip_on=False)
+        errors = [row["error"] for row in seeds if row.get("error") is not None]
+        if errors:
+            ax.errorbar(values.mean(), place + 0.36, xerr=np.sqrt(np.mean(np.square(errors))), fmt="none",
+                        color=style["color"], elinewidth=1, capsize=2)
         ax.plot(values.mean(), place, "|", color=style["color"], markersize=11, markeredgewidth=1.5, clip_on=False)
     ax.set_yticks(range(len(styles)), names.values())
-    ax.set(ylim=(len(styles) - 0.5, -0.5), xlabel="Riemann length")
+    bars = "\nbars: standard error for other samples" if any(row.get("error") is not None for row in rows) else ""
+    ax.set(ylim=(len(styles) - 0.4, -0.5), xlabel=f"Riemann length{bars}")
     ax.set_xlim(0, ax.get_xlim()[1])
     ax.grid(axis="x")
     ax.set_axisbelow(True)
@@ -306,6 +320,19 @@ def _line(ax, x, y, style):
         ax.plot(np.asarray(x)[known], np.asarray(y)[known], markevery=[-1], markersize=3.5, clip_on=False, **style)
 
 
+def _together(errors):
+    """Return the standard error of independent causes together, from arrays of their own; None if none is known."""
+    known = [np.asarray(error, float) for error in errors if np.isfinite(error).any()]
+    return np.sqrt(np.sum(np.square(known), axis=0)) if known else None
+
+
+def _band(ax, x, y, error, color):
+    """Draw the standard error of a curve where it is known."""
+    if error is not None:
+        known = np.isfinite(y) & np.isfinite(error)
+        ax.fill_between(x[known], (y - error)[known], (y + error)[known], color=color, alpha=0.2, linewidth=0)
+
+
 def _mean_over_time(seeds):
     """Return the mean of curves (t (T,), y (T,)) over their common range, at the union of their times."""
     seeds = [(t, y) for t, y in seeds if len(t)]
@@ -329,15 +356,21 @@ def _time_axis(ax, curves):
         ax.set_xlim(min(times.min(), 0), positive.max() * 1.15)
 
 
-def _heat_map(figure, values, names):
-    """Draw values (K, K) with their numbers in the cells, in black or white, whichever reads better."""
+def _heat_map(figure, values, errors, names):
+    """Draw values (K, K) with their numbers in the cells, in black or white, whichever reads better.
+
+    errors (K, K) stand below them where there is room, or None.
+    """
     ax = figure.add_subplot()
     shown = np.where(np.eye(len(names), dtype=bool), np.nan, values)
     largest = shown[np.isfinite(shown)].max(initial=0) or 1
     ax.imshow(shown, cmap="viridis", vmin=0, vmax=largest)
     decimals = int(np.clip(1 - np.floor(np.log10(largest)), 2, 5))
     for row, column in np.argwhere(np.isfinite(shown)):
-        ax.text(column, row, f"{shown[row, column]:.{decimals}f}", ha="center", va="center",
+        text = f"{shown[row, column]:.{decimals}f}"
+        if errors is not None and len(names) <= 8 and np.isfinite(errors[row, column]):
+            text += f"\n±{errors[row, column]:.{decimals}f}"
+        ax.text(column, row, text, ha="center", va="center", linespacing=0.95,
                 fontsize=7 if len(names) <= 6 else 6, color="white" if shown[row, column] < 0.6 * largest else "black")
     ax.set_xticks(range(len(names)), names, **_slanted(names, 2.2 if len(names) <= 6 else 4))
     ax.set_yticks(range(len(names)), names)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from synthetic import labels_of, random_models, training
 
-from info_geometry import distance, geodesic, predictions, trajectory
+from info_geometry import comparison, distance, geodesic, predictions, trajectory
 from info_geometry.files import InputError
 
 N, C = 40, 5
@@ -186,7 +186,8 @@ def groups(rng):
 def compare_all(groups, **options):
     groups = {task: [predictions.as_trajectory(x) for x in seeds] for task, seeds in groups.items()}
     progress = {task: [geodesic.progress(x, LABELS) for x in seeds] for task, seeds in groups.items()}
-    return *trajectory.compare_all(groups, progress, **options), progress
+    found = comparison.compare_all(groups, progress, **options)
+    return found.curves, found.integrals, progress
 
 
 @pytest.mark.parametrize("block", [None, 1, 7])

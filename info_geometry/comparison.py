@@ -1,0 +1,238 @@
+"""Trajectories of all tasks and seeds, compared with each other: what the command `trajectory.py` does."""
+import csv
+import itertools
+from dataclasses import dataclass, field
+
+import numpy as np
+from tqdm import tqdm
+
+from info_geometry import geodesic, plot, predictions, runs, uncertainty
+from info_geometry.files import InputError, atomic_path, log
+from info_geometry.trajectory import group_sums, integral, positions, reindex_roots, summarise
+
+GRID = np.linspace(0, 1, 101)
+EVERY = 5  # of the values of the grid at which seeds are left out in turn, which costs as much as everything else
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Distances at equal progress between the means over seeds of K tasks.
+
+    tasks: K names.  grid (G,).  curves: (task, task) -> (G,), NaN outside the range that all seeds of both reached.
+    integrals (K, K), over these ranges: 0 on the diagonal, NaN for tasks with fewer than 2 values in common.
+    errors: what may be other ("seeds", "samples") -> (standard errors of curves and of integrals, alike); curves are
+    NaN where the error is not known, which for seeds is all but every 5th value.  Progress itself is held fixed.
+    """
+
+    tasks: tuple
+    grid: np.ndarray
+    curves: dict
+    integrals: np.ndarray
+    errors: dict = field(default_factory=dict)
+
+
+def compare_all(groups, progress, grid=GRID, *, samples=None, show=False):
+    """Return the Comparison of all pairs of tasks, in one streaming pass.
+
+    groups: dict task -> list of trajectories (its seeds).  progress: dict task -> list of (T,).  grid: (G,).
+    samples: groups of samples (N,), of which those of the bootstrap are drawn; see `uncertainty`.
+
+    The error for other seeds is the jackknife's of two samples: with the distances d_-i without seed i of one task,
+    and d_-j without seed j of the other, the root of the sum of the squares of their two errors.
+    """
+    tasks, everything = tuple(groups), list(itertools.chain(*groups.values()))
+    pairs, N = list(itertools.combinations(tasks, 2)), everything[0].shape[1]
+    of, few = np.zeros(N, int) if samples is None else samples, np.arange(len(grid)) % EVERY == 0
+    inside, where = {}, {}
+    for task in tasks:
+        envelope = [np.maximum.accumulate(p) for p in progress[task]]
+        inside[task] = np.all([(grid >= e[0]) & (grid <= e[-1]) for e in envelope], axis=0)
+        where[task] = [positions(p, grid[inside[task]]) for p in progress[task]]
+    sums = [_Sums(inside[a] & inside[b], few, (len(groups[a]), len(groups[b])), of.max() + 1) for a, b in pairs]
+    size = predictions.block_size(everything, more=len(tasks) * len(grid) + len(everything) * few.sum())
+    for start in tqdm(range(0, N, size), desc=f"comparing {len(tasks)} tasks", disable=None if show else True):
+        means = {task: _means([reindex_roots(x.roots(start, start + size), at) ** 2
+                               for x, at in zip(groups[task], where[task])], inside[task], few) for task in tasks}
+        for (a, b), both in zip(pairs, sums):
+            both.add(means[a], means[b], of[start : start + size])
+    found = [both.result(N, grid, samples) for both in sums]
+    curves, whole, errors = zip(*found) if found else ((), (), ())
+    causes = {cause: [error[cause] for error in errors] for cause in (errors[0] if errors else ())}
+    return Comparison(tasks, grid, dict(zip(pairs, curves)), _square(tasks, pairs, whole), {
+        cause: (dict(zip(pairs, [curve for curve, _ in found])), _square(tasks, pairs, [x for _, x in found]))
+        for cause, found in causes.items()})
+
+
+def _means(seeds, inside, few):
+    """Return functions mask -> roots of models at equal progress, of the mean over seeds and without each of them.
+
+    seeds: probabilities (g, n, C) at the values of the grid where `inside` (G,).  Without a seed, at the `few` (G,).
+    """
+    total, kept = np.sum(seeds, axis=0), few[inside]
+    mean = np.sqrt(total / len(seeds))
+    rests = [np.sqrt(np.maximum(total[kept] - seed[kept], 0) / (len(seeds) - 1))
+             for seed in seeds] if len(seeds) > 1 else []
+    return lambda mask: mean[mask[inside]], lambda mask: (rest[mask[inside & few]] for rest in rests)
+
+
+class _Sums:
+    """Sums over samples of the distances of two tasks: of their means, and of these without each seed of one."""
+
+    def __init__(self, common, few, seeds, B):
+        self._common, self._few, self._B, self._whole = common, common & few, B, 0.0
+        self._without = [np.zeros((count, self._few.sum())) for count in seeds]
+
+    def add(self, a, b, groups):
+        (mean_a, rests_a), (mean_b, rests_b) = a, b
+        self._whole = self._whole + group_sums(mean_a(self._common), mean_b(self._common), groups, self._B)
+        for sums, rests, other in (self._without[0], rests_a, mean_b), (self._without[1], rests_b, mean_a):
+            fixed = other(self._few)
+            for i, rest in enumerate(rests(self._few)):
+                sums[i] += group_sums(rest, fixed, 0 * groups, 1)[0]
+
+    def result(self, N, grid, samples):
+        """Return the curve (G,), its integral, and the standard errors of both, a dict cause -> pair."""
+        curve = _spread(self._whole.sum(axis=0) / N, self._common)
+        without = [[_spread(row / N, self._few) for row in rows] for rows in self._without]
+        errors = {"seeds": [np.hypot(*(uncertainty.jackknife_error(x) for x in (a, b))) for a, b in (
+            without, [[integral(row, grid) for row in rows] for rows in without])]}
+        if samples is not None:
+            drawn = [_spread(row, self._common) for row in uncertainty.weights(np.bincount(samples)) @ self._whole]
+            errors["samples"] = [uncertainty.bootstrap_error(x, self._B) for x in (
+                drawn, [integral(row, grid) for row in drawn])]
+        return curve, integral(curve, grid), errors
+
+
+def _spread(values, mask):
+    """Return (G,) values that lie where the mask (G,) says; NaN elsewhere."""
+    found = np.full(len(mask), np.nan)
+    found[mask] = values
+    return found
+
+
+def _square(tasks, pairs, values):
+    """Return a symmetric matrix (K, K) of one value a pair, 0 on the diagonal."""
+    matrix = np.zeros((len(tasks), len(tasks)))
+    for (a, b), value in zip(pairs, values):
+        i, j = tasks.index(a), tasks.index(b)
+        matrix[i, j] = matrix[j, i] = value
+    return matrix
+
+
+def main(description):
+    parser = runs.options(description)
+    parser.add_argument("--objective", default="angle", choices=geodesic.OBJECTIVES,
+                        help="what progress minimises: the mean angle, or the published code's mean of -log")
+    arguments = parser.parse_args()
+    trajectories, name = runs.find(arguments)
+    folder = arguments.plots / name
+    runs.once(folder / ".trajectory.json", [runs.identity(trajectories, arguments.predictions), arguments.objective,
+                                           arguments.bootstrap],
+              lambda: compare_and_draw(trajectories, arguments, folder), redo=arguments.redo)
+
+
+def compare_and_draw(trajectories, arguments, folder):
+    """Write tables and figures of the trajectories; return the table to print and the paths."""
+    samples = uncertainty.groups(trajectories[0].shape[1]) if arguments.bootstrap else None
+    summaries = summarise_all(trajectories, arguments, samples, show=True)
+    if None in summaries:
+        unknown = trajectories[summaries.index(None)]
+        raise InputError(f"{unknown.name} holds no labels, and progress needs them: put them at "
+                         f"{runs.labels_path(unknown, arguments.predictions)}")
+    groups, progress = {}, {}
+    for x, summary in zip(trajectories, summaries):
+        groups.setdefault(x.run, []).append(x)
+        progress.setdefault(x.run, []).append(summary.progress)
+    found = compare_all(groups, progress, samples=samples, show=True)
+    rows = [{"run": x.run, "seed": x.seed, "checkpoints": len(x.t), "final_accuracy": s.accuracy[-1],
+             "final_progress": s.progress[-1], "riemann_length": s.length} for x, s in zip(trajectories, summaries)]
+    of_samples = {}
+    if arguments.bootstrap:
+        drawn = _replicates(summaries, samples)
+        of_samples = {run: _error(np.mean([x for x, row in zip(drawn, rows) if row["run"] == run], axis=0), samples)
+                      for run in groups}
+        rows = [{**row, "error_for_other_samples": float(_error(x, samples))} for row, x in zip(rows, drawn)]
+    written = [_write_csv(folder / "lengths.csv", rows), _write_csv(folder / "trajectories.csv", _curve_rows(found)),
+               _write_csv(folder / "integrals.csv", _integral_rows(found))]
+    written += plot.progress(folder, [
+        {"run": x.run, "seed": x.seed, "t": x.t, "t_name": x.attributes.get("t_name", "checkpoint"),
+         "progress": s.progress, "accuracy": s.accuracy} for x, s in zip(trajectories, summaries)])
+    written += plot.lengths(folder, [{"run": row["run"], "seed": row["seed"], "length": row["riemann_length"],
+                                      "error": row.get("error_for_other_samples")} for row in rows])
+    if len(groups) > 1:
+        written += plot.trajectory_distances(folder, found.grid, found.curves, found.integrals, list(groups),
+                                             found.errors)
+    return _table(rows, of_samples), written
+
+
+def _replicates(summaries, samples):
+    """Return the Riemann lengths (R,) of each trajectory for samples drawn anew, the same ones for all."""
+    weights = uncertainty.weights(np.bincount(samples))
+    return [summary.replicates(weights) for summary in summaries]
+
+
+def _error(replicates, samples):
+    return uncertainty.bootstrap_error(replicates, samples.max() + 1)
+
+
+def summarise_all(trajectories, arguments, samples=None, *, show=False):
+    """Return a Summary for each trajectory, or None where its true labels are not known.
+
+    Warns where labels from outside the file say that the last model is no better than chance.
+    """
+    summaries = []
+    for x in tqdm(trajectories, desc="progress and lengths", disable=None if show else True):
+        labels = runs.labels(x, arguments.predictions)
+        summary = None if labels is None else summarise(x, labels, getattr(arguments, "objective", "angle"), samples)
+        if summary and x.labels is None and summary.accuracy[-1] <= 1.5 / x.shape[2]:
+            log.warning("warning: the last model of %s has accuracy %.4f, which is chance: are its samples in the "
+                        "order of %s?", x.name, summary.accuracy[-1], runs.labels_path(x, arguments.predictions))
+        summaries.append(summary)
+    return summaries
+
+
+def _write_csv(path, rows):
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else ["run_a", "run_b"])
+        writer.writeheader()
+        writer.writerows({key: ("" if np.isnan(v) else f"{v:.8g}") if isinstance(v, float) else v
+                          for key, v in row.items()} for row in rows)
+    return path
+
+
+def _curve_rows(found):
+    """Return a row for each pair and value of progress; the error for other seeds is known at every 5th value."""
+    return [{"run_a": a, "run_b": b, "progress": float(s), "distance": float(curve[i]),
+             **{f"error_for_other_{cause}": float(curves[a, b][i]) for cause, (curves, _) in found.errors.items()}}
+            for (a, b), curve in found.curves.items() for i, s in enumerate(found.grid) if not np.isnan(curve[i])]
+
+
+def _integral_rows(found):
+    """Return a row a pair: integrals cover the progress that both tasks reached, which differs between pairs."""
+    rows = []
+    for (i, a), (j, b) in itertools.combinations(enumerate(found.tasks), 2):
+        common = found.grid[~np.isnan(found.curves[a, b])]
+        rows.append({"run_a": a, "run_b": b, "from_progress": float(common.min(initial=np.inf)),
+                     "to_progress": float(common.max(initial=-np.inf)), "integral": float(found.integrals[i, j]),
+                     **{f"error_for_other_{cause}": float(matrix[i, j]) for cause, (_, matrix) in
+                        found.errors.items()}})
+    return rows
+
+
+def _table(rows, of_samples):
+    """Return the table of final accuracy, progress and length: one line a run, mean and spread over its seeds.
+
+    of_samples: the standard error of the mean length for other samples, a dict run -> float, or empty.
+    """
+    width = max(len(row["run"]) for row in rows)
+    lines = [f"{'task':{width}}  seeds  final accuracy   final progress   Riemann length"
+             + (" (+- for other samples)" if of_samples else "")]
+    for run, seeds in itertools.groupby(rows, key=lambda row: row["run"]):
+        seeds = list(seeds)
+        cells = [np.array([row[key] for row in seeds], dtype=float)
+                 for key in ("final_accuracy", "final_progress", "riemann_length")]
+        lines.append(f"{run:{width}}  {len(seeds):5d}  " + "  ".join(
+            f"{c.mean():6.3f} +- {c.std(ddof=1) if len(c) > 1 else 0:5.3f}" for c in cells)
+            + (f" (+- {of_samples[run]:.3f})" if of_samples else ""))
+    lines.append("Riemann length: sum of 2 sqrt(d_B) between neighbours; the Fisher-Rao length is sqrt(2) times it")
+    return "\n".join(lines)
