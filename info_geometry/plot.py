@@ -365,19 +365,22 @@ def _heat_map(figure, values, errors, names):
     shown = np.where(np.eye(len(names), dtype=bool), np.nan, values)
     largest = shown[np.isfinite(shown)].max(initial=0) or 1
     ax.imshow(shown, cmap="viridis", vmin=0, vmax=largest)
-    decimals = int(np.clip(1 - np.floor(np.log10(largest)), 2, 5))
+    known = errors is not None and len(names) <= 8
+    decimals = int(np.clip(1 - np.floor(np.log10(largest)), 2, 5)) + known
     for row, column in np.argwhere(np.isfinite(shown)):
         text = f"{shown[row, column]:.{decimals}f}"
-        if errors is not None and len(names) <= 8 and np.isfinite(errors[row, column]):
+        if known and np.isfinite(errors[row, column]):
             text += f"\n±{errors[row, column]:.{decimals}f}"
         ax.text(column, row, text, ha="center", va="center", linespacing=0.95,
-                fontsize=7 if len(names) <= 6 else 6, color="white" if shown[row, column] < 0.6 * largest else "black")
+                fontsize=7 if len(names) <= 6 and not known else 6,
+                color="white" if shown[row, column] < 0.6 * largest else "black")
     ax.set_xticks(range(len(names)), names, **_slanted(names, 2.2 if len(names) <= 6 else 4))
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_title("integrated over common progress", pad=4)
-    ax.set_anchor("SW")  # else the layout leaves too little room for the labels
+    ax.set_title("integrated over common progress" + (", ± standard error" if known else ""), pad=4,
+                 fontsize=7.5 if known else 8)
+    ax.set_anchor("SW" if len(names) <= 6 else "S")  # beside panels, the layout leaves too little room for labels
 
 
 def _slanted(names, width):

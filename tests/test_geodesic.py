@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 from scipy.optimize import minimize_scalar
 from synthetic import labels_of, random_models, training
 
-from info_geometry import geodesic, predictions
+from info_geometry import distance, geodesic, predictions
 from info_geometry.files import InputError
 
 OBJECTIVES = geodesic.OBJECTIVES
@@ -284,3 +284,12 @@ def test_bad_objective_and_a_single_class():
         geodesic.progress(random_models(np.random.default_rng(0), 2, 20, 4), labels_of(20, 4), "euclidean")
     with pytest.raises(InputError, match="progress needs at least 2 classes"):
         geodesic.progress(np.ones((2, 3, 1)), [0, 0, 0])
+
+
+def test_distances_to_the_geodesic_are_those_to_its_points():
+    rng, labels, grid = np.random.default_rng(0), labels_of(30, 4), np.linspace(0, 1, 7)
+    models = random_models(rng, 5, 30, 4)
+    points = geodesic.interpolate(np.full((30, 4), 0.25), np.eye(4)[labels], grid[:, None])
+    expected = distance.cross([models], [points])
+    np.testing.assert_allclose(geodesic.distances(models, labels, grid), expected, atol=1e-9)
+    np.testing.assert_allclose(geodesic.distances(points, labels, grid), distance.pairwise([points]), atol=1e-9)

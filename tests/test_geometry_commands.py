@@ -2,6 +2,7 @@
 import ast
 import csv
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -12,9 +13,10 @@ import h5py
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 from synthetic import labels_of, random_models, training, write_runs
 
-from info_geometry import files, inpca, predictions, runs, trajectory
+from info_geometry import files, inpca, predictions, provenance, runs, trajectory
 from info_geometry.files import ROOT
 
 PACKAGE = ROOT / "info_geometry"
@@ -187,6 +189,116 @@ def test_imports_warn_of_nothing_deprecated():
     code = "import info_geometry.inpca, info_geometry.trajectory"
     result = subprocess_run(["-W", "error::DeprecationWarning", "-c", code])
     assert result.returncode == 0 and result.stderr == "", result.stderr
+
+
+# --- errors of what they print --------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_bootstrap(tmp_path, folder, command):
+    write_runs(folder, tasks=("all", "even", "odd"), N=80)
+    code, out, _ = command(inpca, "--bootstrap")
+    assert code == 0
+    errors = {cause: np.array(text.split(), float) for cause, text in
+              re.findall(r"^ +\+- for other (seeds|samples) +([\d. ]+)$", out, re.M)}
+    assert set(errors) == {"seeds", "samples"} and all(len(e) == 5 and (e > 0).all() for e in errors.values())
+    stress = re.search(r"explained stress of 1\.\.5 axes: ([\d. ]+)", out)[1]
+    code, out, _ = command(inpca)
+    assert code == 0 and stress in out and "other seeds" in out and "samples  " not in out
+    code, out, _ = command(trajectory, "--bootstrap")
+    assert code == 0 and re.search(r"^toy_all .* \(\+- \d\.\d{3}\)$", out, re.M)
+    for name in ("integrals", "trajectories", "lengths"):
+        with open(tmp_path / "plots" / "toy" / f"{name}.csv", newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        assert all(float(row["error_for_other_samples"]) > 0 for row in rows)
+        if name != "lengths":
+            known = [float(row["error_for_other_seeds"]) for row in rows if row["error_for_other_seeds"]]
+            assert known and min(known) > 0
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_one_seed_has_no_error_for_other_seeds(tmp_path, folder, command):
+    write_runs(folder, seeds=(0,))
+    code, out, _ = command(inpca)
+    assert code == 0 and "other seeds" not in out
+    assert command(trajectory)[0] == 0
+    with open(tmp_path / "plots" / "toy" / "integrals.csv", newline="", encoding="utf-8") as file:
+        assert [row["error_for_other_seeds"] for row in csv.DictReader(file)] == [""]
+
+
+def test_bootstrap_and_landmarks(folder, command):
+    write_runs(folder)
+    code, _, err = command(inpca, "--bootstrap", "--landmarks", 12)
+    assert code == 1 and "--bootstrap needs all distances" in err
+
+
+# --- published embeddings -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def embedding(tmp_path):
+    """The path of an embedding in the published layout: three tasks, two seeds, five checkpoints."""
+    rng, path = np.random.default_rng(0), tmp_path / "their_inpca.pkl"
+    values = rng.normal(size=30)
+    values = values[np.argsort(-abs(values))]
+    path.write_bytes(pickle.dumps({"eigen_values": values, "imaginary": values < 0,
+                                   "inpca_embedding": [rng.normal(size=(2, 5, 3)) for _ in range(3)]}))
+    return path
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_published_embedding(tmp_path, command, embedding):
+    names = ["imagenet_all", "imagenet_3rd", "imagenet_instr"]
+    code, out, _ = command(inpca, "--published", embedding, "--names", *names)
+    assert code == 0 and re.search(r"^30 models\nexplained stress of 1\.\.5 axes: ", out)
+    written = {path.name for path in (tmp_path / "plots" / "their_inpca").iterdir()}
+    assert written >= {"inpca.html", *figures("inpca_3d", "inpca_axes", "spectrum")}
+    text = (tmp_path / "plots" / "their_inpca" / "inpca.html").read_text(encoding="utf-8")
+    assert '"name":"all"' in text and '"name":"instr"' in text and "task_" not in text
+    assert "skipped" in command(inpca, "--published", embedding, "--names", *names)[1]
+    code, out, _ = command(inpca, "--published", embedding, "--name", "theirs")
+    assert code == 0 and (tmp_path / "plots" / "theirs" / "inpca.html").exists()
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (["--published", "missing.pkl"], "missing.pkl: no such file"),
+    (["--published", "EMBEDDING", "toy_all"], "leave out runs and --seeds"),
+    (["--published", "EMBEDDING", "--seeds", "0"], "leave out runs and --seeds"),
+    (["--published", "EMBEDDING", "--names", "a", "b", "c", "d"], "holds 3 tasks, but 4 names were given"),
+    (["--names", "a"], "give that file as well"),
+])
+def test_published_embedding_and_what_does_not_go_with_it(command, embedding, arguments, message):
+    code, _, err = command(inpca, *[embedding if x == "EMBEDDING" else x for x in arguments])
+    assert code == 1 and message in err
+
+
+# --- where figures come from ----------------------------------------------------------------------------------------
+
+
+def test_figures_say_where_they_come_from(tmp_path, folder, command):
+    write_runs(folder, T=3)
+    assert command(inpca)[0] == command(trajectory)[0] == 0
+    plots, fingerprints = tmp_path / "plots" / "toy", set()
+    assert len(list(plots.glob("*.png"))) == 7
+    for path in plots.glob("*.png"):
+        with Image.open(path) as image:
+            said = image.text
+        assert said["Software"] == provenance.version() and "info_geometry" in said["Description"]
+        fingerprints.add(said["Source"])
+        pdf = path.with_suffix(".pdf").read_bytes()
+        assert said["Source"].encode() in pdf and provenance.version().split(" (")[0].encode() in pdf
+    page = (plots / "inpca.html").read_text(encoding="utf-8")
+    assert len(fingerprints) == 1 and fingerprints.pop() in page
+    same = tmp_path / "elsewhere"  # the fingerprint is of the contents, wherever they lie
+    shutil.copytree(folder, same)
+    opened = [predictions.open_trajectory(path) for path in sorted(same.glob("toy_*/preds_*.h5"))]
+    with provenance.of(runs.identity(opened, same)):
+        assert provenance.current()["inputs"] in page
+    predictions.write(same / "toy_all" / "preds_0.h5", random_models(np.random.default_rng(9), 3, 60, 5),
+                      labels=opened[0].labels)
+    opened[0] = predictions.open_trajectory(same / "toy_all" / "preds_0.h5")
+    with provenance.of(runs.identity(opened, same)):
+        assert provenance.current()["inputs"] not in page
 
 
 # --- published files ------------------------------------------------------------------------------------------------
