@@ -50,7 +50,7 @@ def read_published(path, names=()):
     Raises InputError if the file asks for anything else to be loaded, or holds something else.
     """
     try:
-        content = _ArraysOnly(io.BytesIO(Path(path).read_bytes())).load()
+        content = ArraysOnly(io.BytesIO(Path(path).read_bytes())).load()
         tasks = content["inpca_embedding"]
         arrays = [content["eigen_values"], content["imaginary"], *tasks]
         if any(type(a) is not np.ndarray or a.dtype.kind not in "fb" for a in arrays):
@@ -72,7 +72,7 @@ def read_published(path, names=()):
         raise InputError(f"{path} is not a published embedding: {error}") from error
 
 
-class _ArraysOnly(pickle.Unpickler):
+class ArraysOnly(pickle.Unpickler):
     """An unpickler that knows three names of numpy; anything else in the file is refused before it runs."""
 
     def find_class(self, module, name):

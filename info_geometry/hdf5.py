@@ -12,7 +12,7 @@ import numpy as np
 from info_geometry.files import InputError, first_line
 
 LZ4 = 32004  # registered HDF5 filter number
-TRAJECTORY = ("trajectory file", "store its predictions again")  # what a file is, and how to get another one
+TRAJECTORY = "trajectory file", "store its predictions, or download it, again"  # what a file is, how to get another one
 
 
 class Disk(io.FileIO):

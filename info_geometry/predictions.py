@@ -17,6 +17,7 @@ A file without `quantity` is a published one: `data` is float16 probabilities ro
     python -m info_geometry.predictions check FILE...      says what a file holds and whether it is sound
     python -m info_geometry.predictions convert FILE... FOLDER [--compact | --to QUANTITY] [--compression gzip]
                                 turns files, ours or published, into FOLDER/<run>/preds_<seed>.h5; --to published, too
+    python -m info_geometry.predictions fetch [NAME]       downloads published trajectories; without NAME: lists them
 """
 import argparse
 import copy
@@ -28,7 +29,7 @@ import h5py
 import numpy as np
 
 from info_geometry import hdf5, quantities, recorder
-from info_geometry.files import InputError, command
+from info_geometry.files import ROOT, InputError, command
 from info_geometry.quantities import ROOTS, TOLERANCE, explain_rows, to_roots
 from info_geometry.recorder import FORMAT_VERSION, fingerprint, write
 
@@ -297,9 +298,20 @@ def main():
     converting.add_argument("--labels", type=Path, metavar="FILE.npy", help="true classes for files that carry none; "
                             "default: labels/<data set>_val_labels.npy beside their runs")
     converting.add_argument("--redo", action="store_true", help="write again what is there already")
+    fetching = actions.add_parser("fetch", help="download published trajectories and store them as prediction files")
+    fetching.add_argument("name", nargs="?", metavar="NAME", help="which; without it, what there is is listed")
+    fetching.add_argument("--to", type=Path, default=ROOT / "predictions", metavar="FOLDER",
+                          help="where runs are stored; default: %(default)s")
+    fetching.add_argument("--labels", type=Path, metavar="FILE.npy", help="true classes of the samples; default: those "
+                          "of the data set where it was downloaded for training, else it is downloaded")
+    fetching.add_argument("--keep", action="store_true", help="leave what is downloaded in FOLDER/downloads/")
     arguments = parser.parse_args()
     if arguments.action == "check":
         return _each(arguments.files, check, "sound")
+    if arguments.action == "fetch":
+        from info_geometry import fetch  # which imports this module
+
+        return fetch.main(arguments)
     from info_geometry import conversion  # which imports this module
 
     labels = None if arguments.labels is None else read_labels(arguments.labels)
