@@ -40,8 +40,9 @@ picture fashion: export JOBS := $(JOBS)
 picture fashion: install
 	PYTHON=$(BIN)/python sh $(SUPERVISED)/01_training/train_imagenet.sh --wait
 	PYTHON=$(BIN)/python sh $(SUPERVISED)/02_imprinting/store_predictions.sh --wait
-	$(BIN)/python info_geometry/inpca.py --name $$CONFIG
-	$(BIN)/python info_geometry/trajectory.py --name $$CONFIG
+	$(BIN)/python info_geometry/inpca.py --name $$CONFIG --bootstrap
+	$(BIN)/python info_geometry/trajectory.py --name $$CONFIG --bootstrap
+	$(BIN)/python task_tree/tree.py --name $$CONFIG
 
 smoke-imagenet: install
 	$(BIN)/python benchmarks/smoke_imagenet.py

@@ -60,7 +60,7 @@ def embedding(folder, coordinates, imaginary, index, explained=None, geodesic=No
     coordinates (M, k), imaginary (k,), explained (K,) stress of the first 1..K axes or None.
     geodesic (S, k): points of the geodesic from ignorance P_0 to truth P_*, or None.
     """
-    points, labels = _axes(coordinates, imaginary, index)
+    points, labels = first_axes(coordinates, imaginary, index)
     geodesic = None if geodesic is None or labels[0] == "checkpoint" else np.asarray(geodesic, float)[:, :3]
     stress = stress_text(explained, min(3, len(imaginary)))
     written = _embedding_3d(folder, points, labels, index, stress, geodesic) if points.shape[1] == 3 else []
@@ -146,7 +146,7 @@ def progress(folder, curves):
     styles = colours(curve["run"] for curve in curves)
     panels = [key for key in ("progress", "accuracy")
               if key == "progress" or any(np.isfinite(np.asarray(c.get(key, []), float)).any() for c in curves)]
-    figure = _figure(styles, PAGE, 2.5)
+    figure = figure_with_legend(styles, PAGE, 2.5)
     for ax, key in zip(np.atleast_1d(figure.subplots(1, len(panels), sharex=True)), panels):
         for run, style in styles.items():
             seeds = [(np.asarray(c["t"], float), np.asarray(c[key], float)) for c in curves
@@ -179,7 +179,7 @@ def trajectory_distances(folder, grid, curves, integrals, runs, errors=None):
     columns = (1 if len(panels) == 1 else 2 if len(panels) <= 4 else 3) if beside else 4
     rows = -(-len(panels) // columns)
     side = min(PAGE, 0.38 * len(styles) + 1.4)  # of the heat map below the panels
-    figure = _figure(styles, PAGE, 0.3 + (max(2.5, 1.25 * rows) if beside else 1.15 * rows + side))
+    figure = figure_with_legend(styles, PAGE, 0.3 + (max(2.5, 1.25 * rows) if beside else 1.15 * rows + side))
     parts = (figure.subfigures(1, 2, width_ratios=(1.3, 1)) if beside else
              figure.subfigures(2, 1, height_ratios=(1.15 * rows + 0.3, side)))
     axes = parts[0].subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
@@ -231,7 +231,7 @@ def lengths(folder, rows):
     return save(figure, folder, "lengths")
 
 
-def _axes(coordinates, imaginary, index):
+def first_axes(coordinates, imaginary, index):
     """Return the first three coordinates and their labels; one alone is shown along the trajectory."""
     points = np.asarray(coordinates, float)[:, :3]
     labels = [f"InPC {k + 1}" + (" (imaginary)" if flag else "") for k, flag in enumerate(imaginary[:3])]
@@ -243,10 +243,10 @@ def _axes(coordinates, imaginary, index):
 def _embedding_3d(folder, points, labels, index, stress, geodesic):
     styles = colours(index["run"])
     # no layout engine, because it does not know 3-D labels
-    figure = _figure(styles, PAGE, 4.5, start=geodesic is None, layout=None)
+    figure = figure_with_legend(styles, PAGE, 4.5, start=geodesic is None, layout=None)
     height = figure.get_figheight()
     ax = figure.add_axes((0, 0.4 / height, 1, 4 / height), projection="3d", computed_zorder=False)
-    _draw_trajectories(ax, points, index, styles, geodesic)
+    draw_trajectories(ax, points, index, styles, geodesic)
     extent = np.ptp(points if geodesic is None else np.vstack([points, geodesic]), axis=0)
     # true proportions, unless an axis is so short that the box would be a sheet
     ax.set_box_aspect(np.clip(extent / extent.max(), 0.45, 1) if extent.max() > 0 else None, zoom=1.1)
@@ -267,9 +267,9 @@ def _embedding_axes(folder, points, labels, index, stress, geodesic):
     equal = labels[0] != "checkpoint" and extent.min() > 0.3 * extent.max()
     widths = [max(extent[a] / extent.max(), 0.6) if equal else 1 for a, _ in pairs]
     tall = 5.4 / sum(widths) * extent[1:].max() / extent.max() + 0.9 if equal else 2.6
-    figure = _figure(styles, PAGE if len(pairs) > 1 else 4.2, np.clip(tall, 2, 2.9), start=geodesic is None)
+    figure = figure_with_legend(styles, PAGE if len(pairs) > 1 else 4.2, np.clip(tall, 2, 2.9), start=geodesic is None)
     for ax, (a, b) in zip(np.atleast_1d(figure.subplots(1, len(pairs), width_ratios=widths)), pairs):
-        _draw_trajectories(ax, points[:, [a, b]], index, styles, None if geodesic is None else geodesic[:, [a, b]])
+        draw_trajectories(ax, points[:, [a, b]], index, styles, None if geodesic is None else geodesic[:, [a, b]])
         ax.set(xlabel=labels[a], ylabel=labels[b])
         ax.locator_params(nbins=4)
         if equal:
@@ -278,20 +278,21 @@ def _embedding_axes(folder, points, labels, index, stress, geodesic):
     return save(figure, folder, "inpca_axes")
 
 
-def _draw_trajectories(ax, points, index, styles, geodesic=None):
+def draw_trajectories(ax, points, index, styles, geodesic=None):
     """Draw models as points, and the mean of the seeds as lines with marked ends; points (M, 2 or 3).
 
     geodesic: from ignorance P_0 to truth P_*, (S, 2 or 3); without it, the start of training is marked.
     """
-    runs, seeds, checkpoints = (np.asarray(index[key]) for key in ("run", "seed", "checkpoint"))
-    runs, starts = runs.astype(str), []
+    runs, starts = np.asarray(index["run"]).astype(str), []
     for run, style in styles.items():
-        rows = runs == run
-        steps = [checkpoints[rows & (seeds == seed)] for seed in np.unique(seeds[rows])]
-        starts += [points[rows & (seeds == seed)][np.argmin(step)] for seed, step in zip(np.unique(seeds[rows]), steps)]
+        rows = np.flatnonzero(runs == run)
+        _, seeds = np.unique(np.asarray(index["seed"])[rows], return_inverse=True)
+        steps, place = np.unique(np.asarray(index["checkpoint"])[rows], return_inverse=True)
+        starts += [points[rows[seeds == seed][np.argmin(place[seeds == seed])]] for seed in range(seeds.max() + 1)]
+        sums, counts = np.zeros((len(steps), points.shape[1])), np.bincount(place)
+        np.add.at(sums, place, points[rows])
         # only where every seed has a model: else the mean jumps when a seed ends
-        common = sorted(set.intersection(*(set(step.tolist()) for step in steps)))
-        mean = np.array([points[rows & (checkpoints == step)].mean(0) for step in common]).reshape(-1, points.shape[1])
+        mean = sums[counts == seeds.max() + 1] / (seeds.max() + 1)
         look = {"color": style["color"], "markeredgewidth": 0}
         ax.plot(*points[rows].T, style["marker"], markersize=2.2, alpha=0.35, zorder=2, rasterized=len(runs) > VECTORS,
                 **look)
@@ -389,7 +390,7 @@ def _slanted(names, width):
     return {} if fits else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
 
 
-def _figure(styles, width, height, start=False, layout="constrained"):
+def figure_with_legend(styles, width, height, start=False, layout="constrained"):
     """Return a figure of this size under a legend of the runs, and of the mark of the start."""
     names = list(display_names(styles).values())
     handles = [Line2D([], [], **style, markersize=4) for style in styles.values()]
@@ -421,5 +422,3 @@ def save(figure, folder, name):
         figure.set_layout_engine("none")  # the places found for the first file serve the second
     return written
 
-
-_save = save

@@ -9,7 +9,6 @@ each of its classes (`wordnet.json`, made by make_wordnet.py) and every synset a
 """
 import argparse
 import difflib
-import functools
 import json
 import re
 from collections import Counter
@@ -19,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from info_geometry.files import InputError, command, valid_name
+from learning import wordnet
+from learning.wordnet import WORDNET, ancestors
 
-WORDNET = Path(__file__).with_name("wordnet.json")
 RANDOM_LABELS_SEED = 20230501  # of the task `randomlab`: every run of it, whatever its own seed, sees the same labels
 
 # Data set: number of classes, class names.  ImageNet's are WordNet's; ids stand for CIFAR-100's.
@@ -50,7 +50,8 @@ NAMED_SYNSETS = {
         "vert": "n01471682", "instr": "n03575240", "dog": "n02084071", "reptile": "n01661091", "bird": "n01503061",
         "invertebrate": "n01905661", "conveyance": "n03100490", "mammal": "n01861778", "device": "n03183080",
     },
-    "fashion": {"clothing": "n03051540", "garment": "n03419014", "footwear": "n03380867"},
+    "fashion": {"clothing": "n03051540", "garment": "n03419014", "footwear": "n03380867", "shirt": "n04197391",
+                "shoe": "n04199027"},
     "cifar10": {"animal": "n00015388", "mammal": "n01861778", "vehicle": "n04524313"},
 }
 
@@ -127,37 +128,33 @@ def class_count(dataset):
 def class_names(dataset):
     """Return the name of each class, in class order."""
     if dataset == "imagenet":
-        return [_wordnet()["synsets"][synset]["name"] for synset in class_synsets(dataset)]
+        return [wordnet.table()["synsets"][synset]["name"] for synset in class_synsets(dataset)]
     return list(DATASETS[dataset][1] or map(str, range(class_count(dataset))))
 
 
 def class_synsets(dataset):
     """Return the synset of each class, in class order, or None for a data set that states none."""
     class_count(dataset)
-    return _wordnet()["classes"].get(dataset)
+    return wordnet.table()["classes"].get(dataset)
 
 
-def ancestors(synset):
-    """Return a synset of the table and all its hypernyms, up to entity, as a set."""
-    found, waiting = set(), [synset]
-    while waiting:
-        node = waiting.pop()
-        if node not in found:
-            found.add(node)
-            waiting += _wordnet()["synsets"][node]["hypernyms"]
-    return found
+def place(task):
+    """Return the synset at which a task stands in WordNet, or None if it stands at none.
 
-
-@functools.cache
-def _wordnet():
-    try:
-        return json.loads(WORDNET.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{WORDNET}: not readable ({error}); get it from the repository again") from None
+    That is the synset it states, or else the lowest one that holds its classes, if that holds no other class of the
+    data set: `all` stands at the lowest synset above all classes, and `3rd` nowhere.  Labels that are random leave
+    classes without a meaning.
+    """
+    synsets = class_synsets(task.dataset)
+    if task.synset is not None or synsets is None or task.random_labels:
+        return task.synset
+    inside = {synsets[k] for k in task.classes}
+    return next((node for node in wordnet.lowest(inside)
+                 if {synset for synset in synsets if node in ancestors(synset)} == inside), None)
 
 
 def _classes_below(synset, dataset, folders):
-    synsets, table = class_synsets(dataset) if folders is None else folders, _wordnet()["synsets"]
+    synsets, table = class_synsets(dataset) if folders is None else folders, wordnet.table()["synsets"]
     alien = [each for each in synsets or () if each not in table]
     if not synsets or alien:
         why = f"class folder {alien[0]!r} is no synset of {WORDNET.name}" if alien else f"{dataset} states no synsets"
@@ -218,7 +215,7 @@ def _list(dataset, every):
     if every:
         shown += sorted(((node, size, node) for node, size in sizes.items() if size > 1), key=lambda x: (-x[1], x[0]))
     rules = [(rule, len(ids(count)), "-", words) for rule, (words, ids) in RULES.items()]
-    named = [(task, size, synset, _wordnet()["synsets"][synset]["name"]) for task, size, synset in shown]
+    named = [(task, size, synset, wordnet.table()["synsets"][synset]["name"]) for task, size, synset in shown]
     return [("task", "classes", "synset", "name"), *rules, *named]
 
 

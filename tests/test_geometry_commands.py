@@ -469,9 +469,9 @@ def test_plots_that_cannot_be_written(tmp_path, folder, command):
 # --- rules about the source -----------------------------------------------------------------------------------------
 
 
-SOURCES = sorted(path for folder in ("info_geometry", "learning", "supervised_imagenet")
+SOURCES = sorted(path for folder in ("info_geometry", "learning", "supervised_imagenet", "task_tree")
                  for path in (ROOT / folder).rglob("*.py"))
-METHODS = {"supervised_imagenet"}
+METHODS = {"supervised_imagenet", "task_tree"}
 
 
 def imports(path):

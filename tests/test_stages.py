@@ -1041,7 +1041,7 @@ def test_tiny_imagenet_goes_through_everything(tmp_path):
 # The commands themselves
 
 SCRIPTS = [TRAIN, STORE, "info_geometry/inpca.py", "info_geometry/trajectory.py", "info_geometry/predictions.py",
-           "learning/tasks.py", "learning/make_wordnet.py"]
+           "learning/tasks.py", "learning/make_wordnet.py", "task_tree/tree.py"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
