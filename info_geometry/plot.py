@@ -14,6 +14,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from info_geometry import provenance
@@ -302,9 +303,10 @@ def draw_trajectories(ax, points, index, styles, geodesic=None):
         ax.plot(*np.mean(starts, axis=0)[:, None], "o", color="none", markeredgecolor="black", markersize=7, zorder=5)
         return
     ax.plot(*geodesic.T, ":", color="black", linewidth=0.9, zorder=1)
-    for end, name, side in (geodesic[0], "$P_0$  ", "right"), (geodesic[-1], "  $P_*$", "left"):
+    for end, name, below in (geodesic[0], "$P_0$", False), (geodesic[-1], "$P_*$", True):
         ax.plot(*end[:, None], "D", color="black", markersize=3.5, zorder=6)
-        ax.text(*end, name, fontsize=8, ha=side, va="center", zorder=6)
+        ax.text(*end, f"\n{name}" if below else f"{name}\n", fontsize=8, ha="center", va="top" if below else "bottom",
+                linespacing=0.7, zorder=6, path_effects=[withStroke(linewidth=1.5, foreground="white")])
 
 
 def stress_text(explained, count):
