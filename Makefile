@@ -2,6 +2,7 @@
 # make picture      train, imprint and draw 6 tasks x 3 seeds of hand-written digits
 # make fashion      the same for 8 tasks x 5 seeds of Fashion-MNIST
 # make test         the whole suite; make test-fast leaves the slow tests out
+# make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
 # make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 10 minutes
 # make benchmark-gpu    the CUDA part of it
@@ -12,7 +13,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 BIN := .venv/bin
 SUPERVISED := supervised_imagenet
 
-.PHONY: install install-dev picture fashion smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
+.PHONY: install install-dev picture fashion notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
 install: .venv/installed
 install-dev: .venv/installed-dev
 
@@ -43,6 +44,9 @@ picture fashion: install
 	$(BIN)/python info_geometry/inpca.py --name $$CONFIG --bootstrap
 	$(BIN)/python info_geometry/trajectory.py --name $$CONFIG --bootstrap
 	$(BIN)/python task_tree/tree.py --name $$CONFIG
+
+notebook: install-dev
+	$(BIN)/python docs/make_notebook.py
 
 smoke-imagenet: install
 	$(BIN)/python benchmarks/smoke_imagenet.py
