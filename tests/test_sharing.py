@@ -506,6 +506,20 @@ def test_interrupted_and_resumed(slow, truth, number):
 
 
 @pytest.mark.slow
+def test_sums_over_groups_of_samples_are_shared_and_resumed(slow, truth):
+    process, output = slow.start("--bootstrap")
+    until(lambda: len(slow.notes()) >= 20)
+    os.kill(process.pid, signal.SIGINT)
+    code, text = end(process, output)
+    assert code == 130, text
+    kept, _ = slow.kept(), slow.forget()
+    ended = [end(*started) for started in slow.by_hand(2, "--resume", "--bootstrap")]
+    assert [code for code, _ in ended] == [0, 0], ended
+    assert len(slow.notes()) == N - kept and "other samples" in ended[0][1]
+    same(slow.distances(), truth)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("every", ["-1", "1000"])
 def test_killed_and_resumed(slow, truth, every):
     """At most what was not yet kept is lost."""
