@@ -10,7 +10,6 @@ pixels and about 110 kB each, packs it, reads it, trains on it and imprints with
 The images need about 10 GB in --folder for 1,000 classes of 40 + 50.  No figure is extrapolated.
 """
 import argparse
-import importlib.util
 import json
 import multiprocessing
 import os
@@ -191,10 +190,12 @@ class Benchmark:
 
     def trained(self, images, config, name):
         """Return the images/s of stage 1's own loop, after as many steps to warm up."""
+        from learning import supervise
+
         run = self.describe(images, config, [0, self.options.steps, 2 * self.options.steps])
         options = SimpleNamespace(config=config, workers=self.options.workers, imprinter=None, imprint_as_you_go=False)
         folder = self.folder / "runs" / name
-        stage().train(folder, run, images, options, self.here, SimpleNamespace(update=lambda *_: None), [])
+        supervise.train(folder, run, images, options, self.here, SimpleNamespace(update=lambda *_: None), [])
         last = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
         return last["images"] / last["seconds"]
 
@@ -250,14 +251,6 @@ class Benchmark:
         base = configs.read(STAGE / "configs" / "imagenet_rn50.yaml")
         return configs.Config(**{**vars(base), "resolution": side, "final_resolution": side, "epochs": 10_000,
                                  "evaluate_every": 0, "warmup_epochs": 1.0, **self.overrides, **changes})
-
-
-def stage():
-    """Return the entry script of stage 1 as a module, so that its own loop is measured."""
-    spec = importlib.util.spec_from_file_location("train_imagenet", STAGE / "train_imagenet.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def rate(count, work):

@@ -40,7 +40,11 @@ def schedule(config, steps_per_epoch):
 
 
 def describe(task, seed, images, config):
-    """Return what determines a run, as it is kept in run.json."""
+    """Return what determines a run, as it is kept in run.json.
+
+    Methods may change `name`, and add `t_name` (what time counts, where that is not epochs), `outputs` (of the head,
+    where these are not the classes of the task; 0: there is no head) and what else determines their runs.
+    """
     samples = int(np.isin(targets(task.random_labels, images), task.classes).sum())
     steps = steps_per_epoch(samples, config.batch_size)
     return {"name": task.run, "task": vars(task), "seed": seed, "config": vars(config), "samples": samples,

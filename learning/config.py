@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import math
 import re
+import sys
 from pathlib import Path
 from typing import ClassVar
 
@@ -91,6 +92,11 @@ class Config:
 
 
 
+def of_run(values):
+    """Return the Config in what run.json holds of the configuration of any method."""
+    return Config(**{field.name: values[field.name] for field in dataclasses.fields(Config) if field.name in values})
+
+
 def read(path, cls=Config, overrides=()):
     """Return the configuration in a YAML file as a `cls`, with overrides [(key, text)] from the command line.
 
@@ -154,15 +160,33 @@ def _from_text(text, field):
         return text
 
 
-def arguments(description, configs, add=lambda parser: None):
-    """Parse the arguments that all stages share; return them with the Config as `.config`.
+def training_arguments(description, configs, cls=Config, add=lambda parser: None):
+    """Parse the arguments of a stage that trains, as `arguments` does; print the table of --status and exit."""
+
+    def add_all(parser):
+        parser.add_argument("--status", action="store_true", help="print a table of all runs, and do nothing else")
+        parser.add_argument("--imprint-as-you-go", action="store_true",
+                            help="store predictions at each checkpoint instead of weights")
+        add(parser)
+
+    options = arguments(description, configs, cls, add_all)
+    if options.status:
+        from learning import status
+
+        print(status.table(options.checkpoints_folder), flush=True)
+        sys.exit(0)
+    return options
+
+
+def arguments(description, configs, cls=Config, add=lambda parser: None):
+    """Parse the arguments that all stages share; return them with the configuration, a `cls`, as `.config`.
 
     configs: the folder of the method's configurations, so that CONFIG may be `digits` for `<configs>/digits.yaml`.
     add: adds the arguments of one stage to the parser.
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
                                      allow_abbrev=False, epilog="Any key of the configuration: --key VALUE.  Keys: "
-                                     + ", ".join(field.name for field in dataclasses.fields(Config)))
+                                     + ", ".join(field.name for field in dataclasses.fields(cls)))
     names = ", ".join(sorted(path.stem for path in configs.glob("*.yaml")))
     parser.add_argument("config", metavar="CONFIG", nargs="?", help=f"a YAML file, or one of {names}")
     parser.add_argument("--task", nargs="+", default=["all"], metavar="T",
@@ -181,7 +205,7 @@ def arguments(description, configs, add=lambda parser: None):
         return options
     if options.config is None:
         parser.error("CONFIG is missing: a YAML file, or one of " + names)
-    options.config = read(_find(options.config, configs), overrides=_overrides(rest))
+    options.config = read(_find(options.config, configs), cls, _overrides(rest))
     part = tuple(map(int, options.part.split("/"))) if re.fullmatch("[0-9]+/[0-9]+", options.part) else (0, 0)
     if part[0] >= part[1]:
         raise InputError(f"--part {options.part!r}: expected I/N, such as 0/2 and 1/2 for two processes")

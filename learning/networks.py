@@ -9,11 +9,14 @@ from info_geometry.files import InputError
 
 
 class Network(nn.Module):
-    """A body (B, channels, height, width) -> features (B, F), and a head features -> logits (B, outputs)."""
+    """A body (B, channels, height, width) -> features (B, F), and a head features -> logits (B, outputs).
+
+    Without outputs, the head leaves features as they are.
+    """
 
     def __init__(self, body, features, outputs):
         super().__init__()
-        self.body, self.head = body, nn.Linear(features, outputs)
+        self.body, self.head = body, nn.Linear(features, outputs) if outputs else nn.Identity()
 
     def forward(self, images):
         """Return the logits (B, outputs)."""

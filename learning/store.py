@@ -13,7 +13,7 @@ import torch
 from info_geometry import predictions
 from info_geometry.files import InputError
 from learning import checkpoints, data, imprint, networks
-from learning.config import Config
+from learning.config import of_run
 
 
 def attributes(run):
@@ -32,15 +32,15 @@ class Imprinter:
 
     def prepare(self, run):
         """Build the network of a run and decode the images at its resolution; all processes do this together."""
-        config = Config(**run["config"])
+        config = of_run(run["config"])
         if run.get("class_names") != self.images.class_names:
             raise InputError(f"{run['name']} was trained on other class folders than those in {self.images.root}; "
                              "training and evaluation need the same ones")
         if config.evaluation_resolution not in self._decoded:
             self._decoded = {config.evaluation_resolution: self.images.in_memory(
                 config.evaluation_resolution, self._here, workers=self._workers, on_device=self._on_device)}
-        network = networks.build(config.network, self.images.channels, self.images.size, len(run["task"]["classes"]),
-                                 run["seed"])
+        outputs = run.get("outputs", len(run["task"]["classes"]))
+        network = networks.build(config.network, self.images.channels, self.images.size, outputs, run["seed"])
         self._run, self._config, self._network = run, config, networks.on(self._here.device, network)
         if config.compile and self._here.device.type == "cuda":
             self._network.body.compile(dynamic=False)
@@ -122,7 +122,7 @@ def _imprinted(folder, run, steps, imprinter):
 
 
 def _recorder(path, run, labels, **more):
-    return predictions.Recorder(path, labels=labels, t_name="epoch", **attributes(run), **more)
+    return predictions.Recorder(path, labels=labels, t_name=run.get("t_name", "epoch"), **attributes(run), **more)
 
 
 def _time(run, step):

@@ -20,7 +20,7 @@ SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["torch", "torchvision.transforms.v2", "sklearn.datasets", "h5py", "tqdm",
                                "learning.data", "learning.images", "learning.networks", "learning.checkpoints",
                                "learning.imprint", "learning.distributed", "learning.record", "learning.keep",
-                               "learning.store", "info_geometry.predictions"])
+                               "learning.store", "learning.stage", "learning.supervise", "info_geometry.predictions"])
 
 # A run of digits that takes about a second: 298 steps in 2 epochs, 12 checkpoints.
 SMALL = {"epochs": 2, "warmup_epochs": 0.5, "batch_size": 8, "checkpoints": 12}

@@ -22,7 +22,7 @@ from stages import SMALL, STORE, TRAIN, Stage, done, run, until
 
 from info_geometry import files, predictions
 from info_geometry.files import ROOT, InputError
-from learning import checkpoints, data, distributed, images, networks, packed, tasks
+from learning import checkpoints, data, distributed, images, networks, packed, supervise, tasks
 from learning.config import Config
 
 BIRDS_AND_DOGS = ["n01514668", "n01530575", "n01531178", "n02085620", "n02088364", "n02099601"]
@@ -716,7 +716,7 @@ def test_parts_that_are_no_longer_needed_are_removed(tmp_path):
 
 
 def test_random_labels_are_the_same_for_all_seeds(monkeypatch, tmp_path):
-    module, seen = stages.script(TRAIN), {}
+    seen = {}
 
     def update(model, optimiser, parts, share, config):
         pixels, outputs = next(parts)
@@ -724,8 +724,8 @@ def test_random_labels_are_the_same_for_all_seeds(monkeypatch, tmp_path):
         seen.update(zip(map(tuple, pixels.flatten(1).tolist()), outputs.tolist()))
         return torch.zeros(3, dtype=torch.float64)
 
-    module.update, found = update, []
-    monkeypatch.setattr(stages, "script", lambda _: module)
+    found = []
+    monkeypatch.setattr(supervise, "update", update)
     for seed in (0, 1):
         seen.clear()
         code, *_ = main(monkeypatch, TRAIN, tmp_path, "digits", "--task", "randomlab", "--seed", seed,
@@ -819,7 +819,7 @@ def linear_oracle(before):
 @pytest.mark.parametrize("micro", [0, 1, 5, 12, 24, 100])
 def test_parts_of_a_batch_give_the_step_of_the_whole(monkeypatch, micro):
     monkeypatch.setitem(networks.NETWORKS, "linear", linear)
-    update = stages.script(TRAIN).update
+    update = supervise.update
     network, before, outcomes = linear_training(update, distributed.Processes(), micro)
     for found, expected in zip(network.head.parameters(), linear_oracle(before)):
         np.testing.assert_allclose(found.detach().numpy(), expected, rtol=0, atol=2e-7)  # the loss is in float32
@@ -835,7 +835,7 @@ def train_linear(environment, micro, path):
     networks.NETWORKS["linear"] = linear
     with distributed.processes("cpu") as here:
         parallel = torch.nn.parallel.DistributedDataParallel
-        network, before, outcomes = linear_training(stages.script(TRAIN).update, here, micro, parallel)
+        network, before, outcomes = linear_training(supervise.update, here, micro, parallel)
         torch.save([network.head.state_dict(), before.head.state_dict(), here.sum(outcomes)], path)
 
 
@@ -848,7 +848,7 @@ def test_parts_in_two_processes_give_the_step_of_the_whole(monkeypatch, tmp_path
         process.join(60)
         assert process.exitcode == 0
     *both, whole = [checkpoints.load(tmp_path / f"{rank}.pth") for rank in (0, 1)] + [
-        linear_training(stages.script(TRAIN).update, distributed.Processes(), 0)]
+        linear_training(supervise.update, distributed.Processes(), 0)]
     equal(both[0][0], both[1][0])
     for found, expected in zip(both[0][0].values(), linear_oracle(whole[1])):
         np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=2e-7)
@@ -1041,7 +1041,8 @@ def test_tiny_imagenet_goes_through_everything(tmp_path):
 # The commands themselves
 
 SCRIPTS = [TRAIN, STORE, "info_geometry/inpca.py", "info_geometry/trajectory.py", "info_geometry/predictions.py",
-           "learning/tasks.py", "learning/make_wordnet.py", "task_tree/tree.py"]
+           "learning/tasks.py", "learning/make_wordnet.py", "task_tree/tree.py",
+           "fine_tuning/01_training/train_fine_tuned.py", "fine_tuning/02_imprinting/store_predictions.py"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
