@@ -381,8 +381,7 @@ def _heat_map(figure, values, errors, names):
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_title("integrated over common progress" + (", ± standard error" if known else ""), pad=4,
-                 fontsize=7.5 if known else 8)
+    ax.set_title("integrals ± standard error" if known else "integrated over common progress", pad=4)
     ax.set_anchor("SW" if len(names) <= 6 else "S")  # beside panels, the layout leaves too little room for labels
 
 
