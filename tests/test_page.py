@@ -156,6 +156,14 @@ class Page:
     def click(self, selector):
         self.browser.find_element("css selector", selector).click()
 
+    def press(self):
+        """Press and release the button of the mouse over a corner of the plot, where no model is."""
+        box = self.browser.find_element("id", "plot").rect
+        for kind, buttons in ("mousePressed", 1), ("mouseReleased", 0):
+            self.browser.execute_cdp_cmd("Input.dispatchMouseEvent", {
+                "type": kind, "x": box["x"] + 3, "y": box["y"] + box["height"] - 3, "button": "left",
+                "buttons": buttons, "clickCount": 1})
+
     def traces(self):
         """Return what each trace shows: number in the data or None, first colour, number of points, x."""
         return self.run("""return document.getElementById("plot").data.map(t => ({meta: t.meta ?? null, n: t.x.length,
@@ -238,8 +246,10 @@ def test_one_trajectory_or_task_can_be_chosen(shown):
     def dim():
         return [trace["colour"] == "#dedede" for trace in shown.trajectories()]
 
-    shown.run("document.getElementById('plot').emit('plotly_click', {points: [{data: {meta: 3}}]})")
-    assert dim() == [True, True, True, False, True, True] and shown.text("chosen") == "even, seed 1"
+    shown.run("document.getElementById('plot').emit('plotly_hover', {points: [{data: {meta: 3}}]})")
+    shown.press()
+    shown.until("return document.getElementById('chosen').textContent === 'even, seed 1'")
+    assert dim() == [True, True, True, False, True, True]
     shown.click("#runs button:nth-child(3)")
     assert dim() == [True, True, True, True, False, False] and shown.text("chosen") == "odd, all seeds"
     shown.click("#runs button:nth-child(3)")
