@@ -1,13 +1,12 @@
 """Trajectories of all tasks and seeds, compared with each other: what the command `trajectory.py` does."""
-import csv
 import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
 from tqdm import tqdm
 
-from info_geometry import geodesic, plot, predictions, runs, uncertainty
-from info_geometry.files import InputError, atomic_path, log
+from info_geometry import geodesic, plot, predictions, runs, tables, uncertainty
+from info_geometry.files import InputError, log
 from info_geometry.trajectory import group_sums, integral, positions, reindex_roots, summarise
 
 GRID = np.linspace(0, 1, 101)
@@ -152,8 +151,7 @@ def compare_and_draw(trajectories, arguments, folder):
         of_samples = {run: _error(np.mean([x for x, row in zip(drawn, rows) if row["run"] == run], axis=0), samples)
                       for run in groups}
         rows = [{**row, "error_for_other_samples": float(_error(x, samples))} for row, x in zip(rows, drawn)]
-    written = [_write_csv(folder / "lengths.csv", rows), _write_csv(folder / "trajectories.csv", _curve_rows(found)),
-               _write_csv(folder / "integrals.csv", _integral_rows(found))]
+    written = tables.write(folder, rows, found)
     written += plot.progress(folder, [
         {"run": x.run, "seed": x.seed, "t": x.t, "t_name": x.attributes.get("t_name", "checkpoint"),
          "progress": s.progress, "accuracy": s.accuracy} for x, s in zip(trajectories, summaries)])
@@ -189,34 +187,6 @@ def summarise_all(trajectories, arguments, samples=None, *, show=False):
                         "order of %s?", x.name, summary.accuracy[-1], runs.labels_path(x, arguments.predictions))
         summaries.append(summary)
     return summaries
-
-
-def _write_csv(path, rows):
-    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["run_a", "run_b"])
-        writer.writeheader()
-        writer.writerows({key: ("" if np.isnan(v) else f"{v:.8g}") if isinstance(v, float) else v
-                          for key, v in row.items()} for row in rows)
-    return path
-
-
-def _curve_rows(found):
-    """Return a row for each pair and value of progress; the error for other seeds is known at every 5th value."""
-    return [{"run_a": a, "run_b": b, "progress": float(s), "distance": float(curve[i]),
-             **{f"error_for_other_{cause}": float(curves[a, b][i]) for cause, (curves, _) in found.errors.items()}}
-            for (a, b), curve in found.curves.items() for i, s in enumerate(found.grid) if not np.isnan(curve[i])]
-
-
-def _integral_rows(found):
-    """Return a row a pair: integrals cover the progress that both tasks reached, which differs between pairs."""
-    rows = []
-    for (i, a), (j, b) in itertools.combinations(enumerate(found.tasks), 2):
-        common = found.grid[~np.isnan(found.curves[a, b])]
-        rows.append({"run_a": a, "run_b": b, "from_progress": float(common.min(initial=np.inf)),
-                     "to_progress": float(common.max(initial=-np.inf)), "integral": float(found.integrals[i, j]),
-                     **{f"error_for_other_{cause}": float(matrix[i, j]) for cause, (_, matrix) in
-                        found.errors.items()}})
-    return rows
 
 
 def _table(rows, of_samples):

@@ -18,9 +18,8 @@ import math
 from pathlib import Path
 
 import numpy as np
-from scipy.integrate import trapezoid
 
-from info_geometry import embeddings, plot_tree, runs
+from info_geometry import embeddings, plot_tree, runs, tables
 from info_geometry.files import ROOT, InputError, atomic_path, command, valid_name
 from info_geometry.mantel import PERMUTATIONS, mantel
 from learning import tasks, wordnet
@@ -57,7 +56,7 @@ def main():
     else:
         path = arguments.predictions / "embedding" / f"{name}.npz"
         embedding = read_embedding(path, name)
-        measured = read_distances(folder, embedding["index"]["run"], name)
+        measured = tables.read_distances(folder, embedding["index"]["run"], name)
     places = find_tasks(embedding["index"]["run"], arguments.task, arguments.dataset)
     data, *source = (hashlib.sha256(Path(file).read_bytes()).hexdigest()
                      for file in (path, __file__, wordnet.__file__, wordnet.WORDNET))
@@ -75,44 +74,6 @@ def read_embedding(path, name):
         raise InputError(f"{path} does not say of which runs it is; make it again with: python info_geometry/inpca.py "
                          f"--name {name} --redo")
     return found
-
-
-def read_distances(folder, names, name):
-    """Return the distances of the trajectories of all pairs of runs, and their curves.
-
-        d(a, b) = integral / (to_progress - from_progress)
-
-    {(run, run): d}: the mean Bhattacharyya distance at equal progress, over the progress that both reached, which
-    differs between pairs, so that their integrals do not compare.  NaN where there is no such range.
-    {(run, run): {progress: distance}}: empty there.
-    """
-    make = f"make it with: python info_geometry/trajectory.py --name {name}"
-    path, means, curves = folder / "integrals.csv", {}, {}
-    for row in _rows(path, ("from_progress", "to_progress", "integral"), make):
-        width = row["to_progress"] - row["from_progress"]
-        means[row["pair"]] = row["integral"] / width if 0 < width < math.inf else math.nan
-    for row in _rows(folder / "trajectories.csv", ("progress", "distance"), make):
-        curves.setdefault(row["pair"], {})[row["progress"]] = row["distance"]
-    pairs = list(itertools.combinations(dict.fromkeys(map(str, names)), 2))
-    missing = [pair for pair in pairs if frozenset(pair) not in means]
-    if missing:
-        raise InputError(f"{path} does not compare {missing[0][0]} and {missing[0][1]}, which the embedding {name} "
-                         "shows; run inpca.py and trajectory.py with the same runs")
-    return ({pair: means[frozenset(pair)] for pair in pairs},
-            {pair: curves.get(frozenset(pair), {}) for pair in pairs})
-
-
-def _rows(path, columns, make):
-    """Return the rows of a table of pairs of runs: dicts of these columns, and of `pair`."""
-    try:
-        with open(path, newline="", encoding="utf-8") as file:
-            return [{"pair": frozenset((row["run_a"], row["run_b"])), **{key: float(row[key]) for key in columns}}
-                    for row in csv.DictReader(file)]
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; {make}") from None
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise InputError(f"{path} is not a table of distances of runs with the columns run_a, run_b, "
-                         f"{', '.join(columns)} ({error!r}); {make} --redo") from None
 
 
 def find_tasks(names, given, dataset=None):
@@ -162,7 +123,7 @@ def compare_and_draw(embedding, places, measured, folder, permutations):
                               for a, b in itertools.combinations(synsets, 2)},
                     JACCARD: {(a, b): 1 - len(meant[a] & meant[b]) / len(meant[a] | meant[b])
                               for a, b in itertools.combinations(meant, 2)}}
-        same, ends = same_range({pair: curves[pair] for pair in itertools.combinations(whole, 2)})
+        same, ends = tables.same_range({pair: curves[pair] for pair in itertools.combinations(whole, 2)})
         written.append(_write_table(folder / "tree.csv", [distances, same, *of_tasks.values()]))
         panels, note = _compare(whole, synsets, distances, same, ends, of_tasks, permutations, lines)
     if synsets or panels:
@@ -170,20 +131,6 @@ def compare_and_draw(embedding, places, measured, folder, permutations):
         written += plot_tree.task_tree(folder, embedding["coordinates"], embedding["imaginary"], embedding["index"],
                                        _nodes(synsets, known) if synsets else None, panels, aside, note)
     return "\n".join(lines), written
-
-
-def same_range(curves):
-    """Return the mean of each curve {progress: distance} over the progress at which all are known, and its ends.
-
-    Distances grow with progress, so that a task that stops early is near to all others over the progress that it
-    reached.  Here it shortens the range of all.  {} and None where less than two values of progress are common.
-    """
-    common = sorted(set.intersection(*map(set, curves.values()))) if curves else []
-    if len(common) < 2:
-        return {}, None
-    means = {pair: trapezoid([curve[s] for s in common], common) / (common[-1] - common[0])
-             for pair, curve in curves.items()}
-    return means, (common[0], common[-1])
 
 
 def _table(places, synsets):
