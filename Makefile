@@ -2,6 +2,7 @@
 # make picture      train, imprint and draw 6 tasks x 3 seeds of hand-written digits
 # make fashion      the same for 8 tasks x 5 seeds of Fashion-MNIST
 # make test         the whole suite; make test-fast leaves the slow tests out
+# make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; make claims-quick: one seed, a few steps
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
 # make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 10 minutes
@@ -13,7 +14,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 BIN := .venv/bin
 SUPERVISED := supervised_imagenet
 
-.PHONY: install install-dev picture fashion notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
+.PHONY: install install-dev picture fashion claims claims-quick notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
 install: .venv/installed
 install-dev: .venv/installed-dev
 
@@ -41,9 +42,22 @@ picture fashion: export JOBS := $(JOBS)
 picture fashion: install
 	PYTHON=$(BIN)/python sh $(SUPERVISED)/01_training/train_imagenet.sh --wait
 	PYTHON=$(BIN)/python sh $(SUPERVISED)/02_imprinting/store_predictions.sh --wait
-	$(BIN)/python info_geometry/inpca.py --name $$CONFIG --bootstrap
-	$(BIN)/python info_geometry/trajectory.py --name $$CONFIG --bootstrap
+	$(BIN)/python info_geometry/inpca.py $(addprefix $(CONFIG)_,$(sort $(TASKS))) --bootstrap
+	$(BIN)/python info_geometry/trajectory.py $(addprefix $(CONFIG)_,$(sort $(TASKS))) --bootstrap
 	$(BIN)/python task_tree/tree.py --name $$CONFIG
+
+claims claims-quick: export JOBS := $(JOBS)
+claims: install
+	PYTHON=$(BIN)/python sh claims/run.sh
+	$(BIN)/python claims/claims.py
+
+claims-quick: export SEEDS = 5
+claims-quick: export FOLDER = claims_quick
+claims-quick: export STARTS = 0 2 5
+claims-quick: install
+	PYTHON=$(BIN)/python sh claims/run.sh --epochs 1 --warmup_epochs 0.5 --checkpoints 6
+	$(BIN)/python claims/claims.py --quick --seeds $(SEEDS) --starts $(STARTS) --predictions predictions/$(FOLDER) \
+		--plots plots/$(FOLDER)
 
 notebook: install-dev
 	$(BIN)/python docs/make_notebook.py
