@@ -48,7 +48,8 @@ def train(folder, run, images, options, here, bar, stop):
     """Train a run, as `supervise.train` does, from the weights it starts from."""
     from learning import supervise
 
-    path = options.checkpoints_folder / run["start"]["run"] / f"seed_{run['seed']}" / "ckpt" / run["start"]["checkpoint"]
+    start = run["start"]
+    path = options.checkpoints_folder / start["run"] / f"seed_{run['seed']}" / "ckpt" / start["checkpoint"]
     supervise.train(folder, run, images, options, here, bar, stop, functools.partial(begin, path))
 
 

@@ -12,6 +12,8 @@ import yaml
 
 from info_geometry.files import ROOT, InputError, valid_name
 
+DATA = ROOT / "supervised_imagenet" / "data"  # of all methods
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -192,7 +194,7 @@ def arguments(description, configs, cls=Config, add=lambda parser: None):
     parser.add_argument("--task", nargs="+", default=["all"], metavar="T",
                         help="tasks: rules, WordNet synsets, class ids or files; see `python -m learning.tasks list`")
     parser.add_argument("--seed", nargs="+", type=int, default=[0], metavar="S", help="of everything random in a run")
-    parser.add_argument("--data", type=Path, default=configs.parent.parent / "data", help="default: %(default)s")
+    parser.add_argument("--data", type=Path, default=DATA, help="default: %(default)s")
     parser.add_argument("--checkpoints-folder", type=Path, default=ROOT / "checkpoints", help="default: %(default)s")
     parser.add_argument("--predictions", type=Path, default=ROOT / "predictions", help="default: %(default)s")
     parser.add_argument("--device", help="cpu, cuda, ...; default: cuda where there is one")
