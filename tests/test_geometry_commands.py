@@ -469,7 +469,8 @@ def test_plots_that_cannot_be_written(tmp_path, folder, command):
 # --- rules about the source -----------------------------------------------------------------------------------------
 
 
-METHODS = {"fine_tuning", "supervised_imagenet", "task_tree"}
+METHODS = {"claims", "contrastive", "fine_tuning", "meta_learning", "semi_supervised", "supervised_imagenet",
+           "task_tree"}
 SOURCES = sorted(path for folder in ("info_geometry", "learning", *sorted(METHODS))
                  for path in (ROOT / folder).rglob("*.py"))
 

@@ -1042,7 +1042,11 @@ def test_tiny_imagenet_goes_through_everything(tmp_path):
 
 SCRIPTS = [TRAIN, STORE, "info_geometry/inpca.py", "info_geometry/trajectory.py", "info_geometry/predictions.py",
            "learning/tasks.py", "learning/make_wordnet.py", "task_tree/tree.py",
-           "fine_tuning/01_training/train_fine_tuned.py", "fine_tuning/02_imprinting/store_predictions.py"]
+           "fine_tuning/01_training/train_fine_tuned.py", "fine_tuning/02_imprinting/store_predictions.py",
+           "meta_learning/01_training/train_prototypical.py", "meta_learning/02_imprinting/store_predictions.py",
+           "contrastive/01_training/train_contrastive.py", "contrastive/02_imprinting/store_predictions.py",
+           "semi_supervised/01_training/train_fixmatch.py", "semi_supervised/02_imprinting/store_predictions.py",
+           "claims/claims.py"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
