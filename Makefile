@@ -49,14 +49,14 @@ picture fashion: install
 claims claims-quick: export JOBS := $(JOBS)
 claims: install
 	PYTHON=$(BIN)/python sh claims/run.sh
-	$(BIN)/python claims/claims.py
+	$(BIN)/python claims/verdicts.py
 
 claims-quick: export SEEDS = 5
 claims-quick: export FOLDER = claims_quick
 claims-quick: export STARTS = 0 2 5
 claims-quick: install
 	PYTHON=$(BIN)/python sh claims/run.sh --epochs 1 --warmup_epochs 0.5 --checkpoints 6
-	$(BIN)/python claims/claims.py --quick --seeds $(SEEDS) --starts $(STARTS) --predictions predictions/$(FOLDER) \
+	$(BIN)/python claims/verdicts.py --quick --seeds $(SEEDS) --starts $(STARTS) --predictions predictions/$(FOLDER) \
 		--plots plots/$(FOLDER)
 
 notebook: install-dev

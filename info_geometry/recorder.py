@@ -58,7 +58,7 @@ class Recorder:
             "quantity": quantity,
             "t_name": t_name,
             "labels_sha256": fingerprint(self.labels),
-            "versions": _versions(),
+            "versions": versions(),
         }
         self._t, self._hash, self._data = [], hashlib.sha256(), None
 
@@ -202,7 +202,8 @@ def complete(file, disk, t, labels, attributes):
     disk.check()
 
 
-def _versions():
+def versions():
+    """Return the versions of the packages that predictions depend on, {package: version}."""
     found = {}
     for package in ("picture-of-tasks", "torch", "torchvision", "numpy", "h5py"):
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):

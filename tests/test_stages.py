@@ -1046,7 +1046,7 @@ SCRIPTS = [TRAIN, STORE, "info_geometry/inpca.py", "info_geometry/trajectory.py"
            "meta_learning/01_training/train_prototypical.py", "meta_learning/02_imprinting/store_predictions.py",
            "contrastive/01_training/train_contrastive.py", "contrastive/02_imprinting/store_predictions.py",
            "semi_supervised/01_training/train_fixmatch.py", "semi_supervised/02_imprinting/store_predictions.py",
-           "claims/claims.py"]
+           "claims/verdicts.py"]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

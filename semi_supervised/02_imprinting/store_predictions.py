@@ -3,8 +3,7 @@
     python -m semi_supervised.02_imprinting.store_predictions CONFIG --task T [T ...] --seed S [S ...]
 
 turns checkpoints/<dataset>_<T>_fixmatch/seed_<seed>/ into predictions/<the same>/preds_<seed>.h5, as
-supervised_imagenet/02_imprinting does.  A run of digits takes 2 seconds and one of fashion 20 on one CPU
-core.
+supervised_imagenet/02_imprinting does.  A run of digits takes 2 seconds and one of fashion 20 on one CPU core.
 """
 from pathlib import Path
 
