@@ -235,6 +235,7 @@ def lengths(folder, rows):
 @STYLE
 def bars(folder, name, values, lines, axis, title=""):
     """Draw `<name>`: values with errors, a dict label -> (value, error), and lines, a dict label -> value."""
+    lines = {label: value for label, value in lines.items() if np.isfinite(value)}
     figure = Figure((COLUMN + 1.2, 0.95 + 0.22 * max(len(values), 1)), layout="constrained")
     ax = figure.add_subplot()
     for place, (value, error) in enumerate(values.values()):
