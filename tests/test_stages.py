@@ -454,7 +454,8 @@ def test_torchrun(two_processes, tmp_path):
     assert process.returncode not in (0, None)
     step = checkpoints.load(folder_of(tmp_path) / "last.pth")["step"]
     assert 0 < step < 298
-    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, timeout=120)
+    again = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
+    assert again.returncode == 0, again.stdout + again.stderr
     done(STORE, tmp_path, "digits")
     same_runs(two_processes, tmp_path)
 

@@ -375,13 +375,12 @@ def test_published_files_need_hdf5plugin(folder, monkeypatch):
 def test_interrupted_conversion_leaves_nothing_half_written(tmp_path, end):
     models = random_models(np.random.default_rng(0), 1, 2000, 200)
     source = tmp_path / "toy_all" / "preds_0.h5"
-    predictions.write(source, [models[0]] * 25, labels=labels_of(2000, 200))
+    predictions.write(source, [models[0]] * 60, labels=labels_of(2000, 200))  # seconds to compress
     command = [sys.executable, "-m", "info_geometry.predictions", "convert", source, tmp_path / "new", "--compact",
                "--compression", "gzip"]
     process = subprocess.Popen(list(map(str, command)), cwd=ROOT, stderr=subprocess.DEVNULL)
     while not list((tmp_path / "new").glob("toy_all/.preds_0.h5.*.tmp")) and process.poll() is None:
         time.sleep(0.001)
-    time.sleep(0.02)
     os.kill(process.pid, end)
     assert process.wait() != 0
     assert "preds_0.h5" not in names(tmp_path / "new" / "toy_all")
