@@ -63,8 +63,6 @@ def train(folder, run, images, options, here, bar, stop):
     import torch
 
     from learning import data, networks, stage
-    from learning.keep import Keeper
-    from learning.record import Record
     from learning.tasks import targets
 
     if here.world > 1:
@@ -78,16 +76,14 @@ def train(folder, run, images, options, here, bar, stop):
     network = networks.build(config.network, images.channels, images.size, 0, run["seed"])
     model = torch.nn.Sequential(network, projector(network, images, config, run["seed"]))
     model = networks.on(here.device, model)
-    optimiser = torch.optim.SGD(networks.parameter_groups(model, config.weight_decay), lr=0.0,
-                                momentum=config.momentum, nesterov=config.momentum > 0)
-    keep = Keeper(folder, run, network, config, here, options.imprinter, options.imprint_as_you_go)
-    record = Record(folder, run, model, optimiser, here, keep)
+    record = stage.begin(folder, run, network, options, here, model)
     if config.compile and here.device.type == "cuda":
         model.compile(dynamic=False)
     plan, same = itertools.tee(data.whole_plan(indices, config, run["seed"], record.step))
     loaded = images.batches(plan, device=here.device, workers=options.workers)
     batches = ((pixels, batch.key) for batch, pixels in zip(same, loaded))
-    stage.take_steps(record, config, lambda: update(model, optimiser, *next(batches), config), here, bar, stop)
+    stage.take_steps(record, config, lambda: update(model, record.optimiser, *next(batches), config), here, bar,
+                     stop)
 
 
 def projector(network, images, config, seed):

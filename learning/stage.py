@@ -6,10 +6,13 @@ import json
 import signal
 import sys
 
+import torch
 from tqdm import tqdm
 
 from info_geometry.files import InputError, remove_orphans
-from learning import checkpoints, data, distributed, store
+from learning import checkpoints, data, distributed, networks, store
+from learning.keep import Keeper
+from learning.record import Record
 from learning.tasks import load as load_task
 
 EXIT_REQUEUE = 75  # of a process that was told to end and can be started again
@@ -92,6 +95,18 @@ def train_or_skip(run, images, options, here, bar, stop, train):
     if not absent:
         bar.update(run["schedule"][-1])
     return "done" if absent else "skipped (already complete)"
+
+
+def begin(folder, run, network, options, here, model=None):
+    """Return the Record of a run, whose optimiser is SGD, from the last state that was saved, if there is one.
+
+    network: what checkpoints hold.  model: what is trained, where that is the network and more.
+    """
+    config, model = options.config, network if model is None else model
+    optimiser = torch.optim.SGD(networks.parameter_groups(model, config.weight_decay), lr=0.0,
+                                momentum=config.momentum, nesterov=config.momentum > 0)
+    keep = Keeper(folder, run, network, config, here, options.imprinter, options.imprint_as_you_go)
+    return Record(folder, run, model, optimiser, here, keep)
 
 
 def take_steps(record, config, update, here, bar, stop):

@@ -8,8 +8,6 @@ import torch.nn.functional as F
 
 from info_geometry.files import InputError
 from learning import data, networks, stage
-from learning.keep import Keeper
-from learning.record import Record
 from learning.tasks import targets
 
 
@@ -32,18 +30,15 @@ def train(folder, run, images, options, here, bar, stop, begin=lambda network: N
     network = networks.build(config.network, images.channels, images.size, len(classes), run["seed"])
     begin(network)
     network = networks.on(here.device, network)
-    optimiser = torch.optim.SGD(networks.parameter_groups(network, config.weight_decay), lr=0.0,
-                                momentum=config.momentum, nesterov=config.momentum > 0)
-    keep = Keeper(folder, run, network, config, here, options.imprinter, options.imprint_as_you_go)
-    record = Record(folder, run, network, optimiser, here, keep)
+    record = stage.begin(folder, run, network, options, here)
     model = torch.nn.parallel.DistributedDataParallel(network) if here.world > 1 else network
     if config.compile and here.device.type == "cuda":
         model.compile(dynamic=False)
     plan, same = itertools.tee(data.whole_plan(indices, config, run["seed"], record.step, here.rank, here.world))
     loaded = images.batches(plan, device=here.device, augmentation=config.augmentation, workers=options.workers)
     parts = ((pixels, data.move(outputs[part.indices], here.device)) for part, pixels in zip(same, loaded))
-    stage.take_steps(record, config, lambda: update(model, optimiser, parts, batch // here.world, config), here, bar,
-                     stop)
+    share = batch // here.world
+    stage.take_steps(record, config, lambda: update(model, record.optimiser, parts, share, config), here, bar, stop)
 
 
 def update(model, optimiser, parts, share, config):

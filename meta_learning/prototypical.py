@@ -116,11 +116,8 @@ def loss(features, ways, shots):
 
 def train(folder, run, images, options, here, bar, stop):
     """Train a run from its last saved state, or from initial weights, to the end of its schedule."""
-    import torch
 
     from learning import networks, stage
-    from learning.keep import Keeper
-    from learning.record import Record
 
     if here.world > 1:
         raise InputError(f"{run['name']}: an episode is trained on in one process, not in {here.world}: start it "
@@ -128,16 +125,14 @@ def train(folder, run, images, options, here, bar, stop):
     config, seed = options.config, run["seed"]
     network = networks.build(config.network, images.channels, images.size, run["outputs"], seed)
     network = networks.on(here.device, network)
-    optimiser = torch.optim.SGD(networks.parameter_groups(network, config.weight_decay), lr=0.0,
-                                momentum=config.momentum, nesterov=config.momentum > 0)
-    keep = Keeper(folder, run, network, config, here, options.imprinter, options.imprint_as_you_go)
-    record = Record(folder, run, network, optimiser, here, keep)
+    record = stage.begin(folder, run, network, options, here)
     if config.compile and here.device.type == "cuda":
         network.compile(dynamic=False)
     there = members(run["task"], images, config)
     plan = (episode(there, config, seed, number) for number in range(record.step, config.epochs))
     loaded = images.batches(plan, device=here.device, augmentation=config.augmentation, workers=options.workers)
-    stage.take_steps(record, config, lambda: update(network, optimiser, next(loaded), config), here, bar, stop)
+    stage.take_steps(record, config, lambda: update(network, record.optimiser, next(loaded), config), here, bar,
+                     stop)
 
 
 def update(network, optimiser, pixels, config):

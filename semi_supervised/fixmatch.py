@@ -100,11 +100,8 @@ def loss(logits_labelled, labels, logits_weak, logits_strong, threshold, weight)
 
 def train(folder, run, images, options, here, bar, stop):
     """Train a run from its last saved state, or from initial weights, to the end of its schedule."""
-    import torch
 
     from learning import networks, stage
-    from learning.keep import Keeper
-    from learning.record import Record
 
     if here.world > 1:
         raise InputError(f"{run['name']}: FixMatch trains a run in one process, not in {here.world}: start it without "
@@ -112,14 +109,12 @@ def train(folder, run, images, options, here, bar, stop):
     config = options.config
     network = networks.build(config.network, images.channels, images.size, len(run["task"]["classes"]), run["seed"])
     network = networks.on(here.device, network)
-    optimiser = torch.optim.SGD(networks.parameter_groups(network, config.weight_decay), lr=0.0,
-                                momentum=config.momentum, nesterov=config.momentum > 0)
-    keep = Keeper(folder, run, network, config, here, options.imprinter, options.imprint_as_you_go)
-    record = Record(folder, run, network, optimiser, here, keep)
+    record = stage.begin(folder, run, network, options, here)
     if config.compile and here.device.type == "cuda":
         network.compile(dynamic=False)
     batches = views_of(run, images, config, record.step, here.device, options.workers)
-    stage.take_steps(record, config, lambda: update(network, optimiser, *next(batches), config), here, bar, stop)
+    stage.take_steps(record, config, lambda: update(network, record.optimiser, *next(batches), config), here, bar,
+                     stop)
 
 
 def update(network, optimiser, pixels, outputs, config):
