@@ -164,7 +164,7 @@ def longer_but_near(runs, methods, reference="all"):
     """Claim 4.  methods: names of runs that learn by episodes; runs of other names are supervised tasks."""
     base, bars, rows, holds, fails = runs[reference], {}, [], [], []
     lengths = [trajectory.riemann_length(x) for x in base]
-    others = [float(ends(seeds, base).mean()) for name, seeds in runs.items() if name not in (*methods, reference)]
+    others = [float(ends(runs[name], base).mean()) for name in _other_tasks(runs, methods, reference)]
     for name in methods:
         ratio = mean_and_error([trajectory.riemann_length(x) / np.mean(lengths) for x in runs[name]])
         error = float(np.hypot(ratio[1], ratio[0] * np.divide(*mean_and_error(lengths)[::-1])))
@@ -178,10 +178,15 @@ def longer_but_near(runs, methods, reference="all"):
                    "Riemann length over that of supervised learning")
 
 
+def _other_tasks(runs, methods, reference):
+    """Return the names of supervised tasks to compare methods with: random labels are none."""
+    return [name for name in runs if name not in (*methods, reference, "randomlab")]
+
+
 def near_at_equal_progress(runs, methods, reference="all"):
     """Claim 5.  methods: names of runs; runs of other names are supervised tasks."""
     found = compare(runs)
-    others = [name for name in runs if name not in (*methods, reference, "randomlab")]
+    others = _other_tasks(runs, methods, reference)
     bars, rows, holds, fails = {}, [], [], []
     for name in methods:
         curve = _curve(found, name, reference)

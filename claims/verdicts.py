@@ -64,7 +64,7 @@ def measure_all(everything, arguments, measures):
     methods = {name: everything[name] for name in (*EPISODIC, *NEAR)}
     starts = {start: [x for task in SUB_TASKS for x in everything[task, start]] for start in arguments.starts}
     work = {
-        1: lambda: measures.low_dimensional({**supervised, **methods}, draws=2 if arguments.quick else 20),
+        1: lambda: measures.low_dimensional(everything, draws=2 if arguments.quick else 20),
         2: lambda: measures.progress_on_others(supervised, DATASET),
         3: lambda: measures.follows_wordnet(supervised, DATASET),
         4: lambda: measures.longer_but_near({**supervised, **{name: methods[name] for name in EPISODIC}}, EPISODIC),
