@@ -2,12 +2,13 @@
 # make picture      train, imprint and draw 6 tasks x 3 seeds of hand-written digits
 # make fashion      the same for 8 tasks x 5 seeds of Fashion-MNIST
 # make test         the whole suite; make test-fast leaves the slow tests out
-# make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; make claims-quick: one seed, a few steps
+# make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; 45 minutes
+# make claims-quick    one seed, a few steps, no verdicts; 4 minutes
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
 # make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 10 minutes
 # make benchmark-gpu    the CUDA part of it
-# make clean        remove what picture and fashion made
+# make clean        remove what picture, fashion and claims made
 
 PYTHON ?= python3
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -84,3 +85,4 @@ clean:
 	for set in digits fashion; do \
 		rm -rf checkpoints/$${set}_* predictions/$${set}_* predictions/embedding/$$set.npz plots/$$set; \
 	done
+	rm -rf checkpoints/claims* predictions/claims* plots/claims*

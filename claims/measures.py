@@ -2,16 +2,21 @@
 
 Rules and their words are in README.md of this folder; here they are formulas.
 """
+import contextlib
 import functools
 import itertools
+import logging
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import spearmanr
+from tqdm import tqdm
 
-from info_geometry import comparison, distance, geodesic, inpca, predictions, trajectory
+from info_geometry import comparison, distance, geodesic, inpca, picture, predictions, trajectory
+from info_geometry import runs as chosen
+from info_geometry.files import log
 from info_geometry.mantel import mantel
-from info_geometry.uncertainty import jackknife_error
+from info_geometry.uncertainty import jackknife_error, stress_error_of_seeds
 from learning import tasks, wordnet
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
@@ -19,17 +24,16 @@ HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found of a claim: texts of the value with its spread and of the null, the verdict, and what to draw.
+    """What was found of a claim: texts of the value with its spread and of the null, and the verdict.
 
-    bars: label -> (value, error), and lines: label -> value of a null, in the unit `axis`.
+    shown: what its figure is drawn of, see the functions of `claims.figures`.  beside: what the rule does not look at.
     """
 
     value: str
     null: str
     verdict: str
-    bars: dict
-    lines: dict
-    axis: str
+    shown: dict
+    beside: str = ""
 
 
 def decide(holds, fails):
@@ -57,34 +61,52 @@ def between_seeds(x):
     return float(found[np.triu_indices(len(x), 1)].mean())
 
 
-def low_dimensional(runs, every=4, draws=20, seed=0):
+def low_dimensional(runs, every=4, draws=20, seed=0, axes=10):
     """Claim 1.  runs: name -> trajectories.  Of each, every 4th model and the last one."""
     everything = [x for seeds in runs.values() for x in seeds]
     thin = [x.select(np.unique([*range(0, x.shape[0], every), x.shape[0] - 1])) for x in everything]
     rng, labels = np.random.default_rng(seed), everything[0].labels
-    models = [x.roots() ** 2 for x in thin]
+    models = [x.roots(dtype=np.float32) ** 2 for x in thin]
 
     def stress(order):
-        D = distance.pairwise([P if order is None else P[:, order()] for P in models], precision="float32")
-        return inpca.fit(D).explained_stress(3)
+        D = distance.pairwise([P[:, order()] for P in models], precision="float32")
+        return inpca.fit(D).explained_stress()[:axes]
+
+    def anywhere():
+        return rng.permutation(len(labels))
 
     def within():
         order = np.empty(len(labels), int)
         order[np.argsort(labels, kind="stable")] = np.lexsort((rng.random(len(labels)), labels))
         return order
 
-    value = stress(None)
-    null = {"samples permuted": [stress(lambda: rng.permutation(len(labels))) for _ in range(draws)],
-            "within classes": [stress(within) for _ in range(draws)]}
-    seeds = sorted({x.seed for x in everything})
-    without = [inpca.fit(distance.pairwise([P for P, x in zip(models, thin) if x.seed != s], precision="float32"))
-               .explained_stress(3) for s in seeds] if len(seeds) > 1 else []
-    error = float(jackknife_error(without)) if without else 0.0
-    means = {name: mean_and_error(values)[0] for name, values in null.items()}
-    return Finding(f"{value:.3f} +- {error:.3f}", "; ".join(
-        f"{name} {np.mean(v):.3f} (largest {max(v):.3f})" for name, v in null.items()),
-        decide(value >= 0.8 and value > max(map(max, null.values())), value < 0.5 or value <= max(means.values())),
-        {"all models": (value, error)}, means, "explained stress of 3 axes")
+    D = distance.pairwise(models, precision="float32")
+    names = [name for name, seeds in runs.items() for _ in seeds]
+    index = {**chosen.index(thin), "run": np.repeat(names, [x.shape[0] for x in thin])}
+    picture_of_all = inpca.fit(D, 3, index)
+    value, error = picture_of_all.explained_stress()[:axes], stress_error_of_seeds(D, index["seed"], axes)
+    with _quiet():
+        null = {name: np.array([stress(order) for _ in tqdm(range(draws), desc=name, disable=None)])
+                for name, order in (("samples permuted", anywhere), ("within classes", within))}
+    of_3 = {name: values[:, min(2, values.shape[1] - 1)] for name, values in null.items()}
+    best = float(value[min(2, len(value) - 1)])
+    return Finding(f"{best:.3f} +- {error[min(2, len(error) - 1)]:.3f}", "; ".join(
+        f"{name} {values.mean():.3f} (largest {values.max():.3f})" for name, values in of_3.items()),
+        decide(best >= 0.8 and best > max(values.max() for values in of_3.values()),
+               best < 0.5 or best <= max(values.mean() for values in of_3.values())),
+        {"embedding": picture_of_all, "geodesic": picture.marks(picture_of_all, thin, None)[1], "stress": value,
+         "error": error, "null": null})
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Leave out what the library says of every one of many distances."""
+    level = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def progress_on_others(runs, dataset):
@@ -97,17 +119,17 @@ def progress_on_others(runs, dataset):
                        for seeds in (runs[name], runs["randomlab"]))
         gains[name], nulls[name] = mean_and_error(found), mean_and_error(null)
     excess = {name: (gains[name][0] - nulls[name][0], np.hypot(gains[name][1], nulls[name][1])) for name in known}
-    value = [gains[name][0] for name in known]
-    counts = permuted_correlation(value, [len(task.classes) for task in known.values()])
-    spread = permuted_correlation(value, [_spread(task) for task in known.values()])
+    value, sizes = [gains[name][0] for name in known], [len(task.classes) for task in known.values()]
+    spreads = [_spread(task) for task in known.values()]
+    counts, spread = permuted_correlation(value, sizes), permuted_correlation(value, spreads)
     holds = all(gain > 2 * error for gain, error in excess.values()) and counts[0] > 0 and counts[1] <= 0.05
     fails = np.mean([gain <= 0 for gain, _ in excess.values()]) > 0.5 or counts[0] <= 0
     return Finding(f"excess {min(g for g, _ in excess.values()):.3f} to {max(g for g, _ in excess.values()):.3f}; "
                    f"r (classes) {counts[0]:.2f}, p = {counts[1]:.2g}; r (WordNet spread) {spread[0]:.2f}, "
                    f"p = {spread[1]:.2g}",
                    f"randomlab {min(n for n, _ in nulls.values()):.3f} to {max(n for n, _ in nulls.values()):.3f}",
-                   decide(holds, fails), gains, {"randomlab, mean": np.mean([n for n, _ in nulls.values()])},
-                   "progress on classes never seen")
+                   decide(holds, fails), {"tasks": {name: (gains[name], nulls[name], size, apart) for name, size, apart
+                                                    in zip(known, sizes, spreads)}})
 
 
 def _spread(task):
@@ -140,14 +162,17 @@ def follows_wordnet(runs, dataset):
     places = {name: tasks.place(tasks.load(dataset, name)) for name in runs}
     names = [name for name, node in places.items() if node and name != "randomlab"]
     W = np.array([[wordnet.path_length(places[a], places[b]) for b in names] for a in names])
-    found = mantel(_means(compare({name: runs[name] for name in names})), W)
+    D = _means(compare({name: runs[name] for name in names}))
+    found, pairs = mantel(D, W), np.triu_indices(len(names), 1)
+    null = [spearmanr(D[pairs], W[np.ix_(order, order)][pairs]).statistic for order in
+            itertools.permutations(range(len(names)))] if found.exact else []
     seeds = range(min(map(len, (runs[name] for name in names))))
     without = [mantel(_means(compare({name: [x for i, x in enumerate(runs[name]) if i != s] for name in names})),
                       W).statistic for s in seeds] if len(seeds) > 1 else []
     error = float(jackknife_error(without)) if without else 0.0
     return Finding(f"Spearman {found.statistic:.2f} +- {error:.2f}, p = {found.p:.2g} ({found.objects} tasks)",
                    f"0; {found.compared}", decide(found.p <= 0.05, found.statistic <= 0),
-                   {"WordNet path length": (found.statistic, error)}, {"permuted": 0.0}, "Mantel correlation")
+                   {"names": names, "distances": D, "wordnet": W, "correlation": found.statistic, "null": null})
 
 
 def _means(found):
@@ -162,20 +187,20 @@ def _means(found):
 
 def longer_but_near(runs, methods, reference="all"):
     """Claim 4.  methods: names of runs that learn by episodes; runs of other names are supervised tasks."""
-    base, bars, rows, holds, fails = runs[reference], {}, [], [], []
-    lengths = [trajectory.riemann_length(x) for x in base]
-    others = [float(ends(runs[name], base).mean()) for name in _other_tasks(runs, methods, reference)]
+    base, rows, holds, fails = runs[reference], [], [], []
+    lengths = {name: [trajectory.riemann_length(x) for x in runs[name]] for name in (reference, *methods)}
+    apart = {name: ends(runs[name], base).mean(axis=1) for name in (*methods, *_other_tasks(runs, methods, reference))}
+    others = [float(apart[name].mean()) for name in apart if name not in methods]
     for name in methods:
-        ratio = mean_and_error([trajectory.riemann_length(x) / np.mean(lengths) for x in runs[name]])
-        error = float(np.hypot(ratio[1], ratio[0] * np.divide(*mean_and_error(lengths)[::-1])))
-        apart = float(ends(runs[name], base).mean())
-        bars[name] = ratio[0], error
-        rows.append(f"{name}: length ratio {ratio[0]:.2f} +- {error:.2f}, distance of ends {apart:.3f}")
-        holds.append(ratio[0] - 2 * error > 1 and apart < np.median(others))
-        fails.append(ratio[0] + 2 * error < 1 or apart > max(others))
-    return Finding("; ".join(rows), f"ends of other tasks {min(others):.3f} to {max(others):.3f}, of seeds "
-                   f"{between_seeds(base):.3f}", decide(all(holds), all(fails)), bars, {"supervised": 1.0},
-                   "Riemann length over that of supervised learning")
+        ratio = mean_and_error(np.divide(lengths[name], np.mean(lengths[reference])))
+        error = float(np.hypot(ratio[1], ratio[0] * np.divide(*mean_and_error(lengths[reference])[::-1])))
+        end = float(apart[name].mean())
+        rows.append(f"{name}: length ratio {ratio[0]:.2f} +- {error:.2f}, distance of ends {end:.3f}")
+        holds.append(ratio[0] - 2 * error > 1 and end < np.median(others))
+        fails.append(ratio[0] + 2 * error < 1 or end > max(others))
+    return Finding("; ".join(rows), f"ends of other tasks {min(others):.3f} to {max(others):.3f} (median "
+                   f"{np.median(others):.3f}), of seeds {between_seeds(base):.3f}", decide(all(holds), all(fails)),
+                   {"lengths": lengths, "ends": apart, "between_seeds": between_seeds(base)})
 
 
 def _other_tasks(runs, methods, reference):
@@ -186,28 +211,37 @@ def _other_tasks(runs, methods, reference):
 def near_at_equal_progress(runs, methods, reference="all"):
     """Claim 5.  methods: names of runs; runs of other names are supervised tasks."""
     found = compare(runs)
-    others = _other_tasks(runs, methods, reference)
-    bars, rows, holds, fails = {}, [], [], []
+    others, rows, shared, holds, fails = _other_tasks(runs, methods, reference), [], [], [], []
+    curves = {name: _curve(found.curves, name, reference) for name in (*methods, *others)}
     for name in methods:
-        curve = _curve(found, name, reference)
-        same = [_over(_curve(found, other, reference), curve, found.grid) for other in others]
+        same = [_over(curves[other], curves[name], found.grid) for other in others]
         same = [value for value in same if np.isfinite(value)]
-        value = _over(curve, curve, found.grid)
-        error = _integral_error(found, name, reference, curve)
-        rows.append(f"{name}: {value:.3f} +- {error:.3f} against {min(same, default=np.nan):.3f} to "
-                    f"{max(same, default=np.nan):.3f} (median {np.median(same) if same else np.nan:.3f})")
-        bars[name] = value, error
+        value, error = _over(curves[name], curves[name], found.grid), _integral_error(found, name, reference)
+        against = (f"{min(same):.3f} to {max(same):.3f} (median {np.median(same):.3f})" if same else
+                   "nothing: no other task comes as far")
+        rows.append(f"{name}: {value:.3f} +- {error:.3f} against {against}")
         holds.append(bool(same) and value < np.median(same))
         fails.append(bool(same) and value > max(same))
+        both = [np.where(np.isnan(curves[other]), np.nan, curves[name]) for other in others]
+        nearer = [_over(mine, mine, found.grid) < _over(curves[other], mine, found.grid)
+                  for mine, other in zip(both, others)]
+        shared.append(f"{name} than {sum(nearer)} of {len(nearer)}")
     rests = [(x, [y for y in runs[reference] if y is not x]) for x in runs[reference]]
-    apart = np.mean([_means(compare({"one": [x], "rest": rest}))[0, 1] for x, rest in rests if rest] or [np.nan])
+    alone = [compare({"one": [x], "rest": rest}) for x, rest in rests if rest]
+    apart = float(np.mean([_means(pair)[0, 1] for pair in alone] or [np.nan]))
     return Finding("; ".join(rows), f"a seed to the mean of the others {apart:.3f}",
-                   decide(all(holds), np.mean(fails) > 0.5), bars, {"between seeds": apart},
-                   "distance to supervised learning at equal progress")
+                   decide(all(holds), np.mean(fails) > 0.5),
+                   {"grid": found.grid, "methods": {name: curves[name] for name in methods},
+                    "errors": {name: _curve(found.errors["seeds"][0], name, reference) for name in methods},
+                    "others": {name: curves[name] for name in others},
+                    "between_seeds": np.mean([_curve(pair.curves, "one", "rest") for pair in alone]
+                                             or [np.full(len(found.grid), np.nan)], axis=0)},
+                   "over the progress that both of a pair reach, nearer to supervised learning of all classes are "
+                   + ", ".join(shared) + " other tasks")
 
 
-def _curve(found, a, b):
-    return found.curves[(a, b) if (a, b) in found.curves else (b, a)]
+def _curve(curves, a, b):
+    return curves[(a, b) if (a, b) in curves else (b, a)]
 
 
 def _over(curve, where, grid):
@@ -218,37 +252,46 @@ def _over(curve, where, grid):
     return trajectory.integral(np.where(known, curve, np.nan), grid) / np.ptp(grid[known])
 
 
-def _integral_error(found, a, b, curve):
+def _integral_error(found, a, b):
+    """Return the standard error of the mean over the grid of the distance of two tasks."""
     i, j = found.tasks.index(a), found.tasks.index(b)
-    width = np.ptp(found.grid[~np.isnan(curve)]) if (~np.isnan(curve)).any() else np.nan
-    return float(found.errors["seeds"][1][i, j] / width) if width else float("nan")
+    known = found.grid[~np.isnan(_curve(found.curves, a, b))]
+    return float(found.errors["seeds"][1][i, j] / np.ptp(known)) if len(known) > 1 else float("nan")
 
 
-def changes_little(starts):
-    """Claim 6.  starts: number of the checkpoint that was started from -> trajectories, in the order of seeds."""
+def changes_little(starts, times=None):
+    """Claim 6.  starts: number of the checkpoint that was started from -> trajectories, in the order of seeds.
+
+    times: of these checkpoints, number -> epochs, to be shown.
+    """
     order = sorted(starts)
-    lengths = np.array([[trajectory.riemann_length(x) for x in starts[k]] for k in order])  # (starts, seeds)
-    ratios = lengths / lengths[0]
-    bars = {f"checkpoint {k}": mean_and_error(row) for k, row in zip(order, ratios)}
-    falls = [spearmanr(order, column).statistic for column in lengths.T]
-    last, error = bars[f"checkpoint {order[-1]}"]
-    return Finding(", ".join(f"{k}: {value:.2f} +- {spread:.2f}" for k, (value, spread) in zip(order, bars.values())),
-                   "1", decide(last + 2 * error < 0.5 and max(falls) < 0, last > 1 - 2 * error or np.mean(falls) >= 0),
-                   bars, {"from scratch": 1.0}, "length of fine-tuning over that from scratch")
+    ratios = {what: rows / rows[0] for what, rows in (
+        ("length", np.array([[trajectory.riemann_length(x) for x in starts[k]] for k in order])),  # (starts, seeds)
+        ("distance", np.array([[float(ends([x.select([0])], [x])[0, 0]) for x in starts[k]] for k in order])))}
+    texts = {what: ", ".join("{}: {:.2f} +- {:.2f}".format(k, *mean_and_error(row)) for k, row in zip(order, rows))
+             for what, rows in ratios.items()}
+    falls = [spearmanr(order, column).statistic for column in ratios["length"].T]
+    last, error = mean_and_error(ratios["length"][-1])
+    return Finding(texts["length"], "1", decide(last + 2 * error < 0.5 and max(falls) < 0,
+                                                last > 1 - 2 * error or np.mean(falls) >= 0),
+                   {"starts": order, "times": times or {}, **ratios},
+                   f"distance from the first to the last model of fine-tuning, over that from scratch: "
+                   f"{texts['distance']}")
 
 
 def elsewhere(runs, random="randomlab"):
     """Claim 7.  runs: supervised ones."""
-    final = {name: mean_and_error([_progress(x)[-1] for x in seeds]) for name, seeds in runs.items()}
+    final = {name: [_progress(x)[-1] for x in seeds] for name, seeds in runs.items()}
+    found = {name: mean_and_error(values) for name, values in final.items()}
     others = [name for name in runs if name != random]
-    gaps = [(final[name][0] - final[random][0], 2 * np.hypot(final[name][1], final[random][1])) for name in others]
-    nearest = min(float(ends(runs[random], runs[name]).mean()) for name in others)
-    null = between_seeds(runs[random])
-    return Finding(f"progress {final[random][0]:.3f} +- {final[random][1]:.3f}, others from "
-                   f"{min(final[name][0] for name in others):.3f}; distance to the nearest end {nearest:.3f}",
+    gaps = [(found[name][0] - found[random][0], 2 * np.hypot(found[name][1], found[random][1])) for name in others]
+    apart = {name: ends(runs[random], runs[name]).mean(axis=1) for name in others}
+    nearest, null = min(float(values.mean()) for values in apart.values()), between_seeds(runs[random])
+    return Finding(f"progress {found[random][0]:.3f} +- {found[random][1]:.3f}, others from "
+                   f"{min(found[name][0] for name in others):.3f}; distance to the nearest end {nearest:.3f}",
                    f"ends of its seeds {null:.3f}",
-                   decide(all(gap > error for gap, error in gaps) and nearest > 2 * null, nearest <= null), final,
-                   {random: final[random][0]}, "final progress")
+                   decide(all(gap > error for gap, error in gaps) and nearest > 2 * null, nearest <= null),
+                   {"progress": final, "ends": apart, "between_seeds": null})
 
 
 def of_folder(folder, names, seeds):

@@ -5,22 +5,31 @@ set -e
 cd "$(dirname "$0")/.."
 : "${SEEDS:=5 6 7 8 9}" "${PYTHON:=python}" "${JOBS:=1}" "${FOLDER:=claims}" "${STARTS:=0 10 20 30 39}"
 export SEEDS PYTHON JOBS
-both() {  # method, script of stage 1, then what both stages are told
-    method=$1
-    script=$2
-    shift 2
+part=0
+parts=6
+for start in $STARTS; do
+    parts=$((parts + 1))
+done
+both() {  # what it is called, method, script of stage 1, then what both stages are told
+    part=$((part + 1))
+    echo "claims: part $part of $parts, $1"
+    method=$2
+    script=$3
+    shift 3
     set -- --wait --checkpoints-folder "checkpoints/$FOLDER" --predictions "predictions/$FOLDER" "$@"
     sh supervised_imagenet/in_parallel.sh "$method.01_training.$script" "$@"
     sh supervised_imagenet/in_parallel.sh "$method.02_imprinting.store_predictions" "$@"
 }
 export CONFIG=fashion
-TASKS="all clothing garment footwear shirt shoe 3rd randomlab" both supervised_imagenet train_imagenet "$@"
+TASKS="all clothing garment footwear shirt shoe 3rd randomlab" both "supervised learning" \
+    supervised_imagenet train_imagenet "$@"
 for start in $STARTS; do
-    TASKS="clothing footwear" both fine_tuning train_fine_tuned --start all --checkpoint "$start" "$@"
+    TASKS="clothing footwear" both "fine-tuning from checkpoint $start" fine_tuning train_fine_tuned \
+        --start all --checkpoint "$start" "$@"
 done
 export TASKS=all
-CONFIG=fashion_2way both meta_learning train_prototypical --epochs 5000 "$@"  # as many images as 5-way
-CONFIG=fashion_5way both meta_learning train_prototypical "$@"
-CONFIG=fashion_simclr both contrastive train_contrastive "$@"
-CONFIG=fashion_barlow both contrastive train_contrastive "$@"
-CONFIG=fashion both semi_supervised train_fixmatch "$@"
+CONFIG=fashion_2way both "2-way episodes" meta_learning train_prototypical --epochs 5000 "$@"  # as many images as 5-way
+CONFIG=fashion_5way both "5-way episodes" meta_learning train_prototypical "$@"
+CONFIG=fashion_simclr both SimCLR contrastive train_contrastive "$@"
+CONFIG=fashion_barlow both "Barlow Twins" contrastive train_contrastive "$@"
+CONFIG=fashion both FixMatch semi_supervised train_fixmatch "$@"

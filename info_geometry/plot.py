@@ -232,26 +232,6 @@ def lengths(folder, rows):
     return save(figure, folder, "lengths")
 
 
-@STYLE
-def bars(folder, name, values, lines, axis, title=""):
-    """Draw `<name>`: values with errors, a dict label -> (value, error), and lines, a dict label -> value."""
-    lines = {label: value for label, value in lines.items() if np.isfinite(value)}
-    figure = Figure((COLUMN + 1.2, 0.95 + 0.22 * max(len(values), 1)), layout="constrained")
-    ax = figure.add_subplot()
-    for place, (value, error) in enumerate(values.values()):
-        ax.errorbar(value, place, xerr=error, fmt="o", color=PALETTE[0], capsize=3, elinewidth=1.2)
-    for (label, value), color in zip(lines.items(), itertools.cycle(PALETTE[1:])):
-        ax.axvline(value, color=color, linestyle="--", linewidth=1, label=label)
-    ax.set_yticks(range(len(values)), values)
-    ax.set(ylim=(len(values) - 0.5, -0.5), xlabel=axis)
-    ax.set_title(title, pad=4)
-    if lines:
-        figure.legend(loc="outside lower center", ncols=len(lines))
-    ax.grid(axis="x")
-    ax.set_axisbelow(True)
-    return save(figure, folder, name)
-
-
 def first_axes(coordinates, imaginary, index):
     """Return the first three coordinates and their labels; one alone is shown along the trajectory."""
     points = np.asarray(coordinates, float)[:, :3]

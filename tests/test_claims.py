@@ -61,7 +61,9 @@ def test_permuted_correlation_is_exact():
 def test_trajectories_on_one_way_are_low_dimensional_and_permuted_ones_less_so(tmp_path):
     same = {name: [write(tmp_path, f"fashion_{name}", seed, detour(0), T=9) for seed in (5, 6)] for name in "abc"}
     found = measures.low_dimensional(same, draws=3)
-    assert found.verdict == "holds" and found.bars["all models"][0] > max(found.lines.values())
+    stress, null = found.shown["stress"], found.shown["null"]
+    assert found.verdict == "holds" and all(stress[2] > values[:, 2].max() for values in null.values())
+    assert set(found.shown["embedding"].index["run"]) == set("abc") and all(len(v) == 3 for v in null.values())
     apart = {name: [write(tmp_path, f"fashion_{name}", seed, 4 * detour([i, seed]), T=9, final=0) for seed in (5, 6)]
              for i, name in enumerate("abcdefgh")}
     assert measures.low_dimensional(apart, draws=3).verdict == "does not hold"
@@ -69,8 +71,10 @@ def test_trajectories_on_one_way_are_low_dimensional_and_permuted_ones_less_so(t
 
 def test_progress_on_classes_never_seen(runs):
     found = measures.progress_on_others(runs, "fashion")
-    assert set(found.bars) == set(verdicts.TASKS) - {"all", "randomlab"}
-    assert all(value > 0.5 for value, _ in found.bars.values()) and found.lines["randomlab, mean"] < 0.1
+    found = found.shown["tasks"]
+    assert set(found) == set(verdicts.TASKS) - {"all", "randomlab"}
+    assert all(value > 0.5 and null < 0.1 for (value, _), (null, _), *_ in found.values())
+    assert found["shirt"][2:] == (2, 1) and found["clothing"][2] == 6
 
 
 def test_no_progress_on_classes_never_seen(tmp_path, runs):
@@ -84,7 +88,10 @@ def test_arrangement_of_tasks(runs):
     found = measures.follows_wordnet(runs, "fashion")
     assert "6 tasks" in found.value and "720 permutations" in found.null
     assert found.verdict == measures.decide(*(bool(x) for x in (
-        float(found.value.split("p = ")[1].split()[0]) <= 0.05, found.bars["WordNet path length"][0] <= 0)))
+        float(found.value.split("p = ")[1].split()[0]) <= 0.05, found.shown["correlation"] <= 0)))
+    null = np.array(found.shown["null"])
+    assert len(null) == 720 and null[0] == pytest.approx(found.shown["correlation"])  # of the identity
+    assert np.mean(null >= null[0] - 1e-12) == pytest.approx(float(found.value.split("p = ")[1].split()[0]), rel=0.05)
 
 
 def test_a_way_with_a_detour_is_longer(tmp_path, runs):
@@ -93,7 +100,8 @@ def test_a_way_with_a_detour_is_longer(tmp_path, runs):
     for name in verdicts.EPISODIC:
         runs[name] = [write(tmp_path, f"fashion_{name}", seed, 3 * detour(0)) for seed in (5, 6, 7)]
     found = measures.longer_but_near(runs, verdicts.EPISODIC)
-    assert found.verdict == "holds" and all(ratio > 1 for ratio, _ in found.bars.values())
+    assert found.verdict == "holds" and min(map(min, (found.shown["lengths"][x] for x in verdicts.EPISODIC))) > \
+        max(found.shown["lengths"]["all"])
     for name in verdicts.EPISODIC:
         runs[name] = [write(tmp_path, f"fashion_{name}", seed, 0 * detour(0), final=1.0) for seed in (5, 6, 7)]
     assert measures.longer_but_near(runs, verdicts.EPISODIC).verdict == "does not hold"
@@ -105,7 +113,19 @@ def test_near_at_equal_progress(tmp_path, runs):
     assert measures.near_at_equal_progress(runs, verdicts.NEAR).verdict == "holds"
     for name in verdicts.NEAR:
         runs[name] = [write(tmp_path, f"fashion_{name}", seed, 4 * detour(99)) for seed in (5, 6, 7)]
-    assert measures.near_at_equal_progress(runs, verdicts.NEAR).verdict == "does not hold"
+    found = measures.near_at_equal_progress(runs, verdicts.NEAR)
+    assert found.verdict == "does not hold" and "all_simclr than 0 of 6" in found.beside
+
+
+def test_a_method_that_comes_further_than_all_others_has_nothing_to_be_compared_with(tmp_path, runs):
+    for name in runs:
+        if name != "all":
+            runs[name] = [write(tmp_path, f"fashion_{name}", seed, 4 * detour(1), final=3.0) for seed in (5, 6, 7)]
+    for name in verdicts.NEAR:
+        runs[name] = [write(tmp_path, f"fashion_{name}", seed, detour(0)) for seed in (5, 6, 7)]
+    found = measures.near_at_equal_progress(runs, verdicts.NEAR)
+    assert found.verdict == "undecided" and found.value.count("nothing: no other task comes as far") == 3
+    assert "all_fixmatch than 6 of 6" in found.beside
 
 
 def test_fine_tuning_that_changes_less_and_less(tmp_path):
@@ -113,14 +133,19 @@ def test_fine_tuning_that_changes_less_and_less(tmp_path):
         return [write(tmp_path, f"fashion_x_at_{k}", seed, 0 * detour(0), final=final) for seed in (5, 6, 7)]
 
     falling = {k: start(k, final) for k, final in ((0, 6.0), (10, 2.0), (39, 0.5))}
-    assert measures.changes_little(falling).verdict == "holds"
+    found = measures.changes_little(falling)
+    assert found.verdict == "holds" and (np.diff(found.shown["distance"].mean(axis=1)) < 0).all()
+    last = falling[39][0].roots() ** 2, falling[0][0].roots() ** 2
+    expected = measures.distance.bhattacharyya(last[0][0], last[0][-1]) / measures.distance.bhattacharyya(
+        last[1][0], last[1][-1])
+    assert found.shown["distance"][-1, 0] == pytest.approx(expected, rel=1e-6)
     rising = {k: start(k, final) for k, final in ((0, 0.5), (10, 2.0), (39, 6.0))}
     assert measures.changes_little(rising).verdict == "does not hold"
 
 
 def test_random_labels_go_elsewhere(tmp_path, runs):
     found = measures.elsewhere(runs)
-    assert found.verdict == "holds" and found.bars["randomlab"][0] < 0.1
+    assert found.verdict == "holds" and max(found.shown["progress"]["randomlab"]) < 0.1
     runs["randomlab"] = [write(tmp_path, "fashion_randomlab", seed, detour(0)) for seed in (5, 6, 7)]
     assert measures.elsewhere(runs).verdict != "holds"
 
