@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from tqdm import tqdm
 
-from info_geometry import geodesic, plot, predictions, runs, tables, uncertainty
+from info_geometry import geodesic, plot_trajectory, predictions, runs, tables, uncertainty
 from info_geometry.files import InputError, log
 from info_geometry.trajectory import group_sums, integral, positions, reindex_roots, summarise
 
@@ -152,14 +152,15 @@ def compare_and_draw(trajectories, arguments, folder):
                       for run in groups}
         rows = [{**row, "error_for_other_samples": float(_error(x, samples))} for row, x in zip(rows, drawn)]
     written = tables.write(folder, rows, found)
-    written += plot.progress(folder, [
+    written += plot_trajectory.progress(folder, [
         {"run": x.run, "seed": x.seed, "t": x.t, "t_name": x.attributes.get("t_name", "checkpoint"),
          "progress": s.progress, "accuracy": s.accuracy} for x, s in zip(trajectories, summaries)])
-    written += plot.lengths(folder, [{"run": row["run"], "seed": row["seed"], "length": row["riemann_length"],
-                                      "error": row.get("error_for_other_samples")} for row in rows])
+    written += plot_trajectory.lengths(folder, [
+        {"run": row["run"], "seed": row["seed"], "length": row["riemann_length"],
+         "error": row.get("error_for_other_samples")} for row in rows])
     if len(groups) > 1:
-        written += plot.trajectory_distances(folder, found.grid, found.curves, found.integrals, list(groups),
-                                             found.errors)
+        written += plot_trajectory.trajectory_distances(folder, found.grid, found.curves, found.integrals,
+                                                        list(groups), found.errors)
     return _table(rows, of_samples), written
 
 

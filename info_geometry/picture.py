@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from info_geometry import comparison, distance, geodesic, inpca, page, plot, runs, sharing, uncertainty
+from info_geometry import comparison, distance, geodesic, inpca, page, plot_embedding, runs, sharing, uncertainty
 from info_geometry.files import InputError, log, remove_orphans, valid_name
 from info_geometry.landmarks import choose, part
 
@@ -118,7 +118,7 @@ def embed_and_draw(trajectories, name, arguments, processes, begin):
     placed = marks(embedding, trajectories if which is None else part(trajectories, which), arguments.predictions)
     written = [target, *draw(folder, embedding, placed, errors, name=name,
                               t_name=t_names.pop() if len(t_names) == 1 else "t"),
-               *plot.distance_matrix(folder, D, measured)]
+               *plot_embedding.distance_matrix(folder, D, measured)]
     state.remove()
     return _report(embedding, trajectories[0].shape, arguments.precision, errors), written
 
@@ -150,9 +150,9 @@ def draw(folder, embedding, placed=None, errors=None, *, name="InPCA", t_name="t
     placed: what `marks` returns, or None.  errors: of the explained stress, a dict cause -> (k,).
     """
     stress, axes = embedding.explained_stress(), min(3, embedding.coordinates.shape[1])
-    return [*plot.embedding(folder, embedding.coordinates[:, :3], embedding.imaginary[:axes], embedding.index, stress,
-                            None if placed is None else placed[1]),
-            *plot.spectrum(folder, embedding.eigenvalues, embedding.imaginary, stress, errors),
+    return [*plot_embedding.embedding(folder, embedding.coordinates[:, :3], embedding.imaginary[:axes],
+                                      embedding.index, stress, None if placed is None else placed[1]),
+            *plot_embedding.spectrum(folder, embedding.eigenvalues, embedding.imaginary, stress, errors),
             *page.write(folder, embedding.coordinates, embedding.eigenvalues, embedding.imaginary, embedding.index,
                         stress, placed, name=name, t_name=t_name)]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from info_geometry import plot
+from info_geometry import plot, plot_embedding, plot_trajectory
 
 SIX = [f"digits_{name}" for name in ("all", "even", "odd", "low", "high", "randomlab")]
 TWELVE = [f"run_{k}" for k in range(11)] + ["run_with_a_name_that_goes_on_and_on_and_on"]
@@ -94,7 +94,8 @@ def test_every_figure_is_written_whole_and_shows_every_run(tmp_path, case):
                 "trajectory_distances": ["trajectories"] if len(runs) > 1 else []}
     for function, arguments in picture(**settings).items():
         kept = copy.deepcopy(arguments)
-        written = getattr(plot, function)(tmp_path / "new", *arguments)
+        module = plot_embedding if hasattr(plot_embedding, function) else plot_trajectory
+        written = getattr(module, function)(tmp_path / "new", *arguments)
         assert [path.name for path in written] == [f"{n}.{e}" for n in expected[function] for e in ("png", "pdf")]
         assert same(kept, arguments), f"{function} changed its input"
         for path in written:
@@ -114,27 +115,28 @@ def test_unknown_values_and_missing_columns_are_left_out(tmp_path):
     case = picture(SIX[:3])
     points, imaginary, index, _ = case["embedding"]
     bare = {key: index[key] for key in ("run", "seed", "checkpoint", "t")}
-    assert plot.embedding(tmp_path, points, imaginary, bare)
+    assert plot_embedding.embedding(tmp_path, points, imaginary, bare)
     curves = [{key: c[key] for key in ("run", "seed", "t", "t_name", "progress")} for c in case["progress"][0]]
-    assert plot.progress(tmp_path, curves)
+    assert plot_trajectory.progress(tmp_path, curves)
     grid, pairs, integrals, runs = case["trajectory_distances"]
     pairs = {pair: np.full_like(curve, np.nan) for pair, curve in pairs.items()}
-    assert plot.trajectory_distances(tmp_path, grid, pairs, np.full_like(integrals, np.nan), runs)
+    assert plot_trajectory.trajectory_distances(tmp_path, grid, pairs, np.full_like(integrals, np.nan), runs)
 
 
 def test_models_may_come_in_any_order(tmp_path):
     D, index = picture(SIX[:3])["distance_matrix"]
     sorted_file, shuffled_file = tmp_path / "a", tmp_path / "b"
-    plot.distance_matrix(sorted_file, D, index)
+    plot_embedding.distance_matrix(sorted_file, D, index)
     order = np.argsort(index["seed"], kind="stable")  # runs interleaved, each in its own order
-    plot.distance_matrix(shuffled_file, D[np.ix_(order, order)], {key: value[order] for key, value in index.items()})
+    plot_embedding.distance_matrix(shuffled_file, D[np.ix_(order, order)],
+                                   {key: value[order] for key, value in index.items()})
     assert (sorted_file / "distances.png").read_bytes() == (shuffled_file / "distances.png").read_bytes()
 
 
 def test_the_same_data_give_the_same_files(tmp_path):
     case = picture(SIX[:2])
     for folder in ("a", "b"):
-        plot.embedding(tmp_path / folder, *case["embedding"])
+        plot_embedding.embedding(tmp_path / folder, *case["embedding"])
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 

@@ -357,7 +357,7 @@ import os, runpy, signal, time
 from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
-from info_geometry import distance, plot, sharing
+from info_geometry import distance, plot_embedding, sharing
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell that starts pytest with & takes away
 here = Path(__file__).parent
@@ -377,7 +377,7 @@ def store(folder, D, index):
     np.save(here / "D.npy", D)
     return []
 
-sharing.State.done, plot.distance_matrix = slowly, store
+sharing.State.done, plot_embedding.distance_matrix = slowly, store
 runpy.run_module("info_geometry.inpca", run_name="__main__", alter_sys=True)
 """
 N, BLOCKS = 60, 12
