@@ -1,5 +1,6 @@
 """Processes that train one network together under torchrun; without it, one process on the GPU or the CPU."""
 import contextlib
+import importlib
 import os
 
 import torch
@@ -66,6 +67,9 @@ def processes(device=None):
     if device == "cuda":
         device = f"cuda:{local}"
         torch.cuda.set_device(device)
+    # DistributedDataParallel imports it; imported after the group is there, it holds the group for ever, whose threads
+    # then outlive it and, where one lets go of a tensor while Python ends, abort the process
+    importlib.import_module("torch._dynamo")
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
     try:
         yield Processes(dist.get_rank(), world, device)
