@@ -28,19 +28,17 @@ class ContrastiveConfig(Config):
 
     CHOICES: ClassVar = {**Config.CHOICES, "objective": ("simclr", "barlow")}
     POSITIVE: ClassVar = (*Config.POSITIVE, "temperature", "hidden", "projected")
-    WITHOUT: ClassVar = {
+    UNUSED: ClassVar = {
         "evaluate_every": "there is no head that could answer",
         "label_smoothing": "labels are never seen",
         "micro_batch_size": "every image of a batch is compared with all others, so a batch cannot go in parts",
         "augmentation": "views are random already",
     }
+    IDLE: ClassVar = {"simclr": "off_diagonal", "barlow": "temperature"}  # what an objective does not use
 
     def __post_init__(self):
         super().__post_init__()
-        for field in dataclasses.fields(Config):
-            value = getattr(self, field.name)
-            if field.name in self.WITHOUT and value != field.default:
-                raise InputError(f"{field.name} is {value}, but {self.WITHOUT[field.name]}; leave it out")
+        self.refuse({self.IDLE[self.objective]: f"the objective is {self.objective}"})
         if self.batch_size < 2:
             raise InputError(f"batch_size is {self.batch_size}, expected at least 2: an image is compared with others")
 
@@ -51,10 +49,18 @@ def run_name(task, config):
 
 
 def describe(task, seed, images, config):
-    """Return what determines a run; its network has no head."""
+    """Return what determines a run; its network has no head.
+
+    Raises InputError where labels are random, since labels are never seen, or there is one image.
+    """
     from learning import checkpoints
 
-    return {**checkpoints.describe(task, seed, images, config), "name": run_name(task, config), "outputs": 0}
+    if task.random_labels:
+        raise InputError(f"task {task.name}: labels are never seen, so this is the task all; choose another one")
+    run = {**checkpoints.describe(task, seed, images, config), "name": run_name(task, config), "outputs": 0}
+    if run["samples"] < 2:
+        raise InputError(f"{run['name']}: {run['samples']} training images; an image is compared with others")
+    return run
 
 
 def train(folder, run, images, options, here, bar, stop):
@@ -63,16 +69,9 @@ def train(folder, run, images, options, here, bar, stop):
     import torch
 
     from learning import data, networks, stage
-    from learning.tasks import targets
 
-    if here.world > 1:
-        raise InputError(f"{here.world} processes cannot train one network here, since every image of a batch is "
-                         "compared with all others; start one process a run, such as --part 0/2 and --part 1/2")
     config = options.config
-    # of labels, only which images are those of the task
-    indices = np.flatnonzero(np.isin(targets(run["task"]["random_labels"], images), run["task"]["classes"]))
-    if len(indices) < 2:
-        raise InputError(f"{run['name']}: {len(indices)} training images; an image is compared with others")
+    indices = np.flatnonzero(np.isin(images.labels, run["task"]["classes"]))  # all that is seen of labels
     network = networks.build(config.network, images.channels, images.size, 0, run["seed"])
     model = torch.nn.Sequential(network, projector(network, images, config, run["seed"]))
     model = networks.on(here.device, model)
@@ -118,7 +117,8 @@ def update(model, optimiser, pixels, key, config):
     loss.backward()
     optimiser.step()
     B = len(pixels)
-    return torch.stack([loss.detach() * B, found(a.detach(), b.detach()) * B, loss.new_tensor(B)]).double()
+    return torch.stack([loss.detach() * B, partner_accuracy(a.detach(), b.detach()) * B,
+                        loss.new_tensor(B)]).double()
 
 
 def similarities(a, b):
@@ -132,7 +132,7 @@ def similarities(a, b):
     return cosines, torch.arange(2 * len(a), device=a.device).roll(len(a))
 
 
-def found(a, b):
+def partner_accuracy(a, b):
     """Return the share of the vectors a, b (B, D) whose nearest other one, by cosine, is their partner: a scalar."""
     cosines, partners = similarities(a, b)
     return (cosines.argmax(dim=1) == partners).float().mean()

@@ -158,18 +158,24 @@ def load_weights(path, network):
     fit_weights(load(path), network, path)
 
 
-def fit_weights(content, network, path):
-    """Put weights strictly into a network, whatever wrapper (`module.`, `_orig_mod.`) they were saved from.
+def unwrapped(content, path):
+    """Return {key: tensor} of the network, whatever wrapper (`module.`, `_orig_mod.`) weights were saved from.
 
-    Raises InputError with the first keys and the heads that do not fit, or the first weight that is not finite.
+    Raises InputError for what is no dictionary of tensors.
     """
     if not isinstance(content, dict) or not all(isinstance(key, str) and isinstance(value, torch.Tensor)
                                                 for key, value in content.items()):
         raise InputError(f"{path} holds no weights; expected a dictionary of tensors")
-    state = {}
-    for key, value in content.items():
-        key = re.sub(r"^(module\.|_orig_mod\.)+", "", key)
-        state[key] = value
+    return {re.sub(r"^(module\.|_orig_mod\.)+", "", key): value for key, value in content.items()}
+
+
+def fit_weights(content, network, path):
+    """Put weights strictly into a network, as `unwrapped` returns them.
+
+    Raises InputError with the first keys and the heads that do not fit, or the first weight that is not finite.
+    """
+    state = unwrapped(content, path)
+    for key, value in state.items():
         if value.is_floating_point() and not torch.isfinite(value).all():
             raise InputError(f"{path}: {int((~torch.isfinite(value)).sum())} non-finite values in {key}")
     expected = network.state_dict()

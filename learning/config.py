@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import math
 import re
+import shlex
 import sys
 from pathlib import Path
 from typing import ClassVar
@@ -12,7 +13,9 @@ import yaml
 
 from info_geometry.files import ROOT, InputError, valid_name
 
-DATA = ROOT / "supervised_imagenet" / "data"  # of all methods
+FOLDERS = {"data": ROOT / "supervised_imagenet" / "data", "checkpoints_folder": ROOT / "checkpoints",
+           "predictions": ROOT / "predictions"}  # of all methods
+LARGEST_SEED = 2**32 - 1  # torch draws initial weights from 32 bits of a seed
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Config:
         "evaluation_precision": ("float32", "float16", "bfloat16"),
     }
     POSITIVE: ClassVar = ("epochs", "batch_size", "learning_rate", "checkpoints", "per_epoch", "evaluation_batch_size")
+    UNUSED: ClassVar = {}  # keys that a method does not use: why
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -74,10 +78,18 @@ class Config:
                     not math.isfinite(value) or value < 0 or (field.name in self.POSITIVE and value == 0)):
                 raise InputError(f"{field.name} is {value}, expected a {'positive' if value == 0 else 'finite'} number"
                                  + (" that is not negative" if value < 0 else ""))
+        self.refuse(self.UNUSED)
         if self.label_smoothing > 1:
             raise InputError(f"label_smoothing is {self.label_smoothing}, expected at most 1")
         if self.warmup_epochs >= self.epochs:
             raise InputError(f"warmup_epochs is {self.warmup_epochs}, expected less than epochs ({self.epochs})")
+
+    def refuse(self, unused):
+        """Raise InputError if a key of `unused`, {key: why}, is not its default."""
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.name in unused and value != field.default:
+                raise InputError(f"{field.name} is {value!r}, but {unused[field.name]}; leave it out")
 
     def learning_rate_at(self, epoch):
         """Return the learning rate at `epoch`, a fraction: that of the middle of a step."""
@@ -91,7 +103,6 @@ class Config:
             return self.resolution
         part = min(1.0, (epoch - self.grow_from) / max(1, self.grow_until - self.grow_from))
         return round((self.resolution + part * (self.final_resolution - self.resolution)) / 32) * 32
-
 
 
 def of_run(values):
@@ -183,6 +194,7 @@ def training_arguments(description, configs, cls=Config, add=lambda parser: None
 def arguments(description, configs, cls=Config, add=lambda parser: None):
     """Parse the arguments that all stages share; return them with the configuration, a `cls`, as `.config`.
 
+    `.settings` are the words of CONFIG and of the keys that are overridden, for messages.
     configs: the folder of the method's configurations, so that CONFIG may be `digits` for `<configs>/digits.yaml`.
     add: adds the arguments of one stage to the parser.
     """
@@ -194,9 +206,8 @@ def arguments(description, configs, cls=Config, add=lambda parser: None):
     parser.add_argument("--task", nargs="+", default=["all"], metavar="T",
                         help="tasks: rules, WordNet synsets, class ids or files; see `python -m learning.tasks list`")
     parser.add_argument("--seed", nargs="+", type=int, default=[0], metavar="S", help="of everything random in a run")
-    parser.add_argument("--data", type=Path, default=DATA, help="default: %(default)s")
-    parser.add_argument("--checkpoints-folder", type=Path, default=ROOT / "checkpoints", help="default: %(default)s")
-    parser.add_argument("--predictions", type=Path, default=ROOT / "predictions", help="default: %(default)s")
+    for name, folder in FOLDERS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=Path, default=folder, help="default: %(default)s")
     parser.add_argument("--device", help="cpu, cuda, ...; default: cuda where there is one")
     parser.add_argument("--workers", type=int, default=0, help="processes that decode image files; default: 0")
     parser.add_argument("--part", default="0/1", metavar="I/N", help="of all runs take the I-th, (I+N)-th, ...")
@@ -207,17 +218,27 @@ def arguments(description, configs, cls=Config, add=lambda parser: None):
         return options
     if options.config is None:
         parser.error("CONFIG is missing: a YAML file, or one of " + names)
+    options.settings = [options.config, *rest]
     options.config = read(_find(options.config, configs), cls, _overrides(rest))
     part = tuple(map(int, options.part.split("/"))) if re.fullmatch("[0-9]+/[0-9]+", options.part) else (0, 0)
     if part[0] >= part[1]:
         raise InputError(f"--part {options.part!r}: expected I/N, such as 0/2 and 1/2 for two processes")
     options.part = part
-    if not all(0 <= seed < 2**63 for seed in options.seed):
-        raise InputError("--seed takes whole numbers from 0 to 2^63 - 1")
+    wrong = [seed for seed in options.seed if not 0 <= seed <= LARGEST_SEED]
+    if wrong:
+        raise InputError(f"--seed {wrong[0]}: expected whole numbers from 0 to {LARGEST_SEED}; torch draws initial "
+                         "weights from 32 bits of a seed")
     if options.workers < 0:
         raise InputError(f"--workers is {options.workers}, expected 0 or more")
     valid_name(options.config.dataset, "dataset")
     return options
+
+
+def advised(module, options, *words):
+    """Return a command that can be pasted: of a module, in the same folders as that with these options."""
+    folders = [(f"--{name.replace('_', '-')}", getattr(options, name)) for name, folder in FOLDERS.items()
+               if getattr(options, name) != folder]
+    return shlex.join(["python", "-m", module, *map(str, (*words, *(word for pair in folders for word in pair)))])
 
 
 def _find(config, configs):

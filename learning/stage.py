@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from info_geometry.files import InputError, remove_orphans
 from learning import checkpoints, data, distributed, networks, store
+from learning.config import advised
 from learning.keep import Keeper
 from learning.record import Record
 from learning.tasks import load as load_task
@@ -18,16 +19,20 @@ from learning.tasks import load as load_task
 EXIT_REQUEUE = 75  # of a process that was told to end and can be started again
 
 
-def train_all(options, train, describe=checkpoints.describe):
+def train_all(options, train, describe=checkpoints.describe, *, alone=False):
     """Train all runs that the command line asks for, and return the exit code of the stage.
 
     train(folder, run, images, options, here, bar, stop): trains one run, from its last saved state.
     describe(task, seed, images, config): what determines a run, as it is kept in run.json.
+    alone: one process trains a run, and torchrun is refused.
     """
     stop = []
     for number in (signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, lambda *_: stop.append(True))
     with distributed.processes(options.device) as here:
+        if alone and here.world > 1:
+            raise InputError(f"one process trains a run of this method, not {here.world}: start it without torchrun, "
+                             "and several runs at a time with --part 0/2, --part 1/2")
         images = data.load(options.config.dataset, "train", options.data)
         options.imprinter = None
         if options.imprint_as_you_go or options.config.evaluate_every:
@@ -37,22 +42,39 @@ def train_all(options, train, describe=checkpoints.describe):
             store.check_published_labels(evaluation, options.predictions / "labels", options.config.dataset,
                                          options.split)
         tasks = [load_task(options.config.dataset, name, images.class_names) for name in options.task]
-        runs = [describe(task, seed, images, options.config) for task in tasks for seed in options.seed]
-        runs = runs[options.part[0] :: options.part[1]]
-        bar = tqdm(total=sum(run["schedule"][-1] for run in runs), unit=" steps", smoothing=0.02,
-                   position=options.part[0], leave=False, disable=None if here.main else True)
+        runs = [_described(describe, task, seed, images, options.config) for task, seed in _part(tasks, options)]
+        bar = tqdm(total=sum(run["schedule"][-1] for run in runs if isinstance(run, dict)), unit=" steps",
+                   smoothing=0.02, position=options.part[0], leave=False, disable=None if here.main else True)
         with bar:
             return _each(runs, lambda run: (run["name"], run["seed"]), lambda run: train_or_skip(
                 run, images, options, here, bar, stop, train), here, bar, "training", "trained")
 
 
+def _part(tasks, options):
+    """Return the pairs of a task and a seed that --part leaves to this process."""
+    return [(task, seed) for task in tasks for seed in options.seed][options.part[0] :: options.part[1]]
+
+
+def _described(describe, *arguments):
+    """Return what describe does, or the error for which that run fails when its turn comes."""
+    try:
+        return describe(*arguments)
+    except InputError as error:
+        return error
+
+
 def _each(runs, name, work, here, bar, stage, done):
-    """Do the work for each run, which says what came of it; report, and return the exit code."""
+    """Do the work for each run, which says what came of it; report, and return the exit code.
+
+    An InputError among the runs stands for one that cannot begin.
+    """
     counts = {"done": 0, "skipped (already complete)": 0, "failed": 0}
     for run in runs:
-        title = "{} seed {}".format(*name(run))
-        bar.set_description(title)
         try:
+            if isinstance(run, InputError):
+                raise run
+            title = "{} seed {}".format(*name(run))
+            bar.set_description(title)
             outcome = work(run)
             counts[outcome] += 1
             if bar.disable and here.main and outcome == "done":  # where nobody sees the bar
@@ -78,15 +100,15 @@ def train_or_skip(run, images, options, here, bar, stop, train):
                 store.remove_parts(folder)
             bar.update(run["schedule"][-1])
             return "skipped (already complete)"
-        if here.main:
-            checkpoints.start_run(folder, run)
-            if remove_orphans(folder) + remove_orphans(folder / "ckpt"):
-                print(f"{folder}: going on (found an unfinished write)", flush=True)
+        if here.main and remove_orphans(folder) + remove_orphans(folder / "ckpt"):
+            print(f"{folder}: going on (found an unfinished write)", flush=True)
         here.barrier()
         absent = checkpoints.missing(folder, run)
         here.barrier()  # before one process writes what another one misses
         if absent:
             train(folder, run, images, options, here, bar, stop)
+        elif here.main:
+            checkpoints.start_run(folder, run)  # which compares settings
         if options.imprint_as_you_go:
             with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
                 if not here.any(target.exists()):
@@ -100,12 +122,15 @@ def train_or_skip(run, images, options, here, bar, stop, train):
 def begin(folder, run, network, options, here, model=None):
     """Return the Record of a run, whose optimiser is SGD, from the last state that was saved, if there is one.
 
+    The run begins here: what a method refuses before leaves no run.json behind.
     network: what checkpoints hold.  model: what is trained, where that is the network and more.
     """
     config, model = options.config, network if model is None else model
     optimiser = torch.optim.SGD(networks.parameter_groups(model, config.weight_decay), lr=0.0,
                                 momentum=config.momentum, nesterov=config.momentum > 0)
     keep = Keeper(folder, run, network, config, here, options.imprinter, options.imprint_as_you_go)
+    if here.main:
+        checkpoints.start_run(folder, run)
     return Record(folder, run, model, optimiser, here, keep)
 
 
@@ -126,30 +151,31 @@ def take_steps(record, config, update, here, bar, stop):
             sys.exit(EXIT_REQUEUE)
 
 
-def store_all(options, trained_by, name=lambda task: task.run):
+def store_all(options, trained_by, *words, name=lambda task, images: task.run):
     """Imprint and store all runs that the command line asks for, and return the exit code of the stage.
 
-    trained_by: the script that trains them, for messages.  name(task): of a run.
+    trained_by: the module that trains them, and words that it is told besides, for messages.  name(task, images): of
+    a run.
     """
     split = data.EVALUATION_SPLIT.get(options.config.dataset)
     with distributed.processes(options.device) as here:
         images = data.load(options.config.dataset, split, options.data)
         store.check_published_labels(images, options.predictions / "labels", options.config.dataset, split)
-        tasks = [load_task(options.config.dataset, task, images.class_names) for task in options.task]
-        runs = [(task, seed) for task in tasks for seed in options.seed][options.part[0] :: options.part[1]]
+        names = [name(load_task(options.config.dataset, task, images.class_names), images) for task in options.task]
+        runs = _part(list(zip(names, options.task)), options)
         imprinter = store.Imprinter(images, here, workers=options.workers)
 
         def work(run):
-            task, seed = run
+            (name, task), seed = run
+            training = advised(trained_by, options, *options.settings, *words, "--task", task, "--seed", seed)
             try:
-                return store_or_skip(name(task), seed, f"{trained_by} --task {task.name} --seed {seed}", imprinter,
-                                     split, options, here)
+                return store_or_skip(name, seed, training, imprinter, split, options, here)
             finally:
                 bar.update()
 
         with tqdm(total=len(runs), unit=" runs", position=options.part[0], leave=False,
                   disable=None if here.main else True) as bar:
-            return _each(runs, lambda run: (name(run[0]), run[1]), work, here, bar, "imprinting", "stored")
+            return _each(runs, lambda run: (run[0][0], run[1]), work, here, bar, "imprinting", "stored")
 
 
 def store_or_skip(name, seed, training, imprinter, split, options, here):
@@ -169,7 +195,7 @@ def store_or_skip(name, seed, training, imprinter, split, options, here):
         if absent:
             names = ", ".join(checkpoints.path(folder, run, step).name for step in absent[:3])
             raise InputError(f"{folder}: {len(absent)} of {len(run['schedule'])} checkpoints missing ({names}, ...); "
-                             f"training did not finish{_reached(folder)}: run 01_training again")
+                             f"training did not finish{_reached(folder)}: go on with {training}")
         if here.main and remove_orphans(target.parent, target.name) + remove_orphans(folder / "ckpt"):
             print(f"{name} seed {seed}: redoing (found an unfinished write)", flush=True)
         store.store(target, folder, run, imprinter, here, split=split)

@@ -17,9 +17,9 @@ from learning.config import of_run
 
 
 def attributes(run):
-    """Return what the prediction file says of the run it was made from."""
+    """Return what the prediction file says of the run it was made from; `start`: where it did not begin anew."""
     return {"dataset": run["config"]["dataset"], "task": run["task"]["name"], "classes": list(run["task"]["classes"]),
-            "seed": run["seed"], "config": run["config"]}
+            "seed": run["seed"], "config": run["config"], **({"start": run["start"]} if "start" in run else {})}
 
 
 class Imprinter:

@@ -3,12 +3,14 @@
 Every image has parameters of its own, drawn from a key and its position in the batch.  A crop, a resize, a shift and a
 mirror image are then one affine map of coordinates an image (`grid_sample`, for all at once), and brightness, contrast,
 saturation, hue and grey one affine map of its colours.  torchvision's transforms (v2) give all images of a batch the
-same parameters, and have to go image by image, or groups that share parameters.  Milliseconds for a crop, mirror image
-and jitter of a batch of 128, on one core of an AMD EPYC (torch 2.15, torchvision 0.29):
+same parameters, and have to go image by image.  Milliseconds for a batch of 128, on one core of an AMD EPYC (torch
+2.15, torchvision 0.29), by `python benchmarks/views.py`:
 
-    images         here    v2, image by image    v2, groups of 16
-    1 x 28 x 28     1.7                  24.9                2.2
-    3 x 32 x 32     5.6                  69.0               10.8
+    images        views     here    v2, image by image
+    1 x 28 x 28   weak       1.3                   6.4
+    1 x 28 x 28   strong     1.5                  22.5
+    3 x 32 x 32   weak       2.1                   7.0
+    3 x 32 x 32   strong     4.1                  58.1
 
 Images are normalised, as `images.batches` yields them.  Brightness and contrast of pixels are both affine maps of them,
 so they are drawn as an offset and a gain of normalised pixels, which needs no range of pixels; nothing is clipped.
@@ -41,28 +43,27 @@ KINDS = {"digits": Kind(False, 0.5), "fashion": Kind(True, 0.3), "cifar10": Kind
          "cifar100": Kind(True, 0.2), "imagenet": Kind(True, 0.08, blur=True)}
 
 
-def weak(images, key, dataset, positions=None):
+def weak(images, key, dataset):
     """Return images shifted by whole pixels, up to an eighth of their side, half of them mirrored where they may be.
 
     images (B, channels, height, width): normalised, on any device; what is shifted in continues their border.
-    key: an integer from 0 to 2^63 - 1.  positions (B,): of the images in the batch that they are a part of (default:
-    0, 1, ...).  An image's view follows from key, position and data set alone, up to rounding; the global random
-    numbers are neither used nor moved.
+    key: an integer from 0 to 2^63 - 1.  An image's view follows from key, its position in the batch and data set alone,
+    up to rounding; the global random numbers are neither used nor moved.
     """
-    kind, draws = _kind(dataset), _draws(images, key, positions)
+    kind, draws = _kind(dataset), _draws(images, key)
     sides = torch.tensor([images.shape[3], images.shape[2]], device=images.device)
     most = sides // 8
     shifts = (draws[:, :2] * (2 * most + 1)).floor() - most
     return _cut(images, torch.ones_like(shifts), 2 * shifts / sides, kind.mirror & (draws[:, 2] < 0.5))
 
 
-def strong(images, key, dataset, positions=None):
+def strong(images, key, dataset):
     """Return random crops of images, at their size, mirrored where they may be, in other colours; arguments as `weak`.
 
     The views of SimCLR (Chen et al. 2020, appendix A): a crop of `Kind.area` to 1 of the area and of a RATIO, as far as
     it fits; JITTERED of the images have another gain, offset, saturation and hue; GREY of them lose their colour.
     """
-    kind, draws = _kind(dataset), _draws(images, key, positions)
+    kind, draws = _kind(dataset), _draws(images, key)
     area, ratio = _between(draws[:, 0], kind.area, 1), _between(draws[:, 1], *map(math.log, RATIO)).exp()
     extent = torch.stack([area * ratio, area / ratio], dim=1).sqrt().clamp(max=1)  # width, height
     centre = (1 - extent) * _between(draws[:, 2:4], -1, 1)
@@ -77,11 +78,9 @@ def _kind(dataset):
     return KINDS[dataset]
 
 
-def _draws(images, key, positions):
+def _draws(images, key):
     """Return numbers (B, 13) between 0 and 1, a row an image, of a generator started from the key."""
-    rows = len(images) if positions is None else int(positions.max()) + 1
-    draws = torch.rand(rows, 13, generator=torch.Generator().manual_seed(key))
-    return move(draws if positions is None else draws[positions], images.device)
+    return move(torch.rand(len(images), 13, generator=torch.Generator().manual_seed(key)), images.device)
 
 
 def _between(draws, low, high):

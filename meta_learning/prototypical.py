@@ -27,7 +27,12 @@ class MetaConfig(Config):
     shots: int = 5
     queries: int = 15
 
-    UNUSED: ClassVar = {"label_smoothing": 0.0, "micro_batch_size": 0, "schedule": "geometric", "evaluate_every": 0}
+    UNUSED: ClassVar = {
+        "label_smoothing": "the loss of an episode has none",
+        "micro_batch_size": "queries are compared with all of the support, so an episode cannot go in parts",
+        "schedule": "an episode is a step, with nothing between that could be kept",
+        "evaluate_every": "there is no head that could answer",
+    }
 
     def __post_init__(self):
         for key, least in (("ways", 2), ("shots", 1), ("queries", 1)):
@@ -39,10 +44,6 @@ class MetaConfig(Config):
                              f"queries = {size}; leave batch_size out")
         object.__setattr__(self, "batch_size", size)  # for the table of --status, which counts in batches
         super().__post_init__()
-        for key, value in self.UNUSED.items():
-            if getattr(self, key) != value:
-                raise InputError(f"{key} is {getattr(self, key)!r}, which prototypical networks do not use (they have "
-                                 "no head, and an episode is a step); leave it out")
 
 
 def run_name(task, config):
@@ -116,12 +117,8 @@ def loss(features, ways, shots):
 
 def train(folder, run, images, options, here, bar, stop):
     """Train a run from its last saved state, or from initial weights, to the end of its schedule."""
-
     from learning import networks, stage
 
-    if here.world > 1:
-        raise InputError(f"{run['name']}: an episode is trained on in one process, not in {here.world}: start it "
-                         "without torchrun, and several runs at a time with --part")
     config, seed = options.config, run["seed"]
     network = networks.build(config.network, images.channels, images.size, run["outputs"], seed)
     network = networks.on(here.device, network)

@@ -29,15 +29,16 @@ class FixMatchConfig(Config):
     unlabelled_weight: float = 1.0
 
     POSITIVE: ClassVar = (*Config.POSITIVE, "labelled", "unlabelled_ratio", "threshold")
-    UNUSED: ClassVar = {"augmentation": "none", "label_smoothing": 0.0, "micro_batch_size": 0}
+    UNUSED: ClassVar = {
+        "augmentation": "views are random already",
+        "label_smoothing": "the loss of FixMatch has none",
+        "micro_batch_size": "images with and without labels go through the network together",
+    }
 
     def __post_init__(self):
         super().__post_init__()
         if self.threshold > 1:
             raise InputError(f"threshold is {self.threshold}, expected at most 1: it is a probability")
-        for key, value in self.UNUSED.items():
-            if getattr(self, key) != value:
-                raise InputError(f"{key} is {getattr(self, key)!r}, which FixMatch does not use; leave it out")
 
 
 def run_name(task):
@@ -100,12 +101,8 @@ def loss(logits_labelled, labels, logits_weak, logits_strong, threshold, weight)
 
 def train(folder, run, images, options, here, bar, stop):
     """Train a run from its last saved state, or from initial weights, to the end of its schedule."""
-
     from learning import networks, stage
 
-    if here.world > 1:
-        raise InputError(f"{run['name']}: FixMatch trains a run in one process, not in {here.world}: start it without "
-                         "torchrun, and several runs at a time with --part")
     config = options.config
     network = networks.build(config.network, images.channels, images.size, len(run["task"]["classes"]), run["seed"])
     network = networks.on(here.device, network)

@@ -10,11 +10,16 @@ import pytest
 import stages
 import yaml
 
+from contrastive.objectives import ContrastiveConfig
 from info_geometry.files import ROOT, InputError
 from learning import config
 from learning.config import Config
+from meta_learning.prototypical import MetaConfig
+from semi_supervised.fixmatch import FixMatchConfig
 
 CONFIGS = ROOT / "supervised_imagenet" / "01_training" / "configs"
+CLASSES = {"supervised_imagenet": Config, "fine_tuning": Config, "meta_learning": MetaConfig,
+           "contrastive": ContrastiveConfig, "semi_supervised": FixMatchConfig}
 GOOD = {"dataset": "digits", "network": "small_cnn", "epochs": 3, "batch_size": 32, "learning_rate": 0.1}
 
 
@@ -40,9 +45,10 @@ def test_what_is_read_is_what_was_written(tmp_path):
     assert {key: getattr(found, key) for key in defaults} == defaults
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("*/01_training/configs/*.yaml")),
+                         ids=lambda path: f"{path.parents[2].name}-{path.stem}")
 def test_shipped_configurations_load(path):
-    found = config.read(path)
+    found = config.read(path, CLASSES[path.parents[2].name])
     assert found.dataset == path.stem.partition("_")[0]
     for field in dataclasses.fields(found):
         assert type(getattr(found, field.name)) is field.type
@@ -259,8 +265,8 @@ def test_default_paths_do_not_depend_on_the_working_directory(monkeypatch, tmp_p
     (["digits", "--epochs", "three"], "--epochs is 'three'"),
     (["digits", "more"], "expected --key value"),
     (["digits", "-x", "3"], "expected --key value"),
-    (["digits", "--seed", "-1"], "--seed takes whole numbers"),
-    (["digits", "--seed", str(2**64)], "--seed takes whole numbers"),
+    (["digits", "--seed", "-1"], "--seed -1: expected whole numbers from 0 to 4294967295"),
+    (["digits", "--seed", "0", str(2**32)], "--seed 4294967296: expected whole numbers from 0 to 4294967295"),
     (["digits", "--workers", "-1"], "--workers"),
     (["digits", "--part", "2"], "expected I/N"),
     (["digits", "--part", "2/2"], "expected I/N"),

@@ -60,15 +60,22 @@ def test_from_a_checkpoint_on_the_way(copied):
     assert np.array_equal(tuned.model(0)[0], first.model(3)[0])
 
 
-def test_only_the_body_is_taken_over(trained):
+def test_only_the_body_is_taken_over(trained, tmp_path):
     path = folder_of(trained, "digits_all") / "ckpt" / "0_0.pth"
     network, fresh = (networks.build("small_cnn", 1, 8, 5, seed=3) for _ in range(2))
-    continuation.begin(path, network)
+    continuation.start_from(path, network)
     there = checkpoints.load(path)
+    checkpoints.save(tmp_path / "wrapped.pth", {f"module.{key}": value for key, value in there.items()})
+    twin = networks.build("small_cnn", 1, 8, 5, seed=4)
+    continuation.start_from(tmp_path / "wrapped.pth", twin)
+    assert all(torch.equal(value, twin.body.state_dict()[key]) for key, value in network.body.state_dict().items())
     assert all(torch.equal(value, there[f"body.{key}"]) for key, value in network.body.state_dict().items())
     assert all(torch.equal(value, fresh.head.state_dict()[key]) for key, value in network.head.state_dict().items())
     with pytest.raises(InputError, match="does not fit the network"):
-        continuation.begin(path, networks.build("wrn_16_4", 1, 32, 5, seed=3))
+        continuation.start_from(path, networks.build("wrn_16_4", 1, 32, 5, seed=3))
+    checkpoints.save(tmp_path / "list.pth", [torch.zeros(3)])
+    with pytest.raises(InputError, match="holds no weights; expected a dictionary of tensors"):
+        continuation.start_from(tmp_path / "list.pth", network)
 
 
 def test_the_same_command_again_skips_and_changed_settings_are_refused(copied):
@@ -82,34 +89,61 @@ def test_the_same_command_again_skips_and_changed_settings_are_refused(copied):
 
 def test_a_first_task_that_was_trained_anew_is_noticed(copied):
     done(TUNE, copied, *LOW, **FAST)
+    done(STORE_TUNED, copied, *LOW)
     last = folder_of(copied, "digits_all") / "ckpt" / "2_0.pth"
     content = checkpoints.load(last)
     content["body.0.weight"] += 0.1
     checkpoints.save(last, content)
     code, text = run(TUNE, copied, *LOW, **FAST)
     assert code == 1 and "was trained with other settings (start" in text
+    shutil.rmtree(folder_of(copied))
+    done(TUNE, copied, *LOW, **FAST)
+    code, text = run(STORE_TUNED, copied, *LOW)
+    assert code == 1 and "preds_0.h5 was made from a run with other settings than" in text and "delete it" in text
+
+
+def test_a_complete_run_does_not_need_the_first_task_any_more(copied):
+    done(TUNE, copied, *LOW, **FAST)
+    shutil.rmtree(folder_of(copied, "digits_all"))
+    assert "1 skipped (already complete)" in done(TUNE, copied, *LOW, **FAST)
+    assert "imprinting: 1 done" in done(STORE_TUNED, copied, *LOW)
+    (folder_of(copied) / "ckpt" / "1_0.pth").unlink()
+    code, text = run(TUNE, copied, *LOW, **FAST)
+    assert code == 1 and "no such checkpoint, from which digits_low_from_all starts; train digits_all again" in text
+
+
+def test_a_run_that_cannot_begin_does_not_stop_the_others(copied):
+    code, text = run(TUNE, copied, *LOW, "--seed", 1, 0, **FAST)
+    assert code == 1 and "seed_1 holds no run to start from" in text
+    assert "training: 1 done, 0 skipped (already complete), 1 failed" in text
+    for part, counts in ((0, "0 done, 0 skipped (already complete), 1 failed"), (1, "0 done, 1 skipped")):
+        assert counts in run(TUNE, copied, *LOW, "--seed", 1, 0, "--part", f"{part}/2", **FAST)[1]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_interrupted_and_resumed(copied, tmp_path, number):
     """To the same bytes as without interruption."""
-    whole = shutil.copytree(copied, tmp_path / "whole")
+    whole, folder = shutil.copytree(copied, tmp_path / "whole"), folder_of(copied)
     done(TUNE, whole, *LOW, **FAST)
     stage = Stage(TUNE, copied, *LOW, **FAST)
-    until(lambda: len(list(folder_of(copied).glob("ckpt/*.pth"))) >= 4)
+    until(lambda: len(list(folder.glob("ckpt/*.pth"))) >= 4)
     time.sleep(0.02)
     stage.send(number)
     code, _ = stage.wait()
-    assert code == {signal.SIGTERM: 75, signal.SIGKILL: -9}[number] or code == 0
+    assert code == {signal.SIGTERM: 75, signal.SIGKILL: -9}[number]
+    assert checkpoints.missing(folder, checkpoints.read_run(folder))
     done(TUNE, copied, *LOW, **FAST)
     expected = stages.contents(folder_of(whole), "ckpt/*.pth")
-    assert len(expected) == 8 and stages.contents(folder_of(copied), "ckpt/*.pth") == expected
+    assert len(expected) == 8 and stages.contents(folder, "ckpt/*.pth") == expected
+    assert stages.log_lines(folder) == stages.log_lines(folder_of(whole))
+    one, other = (checkpoints.load(path / "last.pth")["network"] for path in (folder, folder_of(whole)))
+    assert all(torch.equal(one[key], other[key]) for key in other)
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
     (("digits", "--start", "odd", "--task", "low"), "digits_odd/seed_0 holds no run to start from; train it with "
-     "supervised_imagenet/01_training/train_imagenet.py digits --task odd --seed 0"),
+     "python -m supervised_imagenet.01_training.train_imagenet digits --task odd --seed 0 --checkpoints-folder "),
     (("digits", "--start", "all", "--task", "low", "--checkpoint", "99"), "has the checkpoints 0 to 11"),
     (("digits", "--start", "all", "--task", "low", "--checkpoint", "-1"), "has the checkpoints 0 to 11"),
     (("digits", "--start", "nothing", "--task", "low"), "digits has no task 'nothing'"),
@@ -123,8 +157,9 @@ def test_what_cannot_be_started_from(copied, arguments, message):
 
 
 def test_missing_checkpoints(copied):
-    code, text = run(STORE_TUNED, copied, *LOW)
-    assert code == 1 and "train it with fine_tuning/01_training/train_fine_tuned.py --start all --task low" in text
+    code, text = run(STORE_TUNED, copied, *LOW, "--checkpoint", 3)
+    assert code == 1 and ("train it with python -m fine_tuning.01_training.train_fine_tuned digits --start all "
+                          "--checkpoint 3 --task low --seed 0 ") in text
     (folder_of(copied, "digits_all") / "ckpt" / "2_0.pth").unlink()
     code, text = run(TUNE, copied, *LOW, **FAST)
     assert code == 1 and "2_0.pth: no such checkpoint" in text

@@ -1,13 +1,20 @@
 """Networks: shapes, sizes known from the papers, weights that follow from the seed, blurring that is one."""
 import itertools
+import math
 import warnings
 
 import pytest
 import torch
 from torch import nn
 
+from contrastive import objectives
 from info_geometry.files import InputError
-from learning import networks
+from learning import networks, supervise
+from learning.config import Config
+from meta_learning import prototypical
+from semi_supervised import fixmatch
+
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 
 
 @pytest.mark.parametrize("name, channels, size, features", [
@@ -31,6 +38,12 @@ def test_initial_weights_follow_from_the_seed_alone(name, channels, size):
     again, other = (networks.build(name, channels, size, 10, seed).state_dict() for seed in (3, 4))
     assert all(torch.equal(first[key], again[key]) for key in first)
     assert all(not torch.equal(first[key], other[key]) for key in first if first[key].ndim == 4)
+
+
+def test_seeds_beyond_32_bits_would_repeat_initial_weights():
+    """Why the command line refuses them."""
+    below, beyond = (networks.build("small_cnn", 1, 8, 10, seed).state_dict() for seed in (3, 3 + 2**32))
+    assert all(torch.equal(below[key], beyond[key]) for key in below)
 
 
 def test_body_does_not_depend_on_the_number_of_outputs():
@@ -111,3 +124,35 @@ def test_what_cannot_be_built():
         networks.build("resnet", 3, 32, 10, 0)
     with pytest.raises(InputError, match="takes images of 3 channels, not 1"):
         networks.build("resnet50_blurpool", 1, 28, 10, 0)
+
+
+# One step of every method with the network of CIFAR-10
+
+
+def steps(precision):
+    """Return for each method the outputs of its head and a function that takes a step with 8 images."""
+    common = {"dataset": "cifar10", "network": "wrn_16_4", "epochs": 2, "learning_rate": 0.1, "precision": precision}
+    plain = Config(**common, batch_size=8)
+    meta = prototypical.MetaConfig(**common, ways=2, shots=1, queries=3)
+    fixed = fixmatch.FixMatchConfig(**common, batch_size=2, unlabelled_ratio=1, threshold=0.1)
+    found = {"supervised": (10, lambda model, sgd, x, y: supervise.update(model, sgd, iter([(x, y)]), 8, plain)),
+             "prototypical": (0, lambda model, sgd, x, y: prototypical.update(model, sgd, x, meta)),
+             "fixmatch": (10, lambda model, sgd, x, y: fixmatch.update(model, sgd, x, y[:2], fixed))}
+    for objective in ("simclr", "barlow"):
+        config = objectives.ContrastiveConfig(**common, batch_size=8, objective=objective)
+        found[objective] = (0, lambda model, sgd, x, y, config=config: objectives.update(model, sgd, x, 3, config))
+    return found
+
+
+@pytest.mark.parametrize("device, precision", [("cpu", "float32"), pytest.param("cuda", "bfloat16", marks=GPU)])
+@pytest.mark.parametrize("method", ["supervised", "prototypical", "fixmatch", "simclr", "barlow"])
+def test_every_method_takes_a_step(method, device, precision):
+    outputs, step = steps(precision)[method]
+    network = networks.on(torch.device(device), networks.build("wrn_16_4", 3, 32, outputs, seed=0))
+    before = [parameter.detach().clone() for parameter in network.parameters()]
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.1)
+    pixels = torch.randn(8, 3, 32, 32, generator=torch.Generator().manual_seed(0)).to(device)
+    loss, right, images = step(network, optimiser, pixels, torch.arange(8, device=device)).tolist()
+    assert math.isfinite(loss) and loss > 0 and 0 <= right <= images and images > 0
+    moved = [not torch.equal(*pair) and pair[1].isfinite().all() for pair in zip(before, network.parameters())]
+    assert all(moved)

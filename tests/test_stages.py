@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from itertools import pairwise
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -31,6 +32,10 @@ TINY = {"epochs": 1, "warmup_epochs": 0, "batch_size": 400, "checkpoints": 3}  #
 
 def folder_of(folder, name="digits_all", seed=0):
     return folder / "checkpoints" / name / f"seed_{seed}"
+
+
+def module(script):
+    return script.removesuffix(".py").replace("/", ".")
 
 
 def mtimes(folder):
@@ -460,6 +465,29 @@ def test_torchrun(two_processes, tmp_path):
     same_runs(two_processes, tmp_path)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists the threads of a process")
+def test_no_thread_of_a_group_outlives_it(tmp_path):
+    """One that does aborts the process now and then, where it lets go of a tensor while Python ends."""
+    script = tmp_path / "script.py"
+    script.write_text("""
+import os, pathlib, torch
+from learning import distributed
+with distributed.processes("cpu") as here:
+    model = torch.nn.parallel.DistributedDataParallel(torch.nn.Linear(2, 2))
+    model(torch.ones(1, 2)).sum().backward()
+    here.barrier()
+    del model
+names = [path.read_text().strip() for path in pathlib.Path("/proc/self/task").glob("*/comm")]
+pathlib.Path(__file__).with_name(f"threads_{here.rank}").write_text(" ".join(names))
+""")
+    subprocess.run([sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", script],
+                   cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}, check=True,
+                   capture_output=True, timeout=120)
+    for rank in range(2):
+        names = (tmp_path / f"threads_{rank}").read_text()
+        assert "python" in names and "gloo" not in names
+
+
 def test_second_process_is_refused_or_waits(tmp_path):
     for script, lock in ((TRAIN, folder_of(tmp_path) / ".lock"),
                          (STORE, tmp_path / "predictions" / "digits_all" / ".preds_0.lock")):
@@ -510,7 +538,8 @@ def test_predictions_of_other_samples_are_refused(copied):
 
 def test_missing_run(tmp_path):
     code, text = run(STORE, tmp_path, "digits", "--task", "even", "--seed", "3")
-    assert code == 1 and "seed_3 holds no run; train it with 01_training/train_imagenet.py --task even --seed 3" in text
+    assert code == 1 and f"holds no run; train it with python -m {module(TRAIN)} digits --task even --seed 3 " in text
+    assert f"--checkpoints-folder {tmp_path}/checkpoints --predictions {tmp_path}/predictions\n" in text
 
 
 def test_incomplete_checkpoints_are_named(copied):
@@ -571,6 +600,7 @@ def test_class_without_training_images(monkeypatch, tmp_path, capsys):
     without = data.TensorImages(digits.pixels[keep], digits.labels[keep.numpy()], 10, [0.0], [1.0])
     code, _, error = main(monkeypatch, TRAIN, tmp_path, "digits", "--task", "even", images={"train": without}, **TINY)
     assert code == 1 and "1 of 5 classes have no training images" in error
+    assert not list(tmp_path.glob("**/run.json"))  # for the table of --status
     code, out, _ = main(monkeypatch, TRAIN, tmp_path, "digits", "--task", "even", images={"train": digits}, **TINY)
     assert code == 0 and "1 done" in out  # the failure left nothing in the way
     with_none = {"test": data.TensorImages(without.pixels, without.labels, 10, [0.0], [1.0])}
@@ -579,11 +609,23 @@ def test_class_without_training_images(monkeypatch, tmp_path, capsys):
     assert not list(tmp_path.glob("**/*.h5")) and not list(tmp_path.glob("**/*.tmp"))
 
 
+@pytest.mark.parametrize("script", ["meta_learning/01_training/train_prototypical.py",
+                                    "contrastive/01_training/train_contrastive.py",
+                                    "semi_supervised/01_training/train_fixmatch.py"])
+def test_methods_that_train_in_one_process_refuse_several(tmp_path, script):
+    pair = together(tmp_path, "digits_simclr" if "contrastive" in script else "digits", script=script)
+    outcomes = [stage.wait() for stage in pair]
+    assert all(code == 1 and "one process trains a run of this method, not 2: start it without torchrun" in text
+               for code, text in outcomes)
+    assert not (tmp_path / "checkpoints").exists()
+
+
 def test_batches_that_processes_cannot_share(tmp_path):
     pair = together(tmp_path, "digits", **{**TINY, "batch_size": 401})
     outcomes = [stage.wait() for stage in pair]
     assert all(code not in (0, 75) for code, _ in outcomes)
     assert any("batches of 401 images cannot be divided evenly among 2 processes" in text for _, text in outcomes)
+    assert not list(tmp_path.glob("**/run.json"))
 
 
 @pytest.mark.parametrize("arguments, words", [
@@ -1064,9 +1106,8 @@ def test_help_is_quick(script, tmp_path):
 
 def test_modules_run_from_the_root_without_installing(tmp_path):
     for script in (TRAIN, STORE):
-        module = script.removesuffix(".py").replace("/", ".")
         code = ("import runpy, sys; sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n"
-                f"sys.argv = ['it', '--help']; runpy.run_module({module!r}, run_name='__main__')")
+                f"sys.argv = ['it', '--help']; runpy.run_module({module(script)!r}, run_name='__main__')")
         subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
         outside = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
         assert "No module named 'supervised_imagenet'" in outside.stderr  # so it was found from the root
@@ -1088,8 +1129,7 @@ def options(settings):
 
 @pytest.mark.slow
 def test_all_runs_in_parallel(tmp_path):
-    module = "supervised_imagenet.01_training.train_imagenet"
-    process = in_parallel(tmp_path, module, *options(TINY), TASKS="all even", SEEDS="0 1")
+    process = in_parallel(tmp_path, module(TRAIN), *options(TINY), TASKS="all even", SEEDS="0 1")
     text, _ = process.communicate(timeout=100)
     assert process.returncode == 0 and text.count("training: 2 done") == 2
     done(STORE, tmp_path, "digits", "--task", "all", "even", "--seed", "0", "1")

@@ -341,6 +341,11 @@ def test_predictions_that_are_there_are_compared(target, folder, run, images):
                     {**run, "task": {**run["task"], "classes": [1, 2, 4]}}):
         with pytest.raises(InputError, match=f"{target} was made from a run with other settings than {folder}"):
             store.check_same(target, changed, folder, images)
+    begun = {**run, "start": {"run": "digits_all", "checkpoint": "2_0.pth", "sha256": "1f"}}
+    stored(target, folder, begun, images)
+    store.check_same(target, begun, folder, images)
+    with pytest.raises(InputError, match="was made from a run with other settings"):
+        store.check_same(target, {**begun, "start": {**begun["start"], "sha256": "2e"}}, folder, images)
     images.labels = images.labels[::-1]
     with pytest.raises(InputError, match=f"{target} holds predictions of other samples than the data here"):
         store.check_same(target, run, folder, images)

@@ -20,7 +20,7 @@ def main():
     options = training_arguments(__doc__, Path(__file__).parent / "configs", objectives.ContrastiveConfig)
     from learning import stage  # torch takes seconds to import: only after mistakes are answered
 
-    return stage.train_all(options, objectives.train, objectives.describe)
+    return stage.train_all(options, objectives.train, objectives.describe, alone=True)
 
 
 if __name__ == "__main__":

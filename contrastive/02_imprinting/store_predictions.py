@@ -17,8 +17,8 @@ def main():
                         objectives.ContrastiveConfig)
     from learning import stage  # torch takes seconds to import: only after mistakes are answered
 
-    return stage.store_all(options, "contrastive/01_training/train_contrastive.py",
-                           lambda task: objectives.run_name(task, options.config))
+    return stage.store_all(options, "contrastive.01_training.train_contrastive",
+                           name=lambda task, _: objectives.run_name(task, options.config))
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ def main():
                         add=continuation.add_arguments)
     from learning import stage  # torch takes seconds to import: only after mistakes are answered
 
-    return stage.store_all(options, f"fine_tuning/01_training/train_fine_tuned.py --start {options.start}",
-                           lambda task: continuation.run_name(task, options))
+    return stage.store_all(options, "fine_tuning.01_training.train_fine_tuned", *continuation.words(options),
+                           name=lambda task, images: continuation.run_name(task, images, options))
 
 
 if __name__ == "__main__":

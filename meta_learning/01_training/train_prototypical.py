@@ -21,7 +21,7 @@ def main():
     options = training_arguments(__doc__, Path(__file__).parent / "configs", prototypical.MetaConfig)
     from learning import stage  # torch takes seconds to import: only after mistakes are answered
 
-    return stage.train_all(options, prototypical.train, prototypical.describe)
+    return stage.train_all(options, prototypical.train, prototypical.describe, alone=True)
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ def main():
     options = arguments(__doc__, Path(__file__).parent.parent / "01_training" / "configs", prototypical.MetaConfig)
     from learning import stage  # torch takes seconds to import: only after mistakes are answered
 
-    return stage.store_all(options, f"meta_learning/01_training/train_prototypical.py --ways {options.config.ways}",
-                           lambda task: prototypical.run_name(task, options.config))
+    return stage.store_all(options, "meta_learning.01_training.train_prototypical",
+                           name=lambda task, _: prototypical.run_name(task, options.config))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,8 @@ def main():
     options = arguments(__doc__, Path(__file__).parent.parent / "01_training" / "configs", fixmatch.FixMatchConfig)
     from learning import stage  # torch takes seconds to import: only after mistakes are answered
 
-    return stage.store_all(options, "semi_supervised/01_training/train_fixmatch.py", fixmatch.run_name)
+    return stage.store_all(options, "semi_supervised.01_training.train_fixmatch",
+                           name=lambda task, _: fixmatch.run_name(task))
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ turns checkpoints/<dataset>_<task>/seed_<seed>/ into predictions/<dataset>_<task
 over all classes of the data set, for all its evaluation samples in their fixed order, of every checkpoint of the
 schedule.  One forward pass a checkpoint gives features, prototypes and probabilities.
 
-The network is the one that run.json in the folder of the run describes; of CONFIG only the data set and the evaluation
-batch size matter here.  The same command again skips what is complete.  A run of digits takes 1 second and one of
+The network, and how it is evaluated, is what run.json in the folder of the run says; of CONFIG only the data set
+matters here.  The same command again skips what is complete.  A run of digits takes 1 second and one of
 fashion 15 on one CPU core.
 """
 from pathlib import Path
@@ -20,7 +20,7 @@ def main():
     options = arguments(__doc__, Path(__file__).parent.parent / "01_training" / "configs")
     from learning import stage  # torch and its like take seconds to import: only after mistakes are answered
 
-    return stage.store_all(options, "01_training/train_imagenet.py")
+    return stage.store_all(options, "supervised_imagenet.01_training.train_imagenet")
 
 
 if __name__ == "__main__":
