@@ -83,8 +83,8 @@ def low_dimensional(runs, every=4, draws=20, seed=0, axes=10):
     D = distance.pairwise(models, precision="float32")
     names = [name for name, seeds in runs.items() for _ in seeds]
     index = {**chosen.index(thin), "run": np.repeat(names, [x.shape[0] for x in thin])}
-    picture_of_all = inpca.fit(D, 3, index)
-    value, error = picture_of_all.explained_stress()[:axes], stress_error_of_seeds(D, index["seed"], axes)
+    embedding = inpca.fit(D, 3, index)
+    value, error = embedding.explained_stress()[:axes], stress_error_of_seeds(D, index["seed"], axes)
     with _quiet():
         null = {name: np.array([stress(order) for _ in tqdm(range(draws), desc=name, disable=None)])
                 for name, order in (("samples permuted", anywhere), ("within classes", within))}
@@ -94,7 +94,7 @@ def low_dimensional(runs, every=4, draws=20, seed=0, axes=10):
         f"{name} {values.mean():.3f} (largest {values.max():.3f})" for name, values in of_3.items()),
         decide(best >= 0.8 and best > max(values.max() for values in of_3.values()),
                best < 0.5 or best <= max(values.mean() for values in of_3.values())),
-        {"embedding": picture_of_all, "geodesic": picture.marks(picture_of_all, thin, None)[1], "stress": value,
+        {"embedding": embedding, "geodesic": picture.marks(embedding, thin, None)[1], "stress": value,
          "error": error, "null": null})
 
 

@@ -195,15 +195,17 @@ def store_or_skip(name, seed, training, imprinter, split, options, here):
         if absent:
             names = ", ".join(checkpoints.path(folder, run, step).name for step in absent[:3])
             raise InputError(f"{folder}: {len(absent)} of {len(run['schedule'])} checkpoints missing ({names}, ...); "
-                             f"training did not finish{_reached(folder)}: go on with {training}")
+                             f"training did not finish{_reached(folder, run)}: go on with {training}")
         if here.main and remove_orphans(target.parent, target.name) + remove_orphans(folder / "ckpt"):
             print(f"{name} seed {seed}: redoing (found an unfinished write)", flush=True)
         store.store(target, folder, run, imprinter, here, split=split)
     return "done"
 
 
-def _reached(folder):
+def _reached(folder, run):
     """Return how far the log of a run says that it came."""
     log = folder / "log.jsonl"
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    return f" (it is at epoch {json.loads(lines[-1])['epoch']:.2f})" if lines and lines[-1].endswith("}") else ""
+    if not lines or not lines[-1].endswith("}"):
+        return ""
+    return f" (it is at {run.get('t_name', 'epoch')} {json.loads(lines[-1])['epoch']:.4g})"
