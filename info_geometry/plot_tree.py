@@ -21,7 +21,7 @@ FEWEST = 13  # lines of the tree that the embedding beside it is high
 def task_tree(folder, coordinates, imaginary, index, nodes=None, comparisons=(), aside=(), note=""):
     """Draw `tree`: the embedding, the tree of its tasks and, below, what was compared with the distances of these.
 
-    coordinates (M, k), imaginary (k,), index: as for `plot.embedding`; the first two axes are shown.
+    coordinates (M, k), imaginary (k,), index: as for `plot_embedding.embedding`; the first two axes are shown.
     nodes: {node: dict(parent, steps up to it, name, classes (how many, or None), runs (which are this task))}, parents
     before children; the one root has the parent None.  Without nodes there is no tree.
     comparisons: dicts of pairs {(run, run): (x, y)}, xlabel and title, a panel each.  aside: runs without a place,
