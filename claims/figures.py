@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from matplotlib.ticker import PercentFormatter
 
+from claims.measures import mean_and_error
 from info_geometry import plot
 
 METHODS = {"all": "supervised, all", "randomlab": "random labels", "all_2way": "2-way episodes",
@@ -168,10 +169,9 @@ def _two_panels(rows):
 def _dots(ax, rows, label, lines=()):
     """Draw the values of seeds, a dict label -> (seeds,), and dashed lines, a dict label -> value."""
     for place, values in enumerate(rows.values()):
-        values = np.asarray(values, float)
         ax.plot(values, np.full(len(values), place), "o", color=plot.PALETTE[0], alpha=0.35, markeredgewidth=0)
-        error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else 0
-        ax.errorbar(values.mean(), place, xerr=error, fmt="|", color=plot.PALETTE[0], capsize=3, markersize=9)
+        mean, error = mean_and_error(values)
+        ax.errorbar(mean, place, xerr=error, fmt="|", color=plot.PALETTE[0], capsize=3, markersize=9)
     for name, value in dict(lines).items():
         if np.isfinite(value):
             ax.axvline(value, color=plot.PALETTE[1], linestyle="--", linewidth=1, label=name)

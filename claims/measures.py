@@ -88,9 +88,8 @@ def low_dimensional(runs, every=4, draws=20, seed=0, axes=10):
     with _quiet():
         null = {name: np.array([stress(order) for _ in tqdm(range(draws), desc=name, disable=None)])
                 for name, order in (("samples permuted", anywhere), ("within classes", within))}
-    of_3 = {name: values[:, min(2, values.shape[1] - 1)] for name, values in null.items()}
-    best = float(value[min(2, len(value) - 1)])
-    return Finding(f"{best:.3f} +- {error[min(2, len(error) - 1)]:.3f}", "; ".join(
+    of_3, best = {name: values[:, :3][:, -1] for name, values in null.items()}, embedding.explained_stress(3)
+    return Finding(f"{best:.3f} +- {error[:3][-1]:.3f}", "; ".join(
         f"{name} {values.mean():.3f} (largest {values.max():.3f})" for name, values in of_3.items()),
         decide(best >= 0.8 and best > max(values.max() for values in of_3.values()),
                best < 0.5 or best <= max(values.mean() for values in of_3.values())),

@@ -9,10 +9,12 @@ import multiprocessing
 import os
 import resource
 import runpy
+import signal
 import sys
 import time
 
 from info_geometry.files import ROOT
+from learning import checkpoints
 
 TRAIN = "supervised_imagenet/01_training/train_imagenet.py"
 STORE = "supervised_imagenet/02_imprinting/store_predictions.py"
@@ -110,6 +112,15 @@ def until(condition, timeout=60):
         if time.monotonic() > end:
             raise TimeoutError
         time.sleep(0.001)
+
+
+def interrupt(stage, number, folder):
+    """Send SIGTERM or SIGKILL to a stage that is in the middle of training the run in `folder`."""
+    time.sleep(0.02)
+    stage.send(number)
+    code, _ = stage.wait()
+    assert code == {signal.SIGTERM: 75, signal.SIGKILL: -9}[number]
+    assert checkpoints.missing(folder, checkpoints.read_run(folder))
 
 
 def log_lines(folder):

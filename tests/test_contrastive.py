@@ -1,7 +1,6 @@
 """Contrastive learning: losses are those of the papers, labels are never seen, and runs go on exactly."""
 import math
 import signal
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -174,12 +173,8 @@ def test_interrupted_and_resumed(trained, tmp_path, objective, number):
     """To the same bytes as without interruption, of the projector too."""
     stage = Stage(TRAIN, tmp_path, f"digits_{objective}", **FAST)
     until(lambda: len(stages.log_lines(folder_of(tmp_path, objective))) >= 5)
-    time.sleep(0.05)
-    stage.send(number)
-    code, _ = stage.wait()
-    assert code == {signal.SIGTERM: 75, signal.SIGKILL: -9}[number]
     folder = folder_of(tmp_path, objective)
-    assert checkpoints.missing(folder, checkpoints.read_run(folder))
+    stages.interrupt(stage, number, folder)
     done(TRAIN, tmp_path, f"digits_{objective}", **FAST)
     one, other = folder_of(trained, objective), folder
     expected = stages.contents(one, "ckpt/*.pth")

@@ -1,7 +1,6 @@
 """Fine-tuning: it begins where the first task ended, changes only what it should, and answers what cannot be."""
 import shutil
 import signal
-import time
 
 import numpy as np
 import pytest
@@ -128,11 +127,7 @@ def test_interrupted_and_resumed(copied, tmp_path, number):
     done(TUNE, whole, *LOW, **FAST)
     stage = Stage(TUNE, copied, *LOW, **FAST)
     until(lambda: len(list(folder.glob("ckpt/*.pth"))) >= 4)
-    time.sleep(0.02)
-    stage.send(number)
-    code, _ = stage.wait()
-    assert code == {signal.SIGTERM: 75, signal.SIGKILL: -9}[number]
-    assert checkpoints.missing(folder, checkpoints.read_run(folder))
+    stages.interrupt(stage, number, folder)
     done(TUNE, copied, *LOW, **FAST)
     expected = stages.contents(folder_of(whole), "ckpt/*.pth")
     assert len(expected) == 8 and stages.contents(folder, "ckpt/*.pth") == expected

@@ -1,6 +1,5 @@
 """Meta-learning: the loss is Snell's, episodes are fair and follow from the seed, and runs are as sound as others."""
 import signal
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -172,11 +171,7 @@ def test_interrupted_and_resumed(tmp_path, number):
     done(TRAIN, whole, "digits", **settings)
     stage = Stage(TRAIN, halted, "digits", **settings)
     until(lambda: len(list(folder_of(halted).glob("ckpt/*.pth"))) >= 6)
-    time.sleep(0.02)
-    stage.send(number)
-    code, _ = stage.wait()
-    assert code == {signal.SIGTERM: 75, signal.SIGKILL: -9}[number]
-    assert checkpoints.missing(folder_of(halted), checkpoints.read_run(folder_of(halted)))
+    stages.interrupt(stage, number, folder_of(halted))
     done(TRAIN, halted, "digits", **settings)
     expected = stages.contents(folder_of(whole), "ckpt/*.pth")
     assert len(expected) == 12 and stages.contents(folder_of(halted), "ckpt/*.pth") == expected

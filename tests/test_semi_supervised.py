@@ -1,7 +1,6 @@
 """FixMatch: its loss is the one of the paper, labels that were not given are not used, runs go on exactly."""
 import math
 import signal
-import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -235,11 +234,7 @@ def test_interrupted_and_resumed(trained, tmp_path, number):
     folder = folder_of(tmp_path)
     stage = Stage(TRAIN, tmp_path, "digits", **SMALL)
     until(lambda: len(list(folder.glob("ckpt/*.pth"))) >= 6)
-    time.sleep(0.02)
-    stage.send(number)
-    code, _ = stage.wait()
-    assert code == {signal.SIGTERM: 75, signal.SIGKILL: -9}[number]
-    assert checkpoints.missing(folder, checkpoints.read_run(folder))
+    stages.interrupt(stage, number, folder)
     done(TRAIN, tmp_path, "digits", **SMALL)
     expected = stages.contents(folder_of(trained), "ckpt/*.pth")
     assert len(expected) == 10 and stages.contents(folder, "ckpt/*.pth") == expected
