@@ -45,19 +45,19 @@ picture fashion: install
 	PYTHON=$(BIN)/python sh $(SUPERVISED)/02_imprinting/store_predictions.sh --wait
 	$(BIN)/python info_geometry/inpca.py $(addprefix $(CONFIG)_,$(sort $(TASKS))) --bootstrap
 	$(BIN)/python info_geometry/trajectory.py $(addprefix $(CONFIG)_,$(sort $(TASKS))) --bootstrap
-	$(BIN)/python task_tree/tree.py --name $$CONFIG
+	$(BIN)/python experiments/task_tree/tree.py --name $$CONFIG
 
 claims claims-quick: export JOBS := $(JOBS)
 claims: install
-	PYTHON=$(BIN)/python sh claims/run.sh
-	$(BIN)/python claims/verdicts.py
+	PYTHON=$(BIN)/python sh experiments/claims/run.sh
+	$(BIN)/python experiments/claims/verdicts.py
 
 claims-quick: export SEEDS = 5
 claims-quick: export FOLDER = claims_quick
 claims-quick: export STARTS = 0 2 5
 claims-quick: install
-	PYTHON=$(BIN)/python sh claims/run.sh --epochs 1 --warmup_epochs 0.5 --checkpoints 6
-	$(BIN)/python claims/verdicts.py --quick --seeds $(SEEDS) --starts $(STARTS) --predictions predictions/$(FOLDER) \
+	PYTHON=$(BIN)/python sh experiments/claims/run.sh --epochs 1 --warmup_epochs 0.5 --checkpoints 6
+	$(BIN)/python experiments/claims/verdicts.py --quick --seeds $(SEEDS) --starts $(STARTS) --predictions predictions/$(FOLDER) \
 		--plots plots/$(FOLDER)
 
 notebook: install-dev

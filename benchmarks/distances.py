@@ -6,6 +6,7 @@ Sizes are (models, samples, classes).  All ways run in turn, and the best of the
 runs with one thread and with all, and the better counts.  Ours reads files as this project writes them, the published
 algorithm reads the published layout.
 """
+
 import argparse
 import tempfile
 import time
@@ -20,10 +21,22 @@ from info_geometry.files import InputError, command
 
 SIZES = {"A": (244, 5000, 100), "B": (600, 4000, 10), "C": (122, 2000, 1000), "D": (1220, 300, 1000)}
 PER_FILE = 61
-GOALS = {("float32", "A"): 8, ("float32", "B"): 40, ("float32", "C"): 5, ("float32", "D"): 3.5, ("bfloat16", "D"): 10,
-         ("plain float32", "A"): 3.5, ("plain float32", "B"): 9.6, ("plain float32", "D"): 2.5}
-WAYS = {"plain float32": {"precision": "float32", "fast": False}, "float64": {"precision": "float64"},
-        "float32": {"precision": "float32"}, "bfloat16": {"precision": "bfloat16"}}
+GOALS = {
+    ("float32", "A"): 8,
+    ("float32", "B"): 40,
+    ("float32", "C"): 5,
+    ("float32", "D"): 3.5,
+    ("bfloat16", "D"): 10,
+    ("plain float32", "A"): 3.5,
+    ("plain float32", "B"): 9.6,
+    ("plain float32", "D"): 2.5,
+}
+WAYS = {
+    "plain float32": {"precision": "float32", "fast": False},
+    "float64": {"precision": "float64"},
+    "float32": {"precision": "float32"},
+    "bfloat16": {"precision": "bfloat16"},
+}
 
 
 def main():
@@ -39,12 +52,18 @@ def main():
 def tables(sizes=None, rounds=3):
     """Return Markdown: what this machine can do, then a row for each size and way."""
     peak = peaks()
-    lines = ["| what | measured |", "| --- | ---: |",
-             *(f"| {name} | {value:.0f} {unit} |" for name, (value, unit) in peak.items()), "",
-             "Of products: the operations of M (M + 1) / 2 pairs in these seconds, as a part of what matrix products "
-             "reach.  Of reading: the seconds that reading alone takes, as a part of these.", "",
-             "| size (M, N, C) | way | seconds | published, s (threads) | ratio | goal | of products | of reading | "
-             "largest error | RMS error |", "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| what | measured |",
+        "| --- | ---: |",
+        *(f"| {name} | {value:.0f} {unit} |" for name, (value, unit) in peak.items()),
+        "",
+        "Of products: the operations of M (M + 1) / 2 pairs in these seconds, as a part of what matrix products "
+        "reach.  Of reading: the seconds that reading alone takes, as a part of these.",
+        "",
+        "| size (M, N, C) | way | seconds | published, s (threads) | ratio | goal | of products | of reading | "
+        "largest error | RMS error |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for name, size in (sizes or SIZES).items():
         with tempfile.TemporaryDirectory() as folder:
             lines += _rows(name, size, Path(folder), rounds, peak)
@@ -85,8 +104,10 @@ def _rows(name, size, folder, rounds, peak):
     opened = [predictions.open_trajectory(path) for path in ours]
     exact = distance.pairwise(opened, precision="float64", fast=False)
     threads = torch.get_num_threads()
-    n = min({1, threads}, key=lambda n: with_threads(n, lambda: best(lambda: published.distances(theirs[: -(-len(
-        theirs) // 3)]), 2)))  # a third of the models tells how many threads are best
+    n = min(
+        {1, threads},
+        key=lambda n: with_threads(n, lambda: best(lambda: published.distances(theirs[: -(-len(theirs) // 3)]), 2)),
+    )  # a third of the models tells how many threads are best
     seconds, D = {"published": [], **{way: [] for way in WAYS}}, {}
     for options in WAYS.values():  # compiles, if it must
         distance.pairwise([x.select([0, 1]) for x in opened], **{"fast": True, **options})
@@ -103,9 +124,11 @@ def _rows(name, size, folder, rounds, peak):
         taken, error = min(seconds[way]), D[way] - exact
         of_peak = M * (M + 1) * N * C / taken / 1e9 / peak[f"matrix product, {way.split()[-1]}"][0]
         goal = GOALS.get((way, name))
-        rows.append(f"| {name} {size} | {way} | {taken:.2f} | {base:.2f} ({n}) | {base / taken:.1f} | "
-                    f"{f'{goal}' if goal else ''} | {of_peak:.0%} | {reading / taken:.0%} | {abs(error).max():.0e} | "
-                    f"{np.sqrt(np.mean(error**2)):.0e} |")
+        rows.append(
+            f"| {name} {size} | {way} | {taken:.2f} | {base:.2f} ({n}) | {base / taken:.1f} | "
+            f"{f'{goal}' if goal else ''} | {of_peak:.0%} | {reading / taken:.0%} | {abs(error).max():.0e} | "
+            f"{np.sqrt(np.mean(error**2)):.0e} |"
+        )
     return rows
 
 

@@ -6,6 +6,7 @@
 
 Landmarks are tried on the predictions of `make picture`, which are made in a temporary folder where there are none.
 """
+
 import argparse
 import json
 import resource
@@ -18,7 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from info_geometry import distance, inpca, predictions, spectrum
+from info_geometry import distance, inpca, predictions
+from info_geometry.embedding import spectrum
 from info_geometry.files import ROOT, InputError, command
 
 TASKS, SEEDS = ("all", "even", "odd", "low", "high", "randomlab"), (0, 1, 2)
@@ -45,15 +47,20 @@ def main():
 def tables(quick=False):
     """Return the tables of the eigenvalues and of the landmarks, in Markdown."""
     with tempfile.TemporaryDirectory() as folder:
-        return "\n\n".join([eigenvalues((300, 500) if quick else (500, 1000, 1830)),
-                            by_landmarks(trained(Path(folder)), (30, 100) if quick else (30, 100, 300),
-                                         1 if quick else 5)])
+        return "\n\n".join(
+            [
+                eigenvalues((300, 500) if quick else (500, 1000, 1830)),
+                by_landmarks(trained(Path(folder)), (30, 100) if quick else (30, 100, 300), 1 if quick else 5),
+            ]
+        )
 
 
 def eigenvalues(sizes):
     """Return the table of all eigenvalues against the largest, by number of models."""
-    lines = ["| models | all eigenvalues, s | the 30 largest, s | ratio | eigenvalues differ by | residual |",
-             "| ---: | ---: | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| models | all eigenvalues, s | the 30 largest, s | ratio | eigenvalues differ by | residual |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
     largest = max(sizes)
     everyone = distance.pairwise([curve(i, 50, 300, 10) for i in range(-(-largest // 50))])
     for M in sizes:
@@ -71,10 +78,12 @@ def eigenvalues(sizes):
         full, few = found[10**9], found[0]
         difference = abs(full.eigenvalues[:30] - few.eigenvalues).max() / abs(full.eigenvalues[0])
         slow, fast = (min(seconds[whole]) for whole in (10**9, 0))
-        lines.append(f"| {M:,} | {slow:.2f} | {fast:.2f} | {slow / fast:.1f} | {difference:.0e} | "
-                     f"{residual(D, few):.0e} |")
-    return "\n".join(["Differences and residuals |W x - lambda x| / |x| are relative to the largest eigenvalue.", "",
-                      *lines])
+        lines.append(
+            f"| {M:,} | {slow:.2f} | {fast:.2f} | {slow / fast:.1f} | {difference:.0e} | {residual(D, few):.0e} |"
+        )
+    return "\n".join(
+        ["Differences and residuals |W x - lambda x| / |x| are relative to the largest eigenvalue.", "", *lines]
+    )
 
 
 def residual(D, embedding):
@@ -91,12 +100,14 @@ def by_landmarks(trajectories, numbers, seeds):
     full = inpca.fit(D)
     whole, M = time.perf_counter() - started, len(D)
     truth = full.explained_stress(3)
-    lines = [f"{M} models in {len(trajectories)} trajectories; all pairs take {whole:.1f} s, and 3 axes explain "
-             f"{truth:.4f} of the stress.  Errors: of inner products in 3 axes |G - G_full| / |G_full|, and root mean "
-             f"square of coordinates over that of the full picture; means of {seeds} choices of landmarks.", "",
-             "| landmarks | s | inner products | coordinates | inner products, random landmarks | stress | "
-             "deviates by |",
-             "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    lines = [
+        f"{M} models in {len(trajectories)} trajectories; all pairs take {whole:.1f} s, and 3 axes explain "
+        f"{truth:.4f} of the stress.  Errors: of inner products in 3 axes |G - G_full| / |G_full|, and root mean "
+        f"square of coordinates over that of the full picture; means of {seeds} choices of landmarks.",
+        "",
+        "| landmarks | s | inner products | coordinates | inner products, random landmarks | stress | deviates by |",
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for m in numbers:
         rows = []
         for seed in range(seeds):
@@ -104,13 +115,22 @@ def by_landmarks(trajectories, numbers, seeds):
             picture = inpca.fit_landmarks(trajectories, m, seed=seed)
             seconds = time.perf_counter() - started
             chance = np.random.default_rng(seed).choice(M, m, replace=False)
-            rows.append([seconds, *errors(picture, full),
-                         errors(inpca.fit_landmarks(trajectories, chance, probes=10), full)[0],
-                         picture.explained_stress(3), picture.stress_error[2], picture.explained_stress(3) - truth])
+            rows.append(
+                [
+                    seconds,
+                    *errors(picture, full),
+                    errors(inpca.fit_landmarks(trajectories, chance, probes=10), full)[0],
+                    picture.explained_stress(3),
+                    picture.stress_error[2],
+                    picture.explained_stress(3) - truth,
+                ]
+            )
         seconds, gram, points, random, stress, error, deviation = np.mean(rows, axis=0)
         deviation = np.sqrt(np.mean(np.array(rows)[:, -1] ** 2))
-        lines.append(f"| {m} | {seconds:.1f} | {gram:.1e} | {points:.1e} | {random:.1e} | {stress:.5f} +- {error:.1g} "
-                     f"| {deviation:.1g} |")
+        lines.append(
+            f"| {m} | {seconds:.1f} | {gram:.1e} | {points:.1e} | {random:.1e} | {stress:.5f} +- {error:.1g} "
+            f"| {deviation:.1g} |"
+        )
     return "\n".join(lines)
 
 
@@ -128,8 +148,21 @@ def trained(folder):
     """Return the trajectories of `make picture`; train them into the folder where the repository has none."""
     paths = sorted((ROOT / "predictions").glob("digits_*/preds_*.h5"))
     if len(paths) < len(TASKS) * len(SEEDS):
-        words = [sys.executable, "-m", TRAIN, "digits", "--task", *TASKS, "--seed", *map(str, SEEDS), "--predictions",
-                 folder / "predictions", "--checkpoints-folder", folder / "checkpoints", "--imprint-as-you-go"]
+        words = [
+            sys.executable,
+            "-m",
+            TRAIN,
+            "digits",
+            "--task",
+            *TASKS,
+            "--seed",
+            *map(str, SEEDS),
+            "--predictions",
+            folder / "predictions",
+            "--checkpoints-folder",
+            folder / "checkpoints",
+            "--imprint-as-you-go",
+        ]
         done = subprocess.run(list(map(str, words)), cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             raise InputError(f"training failed: {done.stderr[-500:]}")
@@ -166,20 +199,31 @@ def large(precision, files, models, N, C, landmarks):
                     recorder.append_roots(roots, t)
         making = time.perf_counter() - started
         (Path(folder) / "landmarks.json").write_text(json.dumps(landmarks))
-        done = subprocess.run([sys.executable, __file__, "--embed", folder, "--precision", precision],
-                              stdout=subprocess.PIPE, text=True)
+        done = subprocess.run(
+            [sys.executable, __file__, "--embed", folder, "--precision", precision], stdout=subprocess.PIPE, text=True
+        )
         if done.returncode:
             raise InputError("the embedding failed; what it said is above")
         found = json.loads(done.stdout)
-    rows = [("writing the files", making), ("distances of the landmarks", found["pairwise"][0]),
-            ("distances of all models to them", found["cross"]), ("distances of the probes", found["pairwise"][1]),
-            ("all else", found["seconds"] - sum(found["pairwise"]) - found["cross"]),
-            ("files to picture", found["seconds"])]
-    return "\n".join([
-        f"{files * models:,} models in {files} files, {N:,} samples, {C} classes, {landmarks} landmarks, {precision}: "
-        f"3 axes explain {found['stress']:.4f} +- {found['error']:.1g} of the stress; peak memory "
-        f"{found['peak']:.2f} GB, of which {found['before']:.2f} before the first file was opened.", "",
-        "| | s |", "| --- | ---: |", *(f"| {name} | {seconds:.1f} |" for name, seconds in rows)])
+    rows = [
+        ("writing the files", making),
+        ("distances of the landmarks", found["pairwise"][0]),
+        ("distances of all models to them", found["cross"]),
+        ("distances of the probes", found["pairwise"][1]),
+        ("all else", found["seconds"] - sum(found["pairwise"]) - found["cross"]),
+        ("files to picture", found["seconds"]),
+    ]
+    return "\n".join(
+        [
+            f"{files * models:,} models in {files} files, {N:,} samples, {C} classes, {landmarks} landmarks, "
+            f"{precision}: 3 axes explain {found['stress']:.4f} +- {found['error']:.1g} of the stress; peak memory "
+            f"{found['peak']:.2f} GB, of which {found['before']:.2f} before the first file was opened.",
+            "",
+            "| | s |",
+            "| --- | ---: |",
+            *(f"| {name} | {seconds:.1f} |" for name, seconds in rows),
+        ]
+    )
 
 
 def embed(folder, precision):
@@ -193,8 +237,15 @@ def embed(folder, precision):
     trajectories = [predictions.open_trajectory(path) for path in sorted(folder.glob("*/preds_*.h5"))]
     m = json.loads((folder / "landmarks.json").read_text())
     picture = inpca.fit_landmarks(trajectories, m, precision=precision, progress=True)
-    return {"seconds": time.perf_counter() - started, "cross": sum(seconds["cross"]), "pairwise": seconds["pairwise"],
-            "stress": picture.explained_stress(3), "error": picture.stress_error[2], "before": before, "peak": peak()}
+    return {
+        "seconds": time.perf_counter() - started,
+        "cross": sum(seconds["cross"]),
+        "pairwise": seconds["pairwise"],
+        "stress": picture.explained_stress(3),
+        "error": picture.stress_error[2],
+        "before": before,
+        "peak": peak(),
+    }
 
 
 def timed(function, seconds):

@@ -10,6 +10,7 @@ CUDA events, the median of several after warming up.  A rate counts 2 C operatio
 and sample, though a tile on the diagonal computes both halves and tiles at the edge more.  What fails says so in its
 row.
 """
+
 import argparse
 import sys
 import tempfile
@@ -20,8 +21,13 @@ import numpy as np
 
 from info_geometry.files import command
 
-SIZES = {"A": (244, 5000, 100), "B": (600, 4000, 10), "C": (122, 2000, 1000), "D": (1220, 300, 1000),
-         "slab of the ImageNet study": (1830, 200, 1000)}
+SIZES = {
+    "A": (244, 5000, 100),
+    "B": (600, 4000, 10),
+    "C": (122, 2000, 1000),
+    "D": (1220, 300, 1000),
+    "slab of the ImageNet study": (1830, 200, 1000),
+}
 TINY = {"A": (40, 60, 100), "B": (50, 40, 10), "C": (20, 30, 1000)}
 DEVICE = "cuda"
 PRECISIONS = ("float32", "float16", "bfloat16")
@@ -88,7 +94,7 @@ def kernel(sizes, peak):
 
 
 def time_kernel(label, size, precision, dot, peak):
-    from info_geometry import cuda
+    from info_geometry.sums import gpu as cuda
 
     x = roots(*size).to(cuda.PRECISIONS[precision])
     took = seconds(lambda: products(x, precision, dot=dot))
@@ -97,13 +103,16 @@ def time_kernel(label, size, precision, dot, peak):
     few = roots(min(size[0], 50), *size[1:])
     exact = distances(with_torch(few.double()))
     error = abs(distances(products(few, precision, dot=dot).log()) - exact).max() / size[1]
-    print(f"{label} | {took:.5f} | {rate / 1e12:.1f} | {100 * rate / peak:.0f} % | {plain:.5f} | {plain / took:.1f} | "
-          f"{error:.0e} |", flush=True)
+    print(
+        f"{label} | {took:.5f} | {rate / 1e12:.1f} | {100 * rate / peak:.0f} % | {plain:.5f} | {plain / took:.1f} | "
+        f"{error:.0e} |",
+        flush=True,
+    )
 
 
 def tune(sizes, peak):
     """Print the time of every configuration of the kernel."""
-    from info_geometry import cuda
+    from info_geometry.sums import gpu as cuda
 
     print("\n| size | precision | tile, classes, warps, stages | kernel, s | of the peak in bfloat16 |")
     print("| --- | --- | --- | ---: | ---: |", flush=True)
@@ -122,13 +131,18 @@ def from_files(sizes):
     """Print how long the distances take from a file of float16 roots, and reading it alone."""
     from info_geometry import distance, predictions
 
-    print("\n| from a file to the distances | precision | s | reading the file alone, s |\n| --- | --- | ---: | ---: |",
-          flush=True)
+    print(
+        "\n| from a file to the distances | precision | s | reading the file alone, s |\n| --- | --- | ---: | ---: |",
+        flush=True,
+    )
     for name in ("A", "B", "C"):
         with tempfile.TemporaryDirectory() as folder, row(name, columns=4):
             path = Path(folder) / "run" / "preds_0.h5"
-            predictions.write(path, [(x.double() ** 2).cpu().numpy() for x in roots(*sizes[name])],
-                              labels=np.zeros(sizes[name][1], int))
+            predictions.write(
+                path,
+                [(x.double() ** 2).cpu().numpy() for x in roots(*sizes[name])],
+                labels=np.zeros(sizes[name][1], int),
+            )
             file = predictions.open_trajectory(path)
             for precision in ("float32", "bfloat16"):
                 took, reading = [], []
@@ -157,7 +171,7 @@ def roots(M, N, C):
 
 
 def products(x, precision, **options):
-    from info_geometry import cuda
+    from info_geometry.sums import gpu as cuda
 
     found = cuda.Products(len(x), precision=precision, floor=1e-6, device=DEVICE, **options)
     found.add(x)

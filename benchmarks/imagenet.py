@@ -9,6 +9,7 @@ Makes an image folder of JPEGs with the amplitude spectrum of natural images (1/
 pixels and about 110 kB each, packs it, reads it, trains on it and imprints with it, and prints a table in Markdown.
 The images need about 10 GB in --folder for 1,000 classes of 40 + 50.  No figure is extrapolated.
 """
+
 import argparse
 import json
 import multiprocessing
@@ -55,8 +56,13 @@ def arguments():
     parser.add_argument("--checkpoints", type=int, help="to imprint")
     parser.add_argument("--steps", type=int, help="of training to time, after as many to warm up")
     options = parser.parse_args()
-    defaults = {"classes": (1000, 8), "per_class": ((40, 50), (12, 6)), "width": (500, 100), "checkpoints": (6, 3),
-                "steps": (20, 2)}
+    defaults = {
+        "classes": (1000, 8),
+        "per_class": ((40, 50), (12, 6)),
+        "width": (500, 100),
+        "checkpoints": (6, 3),
+        "steps": (20, 2),
+    }
     for name, (full, small) in defaults.items():
         if getattr(options, name) is None:
             setattr(options, name, small if options.small else full)
@@ -68,8 +74,11 @@ def arguments():
 def write_images(folder, options):
     """Write `folder`/{train,val}/<synset>/<number>.JPEG, in parallel."""
     classes = class_synsets("imagenet")[: options.classes]
-    jobs = [(folder / split, name, k, count, options.width)
-            for split, count in zip(("train", "val"), options.per_class) for k, name in enumerate(classes)]
+    jobs = [
+        (folder / split, name, k, count, options.width)
+        for split, count in zip(("train", "val"), options.per_class)
+        for k, name in enumerate(classes)
+    ]
     with multiprocessing.get_context("spawn").Pool(os.cpu_count() if len(jobs) > 100 else 1) as pool:
         pool.starmap(write_class, jobs)
 
@@ -116,12 +125,16 @@ class Benchmark:
         with distributed.processes(self.options.device) as here:
             self.here, self.cuda = here, here.device.type == "cuda"
             self.name = torch.cuda.get_device_name(here.device) if self.cuda else f"{os.cpu_count()} CPU cores"
-            print(f"{self.name}, {self.options.workers} workers, torch {torch.__version__}; {self.options.classes} "
-                  f"classes, {self.options.per_class[0]} + {self.options.per_class[1]} images each\n", flush=True)
+            print(
+                f"{self.name}, {self.options.workers} workers, torch {torch.__version__}; {self.options.classes} "
+                f"classes, {self.options.per_class[0]} + {self.options.per_class[1]} images each\n",
+                flush=True,
+            )
             print("| measured | images/s | ceiling | images/s | ratio |\n| --- | ---: | --- | ---: | ---: |")
             self.pack()
-            self.train_images, self.val = (data.load("imagenet", split, self.folder / "packed")
-                                           for split in ("train", "val"))
+            self.train_images, self.val = (
+                data.load("imagenet", split, self.folder / "packed") for split in ("train", "val")
+            )
             for side in (32, 64) if self.options.small else (160, 192):
                 self.load(side)
                 if not self.options.loader_only:
@@ -135,7 +148,8 @@ class Benchmark:
 
     def pack(self):
         """Pack in parallel; the ceiling is one core's rate times the cores."""
-        from learning import images, packed
+        from learning.data import encoded as images
+        from learning.data import packed
 
         source = self.folder / "images"
         write_images(source, self.options)
@@ -143,11 +157,16 @@ class Benchmark:
         raw = [folder.read(i) for i in range(min(100, len(folder.labels)))]
         alone = rate(len(raw), lambda: [packed.reduced(each, 400, 90) for each in raw])
         started = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "supervised_imagenet.01_training.write_imagenet", source,
-                        self.folder / "packed"], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [sys.executable, "-m", "supervised_imagenet.01_training.write_imagenet", source, self.folder / "packed"],
+            check=True,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+        )
         count = self.options.classes * sum(self.options.per_class)
-        self.row("packing", count / (time.perf_counter() - started), f"one core x {os.cpu_count()}",
-                 alone * os.cpu_count())
+        self.row(
+            "packing", count / (time.perf_counter() - started), f"one core x {os.cpu_count()}", alone * os.cpu_count()
+        )
 
     def load(self, side):
         """Load training batches; the ceiling is one process times the workers."""
@@ -159,14 +178,19 @@ class Benchmark:
 
         def read(number, workers):
             plan = data.training_plan(np.arange(number), batch, 0, 0, resolution=side)
-            for _ in self.train_images.batches(plan, device=self.here.device, augmentation="random_resized_crop",
-                                               workers=workers):
+            for _ in self.train_images.batches(
+                plan, device=self.here.device, augmentation="random_resized_crop", workers=workers
+            ):
                 pass
 
         read(batch, 0)  # imports
         alone = rate(few, lambda: read(few, 0))
-        self.row(f"loader alone, {side} pixels", rate(count, lambda: read(count, workers)), f"one process x {workers}",
-                 alone * workers)
+        self.row(
+            f"loader alone, {side} pixels",
+            rate(count, lambda: read(count, workers)),
+            f"one process x {workers}",
+            alone * workers,
+        )
 
     def train(self, side):
         """Train with the loader; the ceiling is the same loop on images that are in memory."""
@@ -185,8 +209,12 @@ class Benchmark:
         if self.cuda:
             compiled = self.trained(memory, self.config(side, augmentation="none", compile=True), f"compiled_{side}")
             self.row(f"training from memory, {side} pixels, compiled", compiled, "not compiled", best)
-        self.row(f"training with the loader, {side} pixels", self.trained(self.train_images, config, f"loader_{side}"),
-                 "from memory", best)
+        self.row(
+            f"training with the loader, {side} pixels",
+            self.trained(self.train_images, config, f"loader_{side}"),
+            "from memory",
+            best,
+        )
 
     def trained(self, images, config, name):
         """Return the images/s of stage 1's own loop, after as many steps to warm up."""
@@ -203,7 +231,8 @@ class Benchmark:
         """Imprint checkpoints and store their predictions; the ceiling is the forward passes alone."""
         import torch
 
-        from learning import checkpoints, data, imprint, networks, store
+        from learning import data, imprint, networks
+        from learning.runs import checkpoints, store
 
         config, count = self.config(0), self.options.checkpoints
         run = self.describe(self.val, config, list(range(count)))
@@ -224,8 +253,9 @@ class Benchmark:
         def forward():
             for _ in range(count):
                 plan = data.evaluation_plan(N, config.evaluation_batch_size, side)
-                imprint.features(network.body, images.batches(plan, device=self.here.device),
-                                 config.evaluation_precision)
+                imprint.features(
+                    network.body, images.batches(plan, device=self.here.device), config.evaluation_precision
+                )
             if self.cuda:
                 torch.cuda.synchronize()
 
@@ -234,14 +264,16 @@ class Benchmark:
         target = self.folder / "predictions" / "imagenet_all" / "preds_0.h5"
         found = rate(N * count, lambda: store.store(target, folder, run, imprinter, self.here))
         self.row(f"imprinting, {side} pixels", found, "forward passes alone", best)
-        print(f"\n{count} checkpoints x {N} images imprinted in {N * count / found:.1f} s, once decoded at "
-              f"{decoding:,.0f} a second; file of {target.stat().st_size / 1e6:.1f} MB\n"
-              f"half-precision weights change square roots of probabilities by {difference:.1e} at most here; "
-              f"storing them in float16 by {2**-12:.1e}")
+        print(
+            f"\n{count} checkpoints x {N} images imprinted in {N * count / found:.1f} s, once decoded at "
+            f"{decoding:,.0f} a second; file of {target.stat().st_size / 1e6:.1f} MB\n"
+            f"half-precision weights change square roots of probabilities by {difference:.1e} at most here; "
+            f"storing them in float16 by {2**-12:.1e}"
+        )
 
     def describe(self, images, config, schedule):
         """Return what run.json holds, with a schedule of our own."""
-        from learning import checkpoints
+        from learning.runs import checkpoints
 
         task = load_task("imagenet", ",".join(map(str, range(self.options.classes))), images.class_names)
         return {**checkpoints.describe(task, 0, images, config), "schedule": schedule}
@@ -249,8 +281,18 @@ class Benchmark:
     def config(self, side, **changes):
         """Return the configuration of ImageNet at one resolution, with enough epochs for the steps."""
         base = configs.read(STAGE / "configs" / "imagenet_rn50.yaml")
-        return configs.Config(**{**vars(base), "resolution": side, "final_resolution": side, "epochs": 10_000,
-                                 "evaluate_every": 0, "warmup_epochs": 1.0, **self.overrides, **changes})
+        return configs.Config(
+            **{
+                **vars(base),
+                "resolution": side,
+                "final_resolution": side,
+                "epochs": 10_000,
+                "evaluate_every": 0,
+                "warmup_epochs": 1.0,
+                **self.overrides,
+                **changes,
+            }
+        )
 
 
 def rate(count, work):

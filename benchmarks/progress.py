@@ -6,6 +6,7 @@ The published projection (published.py) works on each checkpoint on its own and 
 timed on the first 2 checkpoints and counted for all of them.  Ours is the best of three; `largest difference` is that
 from minimising the same in float64, to 1e-10, on these 2 checkpoints.  A lower bound is reading the array once.
 """
+
 import argparse
 import tempfile
 import time
@@ -18,8 +19,10 @@ from scipy.optimize import minimize_scalar
 from info_geometry import geodesic, predictions
 from info_geometry.files import command
 
-SIZES = {"full": [(40, 2000, 10), (40, 10000, 10), (40, 2000, 100), (40, 2000, 1000), (40, 4000, 1000)],
-         "quick": [(4, 100, 10), (4, 50, 100)]}
+SIZES = {
+    "full": [(40, 2000, 10), (40, 10000, 10), (40, 2000, 100), (40, 2000, 1000), (40, 4000, 1000)],
+    "quick": [(4, 100, 10), (4, 50, 100)],
+}
 TIMED = 2  # checkpoints on which the published projection is timed
 
 
@@ -31,8 +34,11 @@ def main():
 
 def tables(quick=False):
     """Return the Markdown table (str) of all sizes."""
-    lines = ["| checkpoints, samples, classes | from | published, s | bhattacharyya, s | ratio | angle, s | "
-             "largest difference | reading once, s |", "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| checkpoints, samples, classes | from | published, s | bhattacharyya, s | ratio | angle, s | "
+        "largest difference | reading once, s |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for T, N, C in SIZES["quick" if quick else "full"]:
         lines += rows(T, N, C)
     return "\n".join(lines)
@@ -58,8 +64,10 @@ def rows(T, N, C):
 def row(size, source, P, labels, seconds, exact, once):
     fast, s = timed(lambda: geodesic.progress(P, labels, "bhattacharyya"))
     angle, _ = timed(lambda: geodesic.progress(P, labels, "angle"))
-    return (f"| {', '.join(map(str, size))} | {source} | {seconds:.2f} | {fast:.4f} | {seconds / fast:.0f} | "
-            f"{angle:.4f} | {abs(s[:TIMED] - exact).max():.0e} | {once:.4f} |")
+    return (
+        f"| {', '.join(map(str, size))} | {source} | {seconds:.2f} | {fast:.4f} | {seconds / fast:.0f} | "
+        f"{angle:.4f} | {abs(s[:TIMED] - exact).max():.0e} | {once:.4f} |"
+    )
 
 
 def optimum(P, labels):

@@ -1,13 +1,14 @@
 """The published analysis, re-implemented plainly from its description: what the benchmarks compare with.
 
-    distances: slabs of 1,000 samples from files of float16 probabilities (LZ4, h5py's automatic chunks), to float32,
-    square root, one batched product (n, M, M), clip at 1e-6, logarithm, sum over samples.  (The published script leaves
-    the root out, by mistake; it costs little.)
+distances: slabs of 1,000 samples from files of float16 probabilities (LZ4, h5py's automatic chunks), to float32,
+square root, one batched product (n, M, M), clip at 1e-6, logarithm, sum over samples.  (The published script leaves
+the root out, by mistake; it costs little.)
 
-    progress: for each checkpoint a bounded scalar minimisation of the mean over samples of -log <gamma(s), sqrt P>.
-    gamma(s) is formed in full, (N, C), at each evaluation: the angle between the end points is found anew, and rows
-    whose end points coincide are left out by a mask.
+progress: for each checkpoint a bounded scalar minimisation of the mean over samples of -log <gamma(s), sqrt P>.
+gamma(s) is formed in full, (N, C), at each evaluation: the angle between the end points is found anew, and rows
+whose end points coincide are left out by a mask.
 """
+
 import h5py
 import numpy as np
 import torch
@@ -49,7 +50,7 @@ def progress(P, labels):
     def interpolate(s):
         angle = np.arccos(np.clip((ignorance * truth).sum(axis=1, keepdims=True), 0, 1))
         apart, gamma = angle[:, 0] > 1e-6, np.array(ignorance)
-        gamma[apart] = (np.sin((1 - s) * angle[apart]) * ignorance[apart] + np.sin(s * angle[apart]) * truth[apart])
+        gamma[apart] = np.sin((1 - s) * angle[apart]) * ignorance[apart] + np.sin(s * angle[apart]) * truth[apart]
         gamma[apart] = gamma[apart] / np.sin(angle[apart])
         return gamma
 

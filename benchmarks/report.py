@@ -4,6 +4,7 @@
 
 Prints Markdown and writes benchmarks/results/<processor>.md, with the versions of what was measured.
 """
+
 import argparse
 import datetime
 import importlib.metadata
@@ -32,12 +33,16 @@ def main():
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results", help="default: %(default)s")
     options = parser.parse_args()
     quick = options.quick
-    parts = {
-        "Distances of all pairs, from files": lambda: distances.tables(QUICK, 1) if quick else distances.tables(),
-        "Progress": lambda: progress.tables(quick),
-        "Embedding": lambda: embedding.tables(quick),
-        "Storage": lambda: storage.tables(quick),
-    } if not options.gpu else {"CUDA": lambda: output("gpu.py", *(["--small"] if quick else []))}
+    parts = (
+        {
+            "Distances of all pairs, from files": lambda: distances.tables(QUICK, 1) if quick else distances.tables(),
+            "Progress": lambda: progress.tables(quick),
+            "Embedding": lambda: embedding.tables(quick),
+            "Storage": lambda: storage.tables(quick),
+        }
+        if not options.gpu
+        else {"CUDA": lambda: output("gpu.py", *(["--small"] if quick else []))}
+    )
     started, text = time.perf_counter(), [f"# Benchmarks: {machine(options.gpu)}\n\n{versions()}"]
     print(text[0], flush=True)
     for title, part in parts.items():

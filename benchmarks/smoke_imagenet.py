@@ -7,6 +7,7 @@ in one process and in two under torchrun.  Each run is also killed and resumed, 
 gives the same predictions with and without --imprint-as-you-go; inpca.py and trajectory.py draw them.  Takes about four
 minutes on two CPU cores; on machines with GPUs it runs on the CPU as well, where equality is promised bit for bit.
 """
+
 import argparse
 import os
 import shlex
@@ -21,9 +22,20 @@ from info_geometry import predictions
 from info_geometry.files import ROOT, InputError, command
 
 TRAIN, STORE = "supervised_imagenet.01_training.train_imagenet", "supervised_imagenet.02_imprinting.store_predictions"
-SIZES = {"batch_size": 40, "micro_batch_size": 20, "epochs": 2, "warmup_epochs": 1, "resolution": 32, "grow_from": 0,
-         "final_resolution": 32, "grow_until": 1, "evaluation_resolution": 64, "dense_epochs": 1, "per_epoch": 2,
-         "evaluate_every": 2}
+SIZES = {
+    "batch_size": 40,
+    "micro_batch_size": 20,
+    "epochs": 2,
+    "warmup_epochs": 1,
+    "resolution": 32,
+    "grow_from": 0,
+    "final_resolution": 32,
+    "grow_until": 1,
+    "evaluation_resolution": 64,
+    "dense_epochs": 1,
+    "per_epoch": 2,
+    "evaluate_every": 2,
+}
 TORCHRUN = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 
 
@@ -40,8 +52,18 @@ def main():
 
 def smoke(folder):
     """Run the chain in a folder; raise InputError where something does not hold."""
-    run("benchmarks/imagenet.py", "--images-only", folder / "images", "--classes", 20, "--per-class", 40, 10,
-        "--width", 100)
+    run(
+        "benchmarks/imagenet.py",
+        "--images-only",
+        folder / "images",
+        "--classes",
+        20,
+        "--per-class",
+        40,
+        10,
+        "--width",
+        100,
+    )
     run("-m", "supervised_imagenet.01_training.write_imagenet", folder / "images", folder / "packed", "--size", 64)
     for seed, launch in ((0, []), (1, TORCHRUN)):
         whole, killed = (stage(folder, name, TRAIN, seed, launch) for name in ("whole", "killed"))
@@ -51,14 +73,25 @@ def smoke(folder):
         same(*(checkpoints(folder / name, seed) for name in ("whole", "killed")))
         run(*stage(folder, "whole", STORE, seed, launch))
     run(*stage(folder, "as_you_go", TRAIN, 0, []), "--imprint-as-you-go")
-    one, other = (predictions.open_trajectory(folder / name / "predictions" / "imagenet_all" / "preds_0.h5")
-                  for name in ("whole", "as_you_go"))
-    check(one.attributes["data_sha256"] == other.attributes["data_sha256"],
-          "predictions are the same with and without --imprint-as-you-go")
+    one, other = (
+        predictions.open_trajectory(folder / name / "predictions" / "imagenet_all" / "preds_0.h5")
+        for name in ("whole", "as_you_go")
+    )
+    check(
+        one.attributes["data_sha256"] == other.attributes["data_sha256"],
+        "predictions are the same with and without --imprint-as-you-go",
+    )
     run("-m", TRAIN, "--status", "--checkpoints-folder", folder / "whole" / "checkpoints")
     for script in ("inpca", "trajectory"):
-        run(f"info_geometry/{script}.py", "--name", "imagenet", "--predictions", folder / "whole" / "predictions",
-            "--plots", folder / "plots")
+        run(
+            f"info_geometry/{script}.py",
+            "--name",
+            "imagenet",
+            "--predictions",
+            folder / "whole" / "predictions",
+            "--plots",
+            folder / "plots",
+        )
     check(len(list((folder / "plots" / "imagenet").glob("*.png"))) >= 2, "figures are drawn")
 
 
@@ -69,9 +102,27 @@ def checkpoints(folder, seed):
 def stage(folder, name, module, seed, launch):
     """Return the arguments of a stage on the tiny images, its output in folder/name."""
     sizes = [word for key, value in SIZES.items() for word in (f"--{key}", value)]
-    return [*launch, "-m", module, "imagenet_rn50", "--task", "all", "--seed", seed, "--device", "cpu",
-            "--data", folder / "packed", "--workers", 1, "--checkpoints-folder", folder / name / "checkpoints",
-            "--predictions", folder / name / "predictions", *sizes]
+    return [
+        *launch,
+        "-m",
+        module,
+        "imagenet_rn50",
+        "--task",
+        "all",
+        "--seed",
+        seed,
+        "--device",
+        "cpu",
+        "--data",
+        folder / "packed",
+        "--workers",
+        1,
+        "--checkpoints-folder",
+        folder / name / "checkpoints",
+        "--predictions",
+        folder / name / "predictions",
+        *sizes,
+    ]
 
 
 def run(*arguments):
@@ -86,8 +137,9 @@ def start(*arguments):
     words = [str(word) for word in arguments]
     print("$ python " + shlex.join(words), flush=True)
     two = "torch.distributed.run" in words
-    return subprocess.Popen([sys.executable, *words], cwd=ROOT,
-                            env={**os.environ, "OMP_NUM_THREADS": "1" if two else "2"})
+    return subprocess.Popen(
+        [sys.executable, *words], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1" if two else "2"}
+    )
 
 
 def kill(arguments, path):

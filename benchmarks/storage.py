@@ -6,6 +6,7 @@ The first table is of predictions of networks of this repository, trained on the
 and late (sharp), against float64.  They are imprinted on the 10 classes, and on 100 or 1,000 training samples that are
 a class each.  Files of the second table lie in a temporary folder and are read from the operating system's cache.
 """
+
 import argparse
 import tempfile
 import time
@@ -15,13 +16,18 @@ import h5py
 import numpy as np
 import torch
 
-from info_geometry import distance, hdf5, predictions, quantities, recorder
-from info_geometry.files import ROOT, command
+from info_geometry import distance, predictions
+from info_geometry.files import ROOT, command, hdf5
+from info_geometry.storage import quantities, recorder
 from learning import data, imprint, networks
 
 FORMATS = ("sqrt_probability", "probability", quantities.PUBLISHED, "fourth_root_8bit")
-CODECS = {"none": {}, "fletcher32": {"fletcher32": True}, "gzip1 + shuffle": recorder.COMPRESSION["gzip"],
-          "lzf": {"compression": "lzf"}}
+CODECS = {
+    "none": {},
+    "fletcher32": {"fletcher32": True},
+    "gzip1 + shuffle": recorder.COMPRESSION["gzip"],
+    "lzf": {"compression": "lzf"},
+}
 SLABS = (1000, 300, 48)
 EARLY, LATE = (0, 4, 8, 16, 32), (0.6, 0.7, 0.8, 0.9, 1)  # steps, and parts of the training
 
@@ -42,8 +48,10 @@ def errors(folder, quick):
     """Return the lines of the table of bytes and errors of distances."""
     images = {split: data.load("digits", split, ROOT) for split in ("train", "test")}
     early, late = zip(*(features(images, seed, 1 if quick else 20) for seed in range(1 if quick else 2)))
-    lines = ["| classes | predictions | stored as | bytes | with gzip | RMS error | largest error |",
-             "| ---: | --- | --- | ---: | ---: | ---: | ---: |"]
+    lines = [
+        "| classes | predictions | stored as | bytes | with gzip | RMS error | largest error |",
+        "| ---: | --- | --- | ---: | ---: | ---: | ---: |",
+    ]
     for classes in (10, 100) if quick else (10, 100, 1000):
         for name, groups in (("early", early), ("late", late)):
             P = np.stack([predict(*x, images["train"].labels, classes)[:300] for group in groups for x in group])
@@ -54,8 +62,10 @@ def errors(folder, quick):
                 paths = [store(folder / f"{compression}.h5", P, kind, compression) for compression in (None, "gzip")]
                 sizes = [stored_bytes(path) / P.size for path in paths]
                 off = np.abs(distances(predictions.open_trajectory(paths[0]).roots(dtype=np.float64)) - truth)
-                lines.append(f"| {classes} | {what} | {kind} | {sizes[0]:.2f} | {sizes[1]:.2f} | "
-                             f"{np.sqrt(np.mean(off**2)):.1e} | {off.max():.1e} |")
+                lines.append(
+                    f"| {classes} | {what} | {kind} | {sizes[0]:.2f} | {sizes[1]:.2f} | "
+                    f"{np.sqrt(np.mean(off**2)):.1e} | {off.max():.1e} |"
+                )
     return lines
 
 
@@ -86,8 +96,12 @@ def keep(found, wanted, step, network, images):
     """Add the features of a network to the lists that want them at this step."""
     for group, steps in zip(found, wanted):
         if step in steps:
-            group.append([imprint.features(network.body, x.batches(data.evaluation_plan(len(x.labels), 600))).double()
-                          for x in (images["test"], images["train"])])
+            group.append(
+                [
+                    imprint.features(network.body, x.batches(data.evaluation_plan(len(x.labels), 600))).double()
+                    for x in (images["test"], images["train"])
+                ]
+            )
 
 
 def predict(evaluated, trained, labels, classes):
@@ -126,11 +140,17 @@ def speeds(folder, quick):
     scales = np.linspace(0, 8, T)[:, None, None]
     roots = np.exp(scales * logits / 2)
     roots = (roots / np.linalg.norm(roots, axis=2, keepdims=True)).astype(np.float16)
-    layouts = {f"ours, 1 x {recorder.chunk_rows(N, C)} x {C}": (1, recorder.chunk_rows(N, C), C),
-               "h5py automatic": True, "a model": (1, N, C)}
-    lines = [f"Slabs of samples of {T} models of {N} x {C} numbers, float16, MB/s of numbers:", "",
-             "| codec | chunks | bytes | append a model | " + " | ".join(f"read {n}" for n in SLABS) + " |",
-             "| --- | --- | ---: | ---: |" + " ---: |" * len(SLABS)]
+    layouts = {
+        f"ours, 1 x {recorder.chunk_rows(N, C)} x {C}": (1, recorder.chunk_rows(N, C), C),
+        "h5py automatic": True,
+        "a model": (1, N, C),
+    }
+    lines = [
+        f"Slabs of samples of {T} models of {N} x {C} numbers, float16, MB/s of numbers:",
+        "",
+        "| codec | chunks | bytes | append a model | " + " | ".join(f"read {n}" for n in SLABS) + " |",
+        "| --- | --- | ---: | ---: |" + " ---: |" * len(SLABS),
+    ]
     ratios = []
     for codec, options in CODECS.items():
         rates = {}
@@ -138,8 +158,11 @@ def speeds(folder, quick):
             path = folder / "speed.h5"
             appending = written(path, roots, chunks, options)
             rates[name] = [reading(path, shape, n) for n in SLABS]
-            lines.append(f"| {codec} | {name} | {stored_bytes(path) / roots.size:.2f} | {appending:.0f} | "
-                         + " | ".join(f"{rate:.0f}" for rate in rates[name]) + " |")
+            lines.append(
+                f"| {codec} | {name} | {stored_bytes(path) / roots.size:.2f} | {appending:.0f} | "
+                + " | ".join(f"{rate:.0f}" for rate in rates[name])
+                + " |"
+            )
         ours, automatic, _ = rates.values()
         ratios.append(f"{codec} " + ", ".join(f"{a / b:.1f}" for a, b in zip(ours, automatic)))
     return [*lines, "", f"Our chunks against h5py's, slabs of {', '.join(map(str, SLABS))}: {'; '.join(ratios)}."]

@@ -6,6 +6,7 @@ Each image has random parameters of its own in both.  torchvision's transforms (
 ones, so that they have to go one by one.  Weak views: a shift and a mirror image; strong views: a crop, a mirror image,
 brightness, contrast and, of colours, saturation, hue and grey.  Times are of the CPU, with one thread, the least of 30.
 """
+
 import argparse
 import time
 
@@ -13,7 +14,7 @@ import torch
 from torchvision.transforms import v2
 
 from info_geometry.files import command
-from learning import views
+from learning.data import views
 
 BATCH, TIMES = 128, 30
 SHAPES = {"fashion": (1, 28), "cifar10": (3, 32)}
@@ -22,15 +23,19 @@ SHAPES = {"fashion": (1, 28), "cifar10": (3, 32)}
 def main():
     argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     torch.set_num_threads(1)
-    print(f"torch {torch.__version__}, milliseconds for {BATCH} images\n\n"
-          "| images | views | at once | v2, image by image | ratio |\n| --- | --- | ---: | ---: | ---: |")
+    print(
+        f"torch {torch.__version__}, milliseconds for {BATCH} images\n\n"
+        "| images | views | at once | v2, image by image | ratio |\n| --- | --- | ---: | ---: | ---: |"
+    )
     for dataset, (channels, side) in SHAPES.items():
         images = torch.rand(BATCH, channels, side, side, generator=torch.Generator().manual_seed(0))
         for kind, transform in transforms(dataset, channels, side).items():
             ours = milliseconds(getattr(views, kind), images, 0, dataset)
             theirs = milliseconds(one_by_one, transform, images)
-            print(f"| {channels} x {side} x {side} | {kind} | {ours:.1f} | {theirs:.1f} | {theirs / ours:.0f} |",
-                  flush=True)
+            print(
+                f"| {channels} x {side} x {side} | {kind} | {ours:.1f} | {theirs:.1f} | {theirs / ours:.0f} |",
+                flush=True,
+            )
 
 
 def transforms(dataset, channels, side):
@@ -39,8 +44,10 @@ def transforms(dataset, channels, side):
     jitter = v2.ColorJitter(brightness=views.OFFSET, contrast=views.GAIN, **colour)
     crop = v2.RandomResizedCrop(side, (views.KINDS[dataset].area, 1), views.RATIO, antialias=False)
     grey = [v2.RandomGrayscale(views.GREY)] if channels == 3 else []
-    return {"weak": v2.Compose([v2.RandomCrop(side, side // 8, padding_mode="edge"), v2.RandomHorizontalFlip()]),
-            "strong": v2.Compose([crop, v2.RandomHorizontalFlip(), v2.RandomApply([jitter], views.JITTERED), *grey])}
+    return {
+        "weak": v2.Compose([v2.RandomCrop(side, side // 8, padding_mode="edge"), v2.RandomHorizontalFlip()]),
+        "strong": v2.Compose([crop, v2.RandomHorizontalFlip(), v2.RandomApply([jitter], views.JITTERED), *grey]),
+    }
 
 
 def one_by_one(transform, images):

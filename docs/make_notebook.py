@@ -7,6 +7,7 @@ address takes the place of OWNER/picture-of-tasks.  What is stored does not say 
 paths and no times in it, and cells have the ids cell-01, cell-02, ...  A notebook with a cell that fails is not stored.
 Takes 40 seconds on 2 CPU cores, and prints the size of what it stored.
 """
+
 import argparse
 import base64
 import re
@@ -47,8 +48,10 @@ def make(path):
     normalise(notebook)
     text = nbformat.writes(notebook) + "\n"
     if len(text) > LARGEST:
-        raise InputError(f"{path}: {len(text) / 1e6:.1f} MB with its figures, expected at most {LARGEST / 1e6:.0f} MB; "
-                         "draw smaller figures")
+        raise InputError(
+            f"{path}: {len(text) / 1e6:.1f} MB with its figures, expected at most {LARGEST / 1e6:.0f} MB; "
+            "draw smaller figures"
+        )
     return text
 
 
@@ -58,8 +61,9 @@ def github(folder):
         found = subprocess.run(["git", "remote", "get-url", "origin"], cwd=folder, capture_output=True, text=True)
     except OSError:
         return None
-    address = re.fullmatch(r"(?:https?://|ssh://|git://)?(?:[^@/\s]+@)?github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?",
-                           found.stdout.strip())
+    address = re.fullmatch(
+        r"(?:https?://|ssh://|git://)?(?:[^@/\s]+@)?github\.com[:/]([\w.-]+/[\w.-]+?)(?:\.git)?/?", found.stdout.strip()
+    )
     return address[1] if found.returncode == 0 and address else None
 
 
@@ -70,8 +74,10 @@ def settle(notebook, repository):
         cell.metadata = {}
         if repository:
             cell.source = cell.source.replace(PLACEHOLDER, repository)
-    notebook.metadata = {"kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-                         "language_info": {"name": "python"}}
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
     notebook.nbformat, notebook.nbformat_minor = 4, 5
 
 
@@ -81,8 +87,14 @@ def run(notebook):
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     with tempfile.TemporaryDirectory() as folder:
-        client = NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", record_timing=False,
-                                coalesce_streams=True, resources={"metadata": {"path": folder}})
+        client = NotebookClient(
+            notebook,
+            timeout=SECONDS,
+            kernel_name="python3",
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": folder}},
+        )
         try:
             client.execute()
         except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:

@@ -1,15 +1,17 @@
-"""Trajectories of all tasks and seeds, compared with each other: what the command `trajectory.py` does."""
+"""Trajectories of all tasks and seeds, compared with each other at equal progress."""
+
 import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
 from tqdm import tqdm
 
-from info_geometry import geodesic, plot_trajectory, predictions, runs, tables, uncertainty
-from info_geometry.files import InputError, log
-from info_geometry.trajectory import group_sums, integral, positions, reindex_roots, summarise
+from info_geometry import predictions
+from info_geometry.files import log
+from info_geometry.storage import labels as known_labels
+from info_geometry.trajectory import GRID, group_sums, integral, positions, reindex_roots, summarise
+from info_geometry.uncertainty import resampling
 
-GRID = np.linspace(0, 1, 101)
 EVERY = 5  # of the values of the grid at which seeds are left out in turn, which costs as much as everything else
 
 
@@ -50,16 +52,29 @@ def compare_all(groups, progress, grid=GRID, *, samples=None, show=False):
     sums = [_Sums(inside[a] & inside[b], few, (len(groups[a]), len(groups[b])), of.max() + 1) for a, b in pairs]
     size = predictions.block_size(everything, more=len(tasks) * len(grid) + len(everything) * few.sum())
     for start in tqdm(range(0, N, size), desc=f"comparing {len(tasks)} tasks", disable=None if show else True):
-        means = {task: _means([reindex_roots(x.roots(start, start + size), at) ** 2
-                               for x, at in zip(groups[task], where[task])], inside[task], few) for task in tasks}
+        means = {
+            task: _means(
+                [reindex_roots(x.roots(start, start + size), at) ** 2 for x, at in zip(groups[task], where[task])],
+                inside[task],
+                few,
+            )
+            for task in tasks
+        }
         for (a, b), both in zip(pairs, sums):
             both.add(means[a], means[b], of[start : start + size])
     found = [both.result(N, grid, samples) for both in sums]
     curves, whole, errors = zip(*found) if found else ((), (), ())
     causes = {cause: [error[cause] for error in errors] for cause in (errors[0] if errors else ())}
-    return Comparison(tasks, grid, dict(zip(pairs, curves)), _square(tasks, pairs, whole), {
-        cause: (dict(zip(pairs, [curve for curve, _ in found])), _square(tasks, pairs, [x for _, x in found]))
-        for cause, found in causes.items()})
+    return Comparison(
+        tasks,
+        grid,
+        dict(zip(pairs, curves)),
+        _square(tasks, pairs, whole),
+        {
+            cause: (dict(zip(pairs, [curve for curve, _ in found])), _square(tasks, pairs, [x for _, x in found]))
+            for cause, found in causes.items()
+        },
+    )
 
 
 def _means(seeds, inside, few):
@@ -69,8 +84,11 @@ def _means(seeds, inside, few):
     """
     total, kept = np.sum(seeds, axis=0), few[inside]
     mean = np.sqrt(total / len(seeds))
-    rests = [np.sqrt(np.maximum(total[kept] - seed[kept], 0) / (len(seeds) - 1))
-             for seed in seeds] if len(seeds) > 1 else []
+    rests = (
+        [np.sqrt(np.maximum(total[kept] - seed[kept], 0) / (len(seeds) - 1)) for seed in seeds]
+        if len(seeds) > 1
+        else []
+    )
     return lambda mask: mean[mask[inside]], lambda mask: (rest[mask[inside & few]] for rest in rests)
 
 
@@ -93,12 +111,17 @@ class _Sums:
         """Return the curve (G,), its integral, and the standard errors of both, a dict cause -> pair."""
         curve = _spread(self._whole.sum(axis=0) / N, self._common)
         without = [[_spread(row / N, self._few) for row in rows] for rows in self._without]
-        errors = {"seeds": [np.hypot(*(uncertainty.jackknife_error(x) for x in (a, b))) for a, b in (
-            without, [[integral(row, grid) for row in rows] for rows in without])]}
+        errors = {
+            "seeds": [
+                np.hypot(*(resampling.jackknife_error(x) for x in (a, b)))
+                for a, b in (without, [[integral(row, grid) for row in rows] for rows in without])
+            ]
+        }
         if samples is not None:
-            drawn = [_spread(row, self._common) for row in uncertainty.weights(np.bincount(samples)) @ self._whole]
-            errors["samples"] = [uncertainty.bootstrap_error(x, self._B) for x in (
-                drawn, [integral(row, grid) for row in drawn])]
+            drawn = [_spread(row, self._common) for row in resampling.weights(np.bincount(samples)) @ self._whole]
+            errors["samples"] = [
+                resampling.bootstrap_error(x, self._B) for x in (drawn, [integral(row, grid) for row in drawn])
+            ]
         return curve, integral(curve, grid), errors
 
 
@@ -118,62 +141,6 @@ def _square(tasks, pairs, values):
     return matrix
 
 
-def main(description):
-    parser = runs.options(description)
-    parser.add_argument("--objective", default="angle", choices=geodesic.OBJECTIVES,
-                        help="what progress minimises: the mean angle, or the published code's mean of -log")
-    arguments = parser.parse_args()
-    trajectories, name = runs.find(arguments)
-    folder = arguments.plots / name
-    runs.once(folder / ".trajectory.json", [runs.identity(trajectories, arguments.predictions), arguments.objective,
-                                           arguments.bootstrap],
-              lambda: compare_and_draw(trajectories, arguments, folder), redo=arguments.redo)
-
-
-def compare_and_draw(trajectories, arguments, folder):
-    """Write tables and figures of the trajectories; return the table to print and the paths."""
-    samples = uncertainty.groups(trajectories[0].shape[1]) if arguments.bootstrap else None
-    summaries = summarise_all(trajectories, arguments, samples, show=True)
-    if None in summaries:
-        unknown = trajectories[summaries.index(None)]
-        raise InputError(f"{unknown.name} holds no labels, and progress needs them: put them at "
-                         f"{runs.labels_path(unknown, arguments.predictions)}")
-    groups, progress = {}, {}
-    for x, summary in zip(trajectories, summaries):
-        groups.setdefault(x.run, []).append(x)
-        progress.setdefault(x.run, []).append(summary.progress)
-    found = compare_all(groups, progress, samples=samples, show=True)
-    rows = [{"run": x.run, "seed": x.seed, "checkpoints": len(x.t), "final_accuracy": s.accuracy[-1],
-             "final_progress": s.progress[-1], "riemann_length": s.length} for x, s in zip(trajectories, summaries)]
-    of_samples = {}
-    if arguments.bootstrap:
-        drawn = _replicates(summaries, samples)
-        of_samples = {run: _error(np.mean([x for x, row in zip(drawn, rows) if row["run"] == run], axis=0), samples)
-                      for run in groups}
-        rows = [{**row, "error_for_other_samples": float(_error(x, samples))} for row, x in zip(rows, drawn)]
-    written = tables.write(folder, rows, found)
-    written += plot_trajectory.progress(folder, [
-        {"run": x.run, "seed": x.seed, "t": x.t, "t_name": x.attributes.get("t_name", "checkpoint"),
-         "progress": s.progress, "accuracy": s.accuracy} for x, s in zip(trajectories, summaries)])
-    written += plot_trajectory.lengths(folder, [
-        {"run": row["run"], "seed": row["seed"], "length": row["riemann_length"],
-         "error": row.get("error_for_other_samples")} for row in rows])
-    if len(groups) > 1:
-        written += plot_trajectory.trajectory_distances(folder, found.grid, found.curves, found.integrals,
-                                                        list(groups), found.errors)
-    return _table(rows, of_samples), written
-
-
-def _replicates(summaries, samples):
-    """Return the Riemann lengths (R,) of each trajectory for samples drawn anew, the same ones for all."""
-    weights = uncertainty.weights(np.bincount(samples))
-    return [summary.replicates(weights) for summary in summaries]
-
-
-def _error(replicates, samples):
-    return uncertainty.bootstrap_error(replicates, samples.max() + 1)
-
-
 def summarise_all(trajectories, arguments, samples=None, *, show=False):
     """Return a Summary for each trajectory, or None where its true labels are not known.
 
@@ -181,29 +148,14 @@ def summarise_all(trajectories, arguments, samples=None, *, show=False):
     """
     summaries = []
     for x in tqdm(trajectories, desc="progress and lengths", disable=None if show else True):
-        labels = runs.labels(x, arguments.predictions)
+        labels = known_labels.labels(x, arguments.predictions)
         summary = None if labels is None else summarise(x, labels, getattr(arguments, "objective", "angle"), samples)
         if summary and x.labels is None and summary.accuracy[-1] <= 1.5 / x.shape[2]:
-            log.warning("warning: the last model of %s has accuracy %.4f, which is chance: are its samples in the "
-                        "order of %s?", x.name, summary.accuracy[-1], runs.labels_path(x, arguments.predictions))
+            log.warning(
+                "warning: the last model of %s has accuracy %.4f, which is chance: are its samples in the order of %s?",
+                x.name,
+                summary.accuracy[-1],
+                known_labels.labels_path(x, arguments.predictions),
+            )
         summaries.append(summary)
     return summaries
-
-
-def _table(rows, of_samples):
-    """Return the table of final accuracy, progress and length: one line a run, mean and spread over its seeds.
-
-    of_samples: the standard error of the mean length for other samples, a dict run -> float, or empty.
-    """
-    width = max(len(row["run"]) for row in rows)
-    lines = [f"{'task':{width}}  seeds  final accuracy   final progress   Riemann length"
-             + (" (+- for other samples)" if of_samples else "")]
-    for run, seeds in itertools.groupby(rows, key=lambda row: row["run"]):
-        seeds = list(seeds)
-        cells = [np.array([row[key] for row in seeds], dtype=float)
-                 for key in ("final_accuracy", "final_progress", "riemann_length")]
-        lines.append(f"{run:{width}}  {len(seeds):5d}  " + "  ".join(
-            f"{c.mean():6.3f} +- {c.std(ddof=1) if len(c) > 1 else 0:5.3f}" for c in cells)
-            + (f" (+- {of_samples[run]:.3f})" if of_samples else ""))
-    lines.append("Riemann length: sum of 2 sqrt(d_B) between neighbours; the Fisher-Rao length is sqrt(2) times it")
-    return "\n".join(lines)

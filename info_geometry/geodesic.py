@@ -3,20 +3,15 @@
 The square root of the probabilities of one sample is a point on the unit sphere; geodesics of N independent samples
 run along one great circle for each sample (Ramesh et al. 2023, section 2).
 """
-import contextlib
-import math
-import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from info_geometry import predictions, quantities
+from info_geometry import predictions
 from info_geometry.distance import FLOOR
-from info_geometry.files import InputError, threads
+from info_geometry.files import InputError
+from info_geometry.sums.cosines import cosines
 
 OBJECTIVES = ("angle", "bhattacharyya")
-FUSED_FROM = 1 << 24  # numbers from which importing numba pays
-CACHE_BYTES = 1 << 20  # of the rows that a thread works on at a time, as float64
 
 
 def interpolate(P, Q, s):
@@ -73,90 +68,6 @@ def distances(P, labels, grid):
     return found
 
 
-def cosines(P, labels):
-    """Return the cosines (T, N) of models with ignorance, sum_c sqrt(P_c) / sqrt(C), and with truth, sqrt(P_label).
-
-    P, labels: as for `progress`.
-    """
-    trajectory = predictions.as_trajectory(P)
-    labels, (T, N, C) = check_labels(labels, trajectory), trajectory.shape
-    if trajectory is P:
-        scalars = [_scalars(stored, labels[start : start + stored.shape[1]], trajectory)
-                   for start, stored in _stored_blocks(trajectory)]
-        return tuple(np.concatenate(parts, axis=1) for parts in zip(*scalars))
-    models = np.reshape(quantities.on_cpu(P), (T, N, C)).astype(trajectory.dtype, copy=False)
-    return _scalars(models, labels, trajectory)
-
-
-def _stored_blocks(trajectory):
-    """Yield (start, numbers as they are stored) of samples until all have been seen, in whole chunks of the file."""
-    (T, N, C), size = trajectory.shape, predictions.block_size([trajectory])
-    size = min(N, -(-size // trajectory.chunk) * trajectory.chunk)
-    buffer = np.empty(T * size * C, trajectory.dtype)  # used again: memory used for the first time is slow
-    for start in range(0, N, size):
-        shape = (T, min(size, N - start), C)
-        yield start, trajectory.stored(start, start + size, out=buffer[: math.prod(shape)].reshape(shape))
-
-
-def two_scalars(roots, labels):
-    """Return the cosines (T, n) of roots (T, n, C) with the uniform distribution and with the one-hot labels (n,)."""
-    return _scalars(roots, labels)
-
-
-def _scalars(models, labels, trajectory=None):
-    """Return the cosines (T, n) of models (T, n, C), stored numbers of the trajectory, by default roots."""
-    T, n, C = models.shape
-    if trajectory is not None and (models.size >= FUSED_FROM or "info_geometry.fused" in sys.modules):
-        with contextlib.suppress(ImportError, RuntimeError):  # numba may find no folder for what it compiles
-            return _fused_scalars(models, labels, trajectory)
-    uniform, truth, norms = np.empty((3, T * n))
-    sound = np.ones(T * n, bool)
-    rows, labels = models.reshape(T * n, C), np.tile(labels, T)
-    count, ones = max(1, CACHE_BYTES // (8 * C)), np.ones(C)
-
-    def add(part):  # a few rows at a time, which stay in cache, in memory that is used again
-        floats, doubles = np.empty((count, C), np.float32), np.empty((count, C))
-        for start in range(part.start, part.stop, count):
-            here = slice(start, min(start + count, part.stop))
-            roots, wide = rows[here], doubles[: here.stop - start]
-            if trajectory is not None:
-                roots = floats[: here.stop - start]
-                sound[here] = quantities.decode(rows[here], trajectory.quantity, trajectory.tolerance, roots)
-            np.copyto(wide, roots)
-            # in float64: a norm of 1 - 1e-7, as float32 has them, would be an angle of 5e-4 for a model on the geodesic
-            np.dot(wide, ones, out=uniform[here])
-            truth[here] = wide[np.arange(len(wide)), labels[here]]
-            np.square(wide, out=wide)
-            np.dot(wide, ones, out=norms[here])
-
-    _in_threads(add, T * n, rows.size)
-    if not sound.all():
-        trajectory.model(int(np.argmin(sound)) // n)  # looks at all its samples, and says what is wrong
-    np.sqrt(norms, out=norms)
-    uniform /= norms * np.sqrt(C)
-    truth /= norms
-    return uniform.reshape(T, n), truth.reshape(T, n)
-
-
-def _fused_scalars(models, labels, trajectory):
-    from info_geometry import fused
-
-    uniform, truth, off = fused.cosines(models, labels, trajectory.quantity)
-    bad = ~(off <= trajectory.tolerance).all(axis=1)
-    if bad.any():
-        trajectory.model(int(np.argmax(bad)))
-    return uniform, truth
-
-
-def _in_threads(function, count, size):
-    """Call function(slice) for parts of range(count): as many as threads, if the work, `size` numbers, pays that."""
-    if size < 1 << 19 or threads() == 1:
-        return function(slice(0, count))
-    ends = np.linspace(0, count, threads() + 1).astype(int).tolist()
-    with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(function, map(slice, ends[:-1], ends[1:])))
-
-
 def progress_from_scalars(uniform, truth, classes, objective="angle"):
     """Return the progress (T,) of models from their cosines (T, N) with ignorance and truth.
 
@@ -179,8 +90,10 @@ def progress_from_scalars(uniform, truth, classes, objective="angle"):
         # where g < FLOOR, next to s = 1, the objective is not convex but flat: the end may be lower
         end = np.flatnonzero((truth < FLOOR).any(axis=1) & (s < 1))
         x = s[end, None] * phi
-        inside, last = (-np.log(np.maximum(g, FLOOR)).mean(axis=1)
-                        for g in (np.cos(x) * uniform[end] + np.sin(x) * along[end], truth[end]))
+        inside, last = (
+            -np.log(np.maximum(g, FLOOR)).mean(axis=1)
+            for g in (np.cos(x) * uniform[end] + np.sin(x) * along[end], truth[end])
+        )
         s[end[last < inside]] = 1
     return s
 
@@ -240,13 +153,3 @@ def _root(function, count, tolerance=1e-9):
         least = np.minimum(0.5, 0.5 * tolerance / np.maximum(width, tolerance))
         step = np.clip(np.where(smooth, inner, 0.5), least, 1 - least)
     return found
-
-
-def check_labels(labels, trajectory):
-    """Return labels as integers (N,); raise InputError unless there is one in 0..C-1 for each sample."""
-    labels, (_, N, C) = np.asarray(labels), trajectory.shape
-    if labels.shape != (N,) or labels.dtype.kind not in "iu":
-        raise InputError(f"{trajectory.name}: expected {N} integer labels, found an array {labels.shape}")
-    if labels.min() < 0 or labels.max() >= C:
-        raise InputError(f"{trajectory.name}: labels reach from {labels.min()} to {labels.max()}, expected 0..{C - 1}")
-    return labels.astype(np.int64)

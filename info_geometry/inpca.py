@@ -13,13 +13,16 @@ reads predictions/<run>/preds_<seed>.h5, writes predictions/embedding/<name>.npz
 prints the explained stress.  720 models of 600 samples over 10 classes take about 10 seconds on 2 CPU cores.
 Distances that were interrupted go on with --resume, on any number of processes.
 """
+
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from info_geometry import distance, embeddings, predictions, spectrum
-from info_geometry.files import InputError, command
-from info_geometry.landmarks import AXES, choose, part, place, probe, turn
+from info_geometry import distance, predictions
+from info_geometry.embedding import spectrum
+from info_geometry.embedding.landmarks import AXES, choose, part, place, probe, turn
+from info_geometry.files import InputError
+from info_geometry.storage import embeddings
 
 
 @dataclass(frozen=True)
@@ -58,8 +61,9 @@ class Embedding:
         known = self._stress()
         whole = self.stress is None and self.total_squares is None
         if k is not None and k > len(known) and not whole:
-            raise InputError(f"the explained stress of {k} axes is not known, only that of up to {len(known)}; "
-                             f"fit with k={k}")
+            raise InputError(
+                f"the explained stress of {k} axes is not known, only that of up to {len(known)}; fit with k={k}"
+            )
         return known if k is None else float(known[min(k, len(known)) - 1]) if k > 0 else 0.0
 
     def _stress(self):
@@ -116,8 +120,20 @@ def fit(D, k=3, index=None):
     return Embedding(vectors * np.sqrt(sizes[:k]), values, values < -floor, D.mean(axis=0), index or {}, total)
 
 
-def fit_landmarks(trajectories, landmarks, k=3, *, index=None, seed=0, probes=300, group=4096, distances=None,
-                  device=None, precision=None, progress=False):
+def fit_landmarks(
+    trajectories,
+    landmarks,
+    k=3,
+    *,
+    index=None,
+    seed=0,
+    probes=300,
+    group=4096,
+    distances=None,
+    device=None,
+    precision=None,
+    progress=False,
+):
     """Return the Embedding, with k axes, of all M models of the trajectories, from distances to m landmarks.
 
     Costs m M + m^2/2 + probes^2/2 distances instead of M^2/2, and memory for M k + m^2 numbers (see
@@ -142,9 +158,19 @@ def fit_landmarks(trajectories, landmarks, k=3, *, index=None, seed=0, probes=30
     points = place(of_landmarks, trajectories, which, group=group, progress=progress, **options)
     values, turned, origin = turn(points, of_landmarks.imaginary[: points.shape[1]])
     stress, error, total = probe(trajectories, points, values, probes, seed, **options)
-    return Embedding(points[:, :k].copy(), values, values < -spectrum.negligible(values, M), of_landmarks.column_means,
-                     index or {}, total, landmarks=which, placing=of_landmarks.dual() @ turned[:, :k],
-                     origin=origin[:k], stress=stress[:k], stress_error=error[:k])
+    return Embedding(
+        points[:, :k].copy(),
+        values,
+        values < -spectrum.negligible(values, M),
+        of_landmarks.column_means,
+        index or {},
+        total,
+        landmarks=which,
+        placing=of_landmarks.dual() @ turned[:, :k],
+        origin=origin[:k],
+        stress=stress[:k],
+        stress_error=error[:k],
+    )
 
 
 def save(path, embedding):
@@ -162,11 +188,7 @@ def load_published(path, names=()):
     return Embedding(**embeddings.read_published(path, names))
 
 
-def main():
-    from info_geometry import picture  # which imports this module
-
-    return picture.main(__doc__)
-
-
 if __name__ == "__main__":
-    command(main)
+    import runpy
+
+    runpy.run_module("info_geometry.commands.inpca", run_name="__main__")

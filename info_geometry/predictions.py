@@ -19,328 +19,44 @@ A file without `quantity` is a published one: `data` is float16 probabilities ro
                                 turns files, ours or published, into FOLDER/<run>/preds_<seed>.h5; --to published, too
     python -m info_geometry.predictions fetch [NAME]       downloads published trajectories; without NAME: lists them
 """
-import argparse
-import copy
-import hashlib
-import sys
-from pathlib import Path
 
-import h5py
-import numpy as np
+from info_geometry.files import InputError
+from info_geometry.storage.checking import check
+from info_geometry.storage.format import FORMAT_VERSION, fingerprint
+from info_geometry.storage.labels import read_labels, whole_labels
+from info_geometry.storage.quantities import ROOTS, TOLERANCE, explain_rows, to_roots
+from info_geometry.storage.recorder import Recorder, write
+from info_geometry.storage.trajectories import (
+    QUANTITIES,
+    Trajectory,
+    as_trajectory,
+    block_size,
+    check_shapes,
+    open_trajectory,
+)
 
-from info_geometry import hdf5, quantities, recorder
-from info_geometry.files import ROOT, InputError, command
-from info_geometry.quantities import ROOTS, TOLERANCE, explain_rows, to_roots
-from info_geometry.recorder import FORMAT_VERSION, fingerprint, write
-
-__all__ = ["FORMAT_VERSION", "ROOTS", "TOLERANCE", "Recorder", "Trajectory", "as_trajectory", "block_size", "check",
-           "check_shapes", "explain_rows", "fingerprint", "open_trajectory", "read_labels", "to_roots",
-           "write"]
-QUANTITIES = tuple(quantities.TYPES)
-BLOCK_BYTES = 1 << 27
-
-
-class Recorder(recorder.Recorder):
-    """Write a prediction file model by model, for example from a training loop of your own.
-
-        with predictions.Recorder("predictions/mine_a/preds_0.h5", labels=test_labels) as recorder:
-            for epoch in range(epochs):
-                ...
-                recorder.append(softmax_outputs, t=epoch)
-
-    The file appears under its name when the block ends without an exception; otherwise nothing is left.
-    Arguments are those of `write`.
-    """
-
-    def append_file(self, path):
-        """Add the models of a prediction file over the same samples, as they are stored there."""
-        self.append_trajectory(open_trajectory(path))
-
-
-class Trajectory:
-    """An ordered set of models whose predictions are read in blocks of samples.
-
-    name: for messages, a path or "trajectory 3".  shape: (T, N, C).  t: (T,).  labels: (N,) or None.
-    attributes: dict.  path, run, seed: where it lies, `predictions/<run>/preds_<seed>.h5`; None for arrays.
-    quantity, dtype: what the stored numbers mean, and their type.  published: whether they lie in a published file.
-    tolerance: by how much squared norms of stored rows of roots (see to_roots) may differ from 1.
-    chunks: (models, samples, classes) that lie together in the file, or None; chunk: how many samples that are, or 1.
-    checkpoints: (T,) which models of the file these are.
-    """
-
-    def __init__(self, name, read, shape, dtype, *, quantity, tolerance=TOLERANCE, t=None, labels=None,
-                 attributes=None, path=None, chunks=None, published=False):
-        self.name, self.shape, self.quantity = str(name), tuple(shape), quantity
-        # bytes in the order of this processor, and no wider floats than numba, torch and we compute with
-        self.dtype = np.dtype(dtype).newbyteorder("=") if np.dtype(dtype).itemsize <= 8 else np.dtype(np.float64)
-        self.labels, self.path, self.chunks, self.published = labels, path, chunks, published
-        self.t = np.arange(self.shape[0], dtype=np.float64) if t is None else t
-        self.attributes = attributes or {}
-        self.run = path.parent.name if path else None
-        digits = path.stem.removeprefix("preds_") if path else ""
-        self.seed = int(digits) if digits.isdecimal() else None
-        self.chunk = chunks[1] if chunks else 1
-        self.checkpoints = np.arange(self.shape[0])
-        self._read, self.tolerance = read, tolerance
-
-    def stored(self, start=0, stop=None, out=None):
-        """Return the numbers of samples start..stop as they are stored, (T, n, C) of type `dtype`, unchecked.
-
-        out: where to put them, a C-contiguous array of that shape and type (a part of a bigger one along its first
-        axis is one); nothing is copied on the way there.  Raises InputError for another `out`, and where the file is
-        damaged or has changed since it was opened.
-        """
-        T, N, C = self.shape
-        stop = N if stop is None else min(stop, N)
-        shape = (T, max(0, stop - start), C)
-        if out is None:
-            out = np.empty(shape, self.dtype)
-        elif out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
-            raise InputError(f"{self.name}: out must be a C-contiguous array of shape {shape} and type {self.dtype}, "
-                             f"not {quantities.describe(out)}")
-        if out.size:
-            self._read(self.checkpoints, start, stop, out)
-        return out
-
-    def roots(self, start=0, stop=None, *, dtype=np.float32):
-        """Return the square roots of the probabilities of samples start..stop, (T, n, C), every row of unit norm.
-
-        Raises InputError, naming the checkpoint and the sample, where the rows are not probabilities.
-        """
-        return self.decode(self.stored(start, stop), dtype)
-
-    def decode(self, stored, dtype=np.float32):
-        """Return what `roots` does of numbers (T, n, C) that `stored` returned."""
-        out = np.empty(stored.shape, dtype)
-        flat, roots = (x.reshape(-1, stored.shape[2]) for x in (stored, out))
-        sound, step = np.empty(len(flat), bool), max(1, quantities.STEP // stored.shape[2])
-        for i in range(0, len(flat), step):
-            part = slice(i, i + step)
-            sound[part] = quantities.decode(flat[part], self.quantity, self.tolerance, roots[part])
-        if not sound.all():
-            self.model(int(np.argmin(sound)) // stored.shape[1])  # looks at all its samples, and says what is wrong
-        return out
-
-    def select(self, checkpoints):
-        """Return a Trajectory of some of the models: indices (k,), in any order."""
-        which = np.arange(self.shape[0])[np.asarray(checkpoints)]
-        part = copy.copy(self)
-        part.shape, part.t, part.checkpoints = (len(which), *self.shape[1:]), self.t[which], self.checkpoints[which]
-        return part
-
-    def blocks(self, size=None, *, dtype=np.float32):
-        """Yield (start, roots of `size` samples, by default as many as block_size says) until all have been seen."""
-        size = size or block_size([self])
-        for start in range(0, self.shape[1], size):
-            yield start, self.roots(start, start + size, dtype=dtype)
-
-    def model(self, checkpoint):
-        """Return one model as it is stored and as probabilities (N, C), float64; raise InputError if it is neither."""
-        stored = self.select([checkpoint]).stored()[0]
-        rows = stored.astype(np.float64)
-        if self.quantity == "sqrt_probability":
-            rows *= np.abs(rows)
-        where = f"{self.name}: checkpoint {self.checkpoints[checkpoint]} (t = {self.t[checkpoint]:g})"
-        if self.quantity == "fourth_root_8bit":
-            largest = stored.max(axis=1)
-            if largest.min() < 255:
-                first = int(np.argmax(largest < 255))
-                raise InputError(f"{where}: the largest number of a row is {largest[first]}, expected 255 (first: "
-                                 f"sample {first}); the file is damaged or was not written by this program")
-            rows **= 4
-            rows /= rows.sum(axis=1, keepdims=True)
-        explain_rows(rows, where, self.tolerance)
-        return stored, rows
-
-
-def as_trajectory(models, name="predictions"):
-    """Return `models` as a Trajectory: one already, or an array of probabilities (T, N, C) or (N, C)."""
-    if isinstance(models, Trajectory):
-        return models
-    array = np.asarray(quantities.on_cpu(models))
-    array = array[None] if array.ndim == 2 else array
-    if array.ndim != 3 or array.size == 0 or array.dtype.kind != "f":
-        raise InputError(f"{name}: expected probabilities (T, N, C) or (N, C), not {quantities.describe(array)}")
-
-    def read(checkpoints, start, stop, out):
-        for source, place in hdf5.stretches(checkpoints):
-            out[place] = array[source, start:stop]
-
-    return Trajectory(name, read, array.shape, array.dtype, quantity="probability")
-
-
-def block_size(trajectories, more=0):
-    """Return how many samples of these trajectories, and of `more` models beside them, to hold at once."""
-    models = sum(x.shape[0] for x in trajectories) + more
-    return max(1, BLOCK_BYTES // (4 * models * trajectories[0].shape[2]))
-
-
-def check_shapes(trajectories):
-    """Raise InputError unless all trajectories predict the same number of samples and classes."""
-    if not trajectories:
-        raise InputError("no trajectories were given")
-    first = trajectories[0]
-    for other in trajectories[1:]:
-        if other.shape[1:] != first.shape[1:]:
-            raise InputError(
-                f"{first.name} has {first.shape[1]} samples x {first.shape[2]} classes, {other.name} has "
-                f"{other.shape[1]} x {other.shape[2]}. Trajectories must be predictions of the same samples over the "
-                "same classes: imprint both on the same task")
-
-
-def open_trajectory(path):
-    """Open a prediction file, ours or a published one, and check everything that costs no reading of the data.
-
-    Raises InputError for a file that is missing, incomplete, foreign, or that would have other files read.
-    """
-    path = Path(path)
-    with hdf5.reading(path), h5py.File(path, "r", locking=False) as file:
-        published, attributes = "quantity" not in file.attrs, hdf5.attributes(file)
-        quantity = "probability" if published else attributes.get("quantity")
-        eight_bits = quantity == "fourth_root_8bit"
-        data = hdf5.dataset(file, path, "data", "u" if eight_bits else "f", 3)
-        if quantity not in QUANTITIES:
-            raise InputError(f"{path}: quantity is {quantity!r}, expected one of {', '.join(QUANTITIES)}")
-        if not published and attributes.get("format_version") != FORMAT_VERSION:
-            raise InputError(f"{path}: format version {attributes.get('format_version')}, this program reads "
-                             f"{FORMAT_VERSION}; update it")
-        for key in () if published else ("t_name", "labels_sha256", "data_sha256"):
-            if not isinstance(attributes.get(key), str):
-                raise InputError(f"{path}: the attribute {key} is {attributes.get(key)!r}, expected a text; the file "
-                                 "is damaged or was not written by this program")
-        if eight_bits and data.dtype != np.uint8:
-            raise InputError(f"{path}: 'data' is of {data.dtype}, expected uint8 for {quantity}")
-        (T, N, C), dtype, chunks = data.shape, data.dtype, data.chunks
-        t = hdf5.dataset(file, path, "t", "f", 1, T)[:] if hdf5.has(file, "t") else None
-        labels = hdf5.dataset(file, path, "labels", "iu", 1, N)[:] if hdf5.has(file, "labels") else None
-    if t is not None and not np.isfinite(t).all():
-        raise InputError(f"{path}: t has values that are not finite")
-    if labels is not None and not (labels.min() >= 0 and labels.max() < C):
-        raise InputError(f"{path}: labels reach from {labels.min()} to {labels.max()}, expected 0 to {C - 1}")
-    tolerance = quantities.tolerance(quantities.PUBLISHED if published else quantity, C)
-    return Trajectory(path, _reader(path), (T, N, C), dtype, quantity=quantity, tolerance=tolerance, t=t,
-                      labels=None if labels is None else labels.astype(np.int64), attributes=attributes, path=path,
-                      chunks=chunks, published=published)
-
-
-def read_labels(path):
-    """Return the array in a file of published labels, or None if there is none; raise InputError for other files."""
-    try:
-        return np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path} is not an array of labels ({error})") from error
-
-
-def whole_labels(array, count):
-    """Return an array of labels as integers (count,), or None unless it holds that many whole numbers."""
-    if array.shape != (count,) or array.dtype.kind not in "iuf" or (array != array.astype(int)).any():
-        return None
-    return array.astype(np.int64)
-
-
-def _reader(path):
-    """Return read(checkpoints, start, stop, out), which opens the file for as long as it reads (0.2 ms)."""
-    state = path.stat()
-
-    def read(checkpoints, start, stop, out):
-        with hdf5.reading(path):
-            now = path.stat()
-        if (now.st_ino, now.st_size, now.st_mtime_ns) != (state.st_ino, state.st_size, state.st_mtime_ns):
-            raise InputError(f"{path} changed while it was being read; start again")
-        hdf5.read(path, checkpoints, start, stop, out)
-
-    return read
-
-
-def check(path):
-    """Read a prediction file from end to end and return a report (str); raises InputError where it is not sound."""
-    path = Path(path)
-    trajectory = open_trajectory(path)
-    T, N, C = trajectory.shape
-    digest, correct = hashlib.sha256(), []
-    for i in range(T):
-        stored, rows = trajectory.model(i)
-        digest.update(stored.tobytes())
-        if trajectory.labels is not None:
-            correct.append(np.mean(rows.argmax(axis=1) == trajectory.labels))
-    a = trajectory.attributes
-    for key, found in (("data_sha256", digest.hexdigest()),
-                       ("labels_sha256", trajectory.labels is not None and fingerprint(trajectory.labels))):
-        if key in a and a[key] != found:
-            raise InputError(f"{path}: {key.split('_')[0]} do not match their fingerprint; replace the file")
-    lines = [f"{path}: sound",
-             f"    {T} models x {N} samples x {C} classes, {trajectory.quantity}, "
-             f"{path.stat().st_size / 1e6:.1f} MB" + (" (published layout)" if trajectory.published else "")]
-    if not trajectory.published:
-        named = [f"{key} {a[key]}" for key in ("dataset", "split", "task", "seed") if key in a]
-        lines.append("    " + ", ".join([*named, f"{a['t_name']} {trajectory.t[0]:g} to {trajectory.t[-1]:g}",
-                                         f"labels {a['labels_sha256'][:8]}"]))
-    if correct:
-        lines.append(f"    accuracy {correct[0]:.3f} at the first, {correct[-1]:.3f} at the last model")
-    return "\n".join(lines)
-
-
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    actions = parser.add_subparsers(dest="action", required=True)
-    checking = actions.add_parser("check", help="say what prediction files hold and whether they are sound")
-    checking.add_argument("files", nargs="+", type=Path, metavar="FILE")
-    converting = actions.add_parser("convert", help="turn prediction files into FOLDER/<run>/preds_<seed>.h5")
-    converting.add_argument("files", nargs="+", type=Path, metavar="FILE", help="ours or published")
-    converting.add_argument("folder", type=Path, metavar="FOLDER")
-    converting.add_argument("--to", choices=[*QUANTITIES, quantities.PUBLISHED], default="sqrt_probability",
-                            help="default: %(default)s")
-    converting.add_argument("--compact", dest="to", action="store_const", const="fourth_root_8bit",
-                            help="half the bytes: the same as --to fourth_root_8bit")
-    converting.add_argument("--compression", choices=["gzip"], help="fewer bytes, slower to read")
-    converting.add_argument("--labels", type=Path, metavar="FILE.npy", help="true classes for files that carry none; "
-                            "default: labels/<data set>_val_labels.npy beside their runs")
-    converting.add_argument("--redo", action="store_true", help="write again what is there already")
-    fetching = actions.add_parser("fetch", help="download published trajectories and store them as prediction files")
-    fetching.add_argument("name", nargs="?", metavar="NAME", help="which; without it, what there is is listed")
-    fetching.add_argument("--to", type=Path, default=ROOT / "predictions", metavar="FOLDER",
-                          help="where runs are stored; default: %(default)s")
-    fetching.add_argument("--labels", type=Path, metavar="FILE.npy", help="true classes of the samples; default: those "
-                          "of the data set where it was downloaded for training, else it is downloaded")
-    fetching.add_argument("--keep", action="store_true", help="leave what is downloaded in FOLDER/downloads/")
-    arguments = parser.parse_args()
-    if arguments.action == "check":
-        return _each(arguments.files, check, "sound")
-    if arguments.action == "fetch":
-        from info_geometry import fetch  # which imports this module
-
-        return fetch.main(arguments)
-    from info_geometry import conversion  # which imports this module
-
-    labels = None if arguments.labels is None else read_labels(arguments.labels)
-    if arguments.labels is not None and labels is None:
-        raise InputError(f"{arguments.labels}: no such file")
-    seen = {}
-
-    def converted(path):
-        other = seen.setdefault(path.absolute().parts[-2:], path)
-        if other != path:
-            raise InputError(f"{path} would have the same name in {arguments.folder} as {other}; convert it elsewhere")
-        return conversion.convert(path, arguments.folder, arguments.to, labels=labels,
-                                  compression=arguments.compression, redo=arguments.redo)
-
-    return _each(arguments.files, converted, "converted")
-
-
-def _each(files, work, done):
-    """Print what work(file) returns, or what is wrong with that file, for each; return the exit code."""
-    failed = 0
-    for path in files:
-        try:
-            print(work(path), flush=True)
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            failed += 1
-    print(f"{len(files) - failed} {done}, {failed} not")
-    return 1 if failed else 0
-
+__all__ = [
+    "FORMAT_VERSION",
+    "QUANTITIES",
+    "ROOTS",
+    "TOLERANCE",
+    "InputError",
+    "Recorder",
+    "Trajectory",
+    "as_trajectory",
+    "block_size",
+    "check",
+    "check_shapes",
+    "explain_rows",
+    "fingerprint",
+    "open_trajectory",
+    "read_labels",
+    "to_roots",
+    "whole_labels",
+    "write",
+]
 
 if __name__ == "__main__":
-    command(main)
+    import runpy
+
+    runpy.run_module("info_geometry.commands.predictions", run_name="__main__")

@@ -7,13 +7,15 @@ writes plots/<name>/lengths.csv, trajectories.csv (the distance of each pair of 
 (its integral over the progress both reach) and figures.  18 trajectories of 40 models of 600 samples over 10 classes
 take about 5 seconds on 2 CPU cores.
 """
+
 from dataclasses import dataclass
 
 import numpy as np
 
 from info_geometry import geodesic, predictions
 from info_geometry.distance import FLOOR
-from info_geometry.files import InputError, command
+from info_geometry.files import InputError
+from info_geometry.sums import cosines
 
 GRID = np.linspace(0, 1, 101)
 
@@ -46,13 +48,13 @@ def summarise(P, labels, objective="angle", groups=None):
     groups: of samples (N,), for `Summary.replicates`.
     """
     trajectory = predictions.as_trajectory(P)
-    labels = geodesic.check_labels(labels, trajectory)
+    labels = cosines.check_labels(labels, trajectory)
     T, N, C = trajectory.shape
     uniform, truth, correct, steps = np.empty((T, N)), np.empty((T, N)), np.zeros(T), 0.0
     of = np.zeros(N, int) if groups is None else groups
     for n, roots in trajectory.blocks():
         part = slice(n, n + roots.shape[1])
-        uniform[:, part], truth[:, part] = geodesic.two_scalars(roots, labels[part])
+        uniform[:, part], truth[:, part] = cosines.two_scalars(roots, labels[part])
         correct += (roots.argmax(axis=2) == labels[part]).sum(axis=1)
         steps = steps + group_sums(roots[:-1], roots[1:], of[part], of.max() + 1)
     progress = geodesic.progress_from_scalars(uniform, truth, C, objective)
@@ -109,8 +111,10 @@ def positions(progress, grid):
     rising = np.flatnonzero(np.diff(np.maximum.accumulate(progress), prepend=-np.inf) > 0)
     reached = progress[rising]
     if grid.size and (grid.min() < reached[0] or grid.max() > reached[-1]):
-        raise InputError(f"the trajectory reaches progress {reached[0]:.3f} to {reached[-1]:.3f}; it cannot be "
-                         f"re-indexed from {grid.min():.3f} to {grid.max():.3f}")
+        raise InputError(
+            f"the trajectory reaches progress {reached[0]:.3f} to {reached[-1]:.3f}; it cannot be "
+            f"re-indexed from {grid.min():.3f} to {grid.max():.3f}"
+        )
     if len(rising) == 1:
         return np.repeat(rising, grid.size), np.repeat(rising, grid.size), np.zeros(grid.size)
     before = np.clip(np.searchsorted(reached, grid, side="right") - 1, 0, len(rising) - 2)
@@ -136,8 +140,10 @@ def compare(A, B, grid):
     """
     A, B, grid = predictions.as_trajectory(A, "A"), predictions.as_trajectory(B, "B"), np.asarray(grid, dtype=float)
     if A.shape != B.shape or len(grid) != A.shape[0]:
-        raise InputError(f"expected two trajectories re-indexed on the grid of {len(grid)} values, found shapes "
-                         f"{A.shape} and {B.shape}")
+        raise InputError(
+            f"expected two trajectories re-indexed on the grid of {len(grid)} values, found shapes "
+            f"{A.shape} and {B.shape}"
+        )
     curve = _distance_sums(A.roots(dtype=np.float64), B.roots(dtype=np.float64)) / A.shape[1]
     return curve, integral(curve, grid)
 
@@ -150,11 +156,7 @@ def integral(curve, grid):
     return float((np.diff(grid[known]) * (curve[known][1:] + curve[known][:-1]) / 2).sum())
 
 
-def main():
-    from info_geometry import comparison  # which imports this module
-
-    return comparison.main(__doc__)
-
-
 if __name__ == "__main__":
-    command(main)
+    import runpy
+
+    runpy.run_module("info_geometry.commands.trajectory", run_name="__main__")

@@ -1,4 +1,5 @@
 """Configurations: short YAML files, checked against a frozen dataclass, any key of which the command line overrides."""
+
 import argparse
 import dataclasses
 import difflib
@@ -13,8 +14,11 @@ import yaml
 
 from info_geometry.files import ROOT, InputError, valid_name
 
-FOLDERS = {"data": ROOT / "supervised_imagenet" / "data", "checkpoints_folder": ROOT / "checkpoints",
-           "predictions": ROOT / "predictions"}  # of all methods
+FOLDERS = {
+    "data": ROOT / "supervised_imagenet" / "data",
+    "checkpoints_folder": ROOT / "checkpoints",
+    "predictions": ROOT / "predictions",
+}  # of all methods
 LARGEST_SEED = 2**32 - 1  # torch draws initial weights from 32 bits of a seed
 
 
@@ -75,9 +79,12 @@ class Config:
             if field.name in self.CHOICES and value not in self.CHOICES[field.name]:
                 raise InputError(f"{field.name} is {value!r}, expected one of {', '.join(self.CHOICES[field.name])}")
             if isinstance(value, (int, float)) and (
-                    not math.isfinite(value) or value < 0 or (field.name in self.POSITIVE and value == 0)):
-                raise InputError(f"{field.name} is {value}, expected a {'positive' if value == 0 else 'finite'} number"
-                                 + (" that is not negative" if value < 0 else ""))
+                not math.isfinite(value) or value < 0 or (field.name in self.POSITIVE and value == 0)
+            ):
+                raise InputError(
+                    f"{field.name} is {value}, expected a {'positive' if value == 0 else 'finite'} number"
+                    + (" that is not negative" if value < 0 else "")
+                )
         self.refuse(self.UNUSED)
         if self.label_smoothing > 1:
             raise InputError(f"label_smoothing is {self.label_smoothing}, expected at most 1")
@@ -142,8 +149,10 @@ def _typed(where, key, value, fields):
     if key not in fields:
         near = difflib.get_close_matches(str(key), fields, n=1)
         where, dashes = ("", "--") if where == "--" else (where, "")
-        raise InputError(f"{where}unknown key {dashes}{key}" + (f"; did you mean {dashes}{near[0]}?" if near else
-                                                                f"; there are {', '.join(fields)}"))
+        raise InputError(
+            f"{where}unknown key {dashes}{key}"
+            + (f"; did you mean {dashes}{near[0]}?" if near else f"; there are {', '.join(fields)}")
+        )
     wanted = fields[key].type
     if wanted is float and type(value) is int:
         value = float(value)
@@ -178,13 +187,14 @@ def training_arguments(description, configs, cls=Config, add=lambda parser: None
 
     def add_all(parser):
         parser.add_argument("--status", action="store_true", help="print a table of all runs, and do nothing else")
-        parser.add_argument("--imprint-as-you-go", action="store_true",
-                            help="store predictions at each checkpoint instead of weights")
+        parser.add_argument(
+            "--imprint-as-you-go", action="store_true", help="store predictions at each checkpoint instead of weights"
+        )
         add(parser)
 
     options = arguments(description, configs, cls, add_all)
     if options.status:
-        from learning import status
+        from learning.runs import status
 
         print(status.table(options.checkpoints_folder), flush=True)
         sys.exit(0)
@@ -198,13 +208,22 @@ def arguments(description, configs, cls=Config, add=lambda parser: None):
     configs: the folder of the method's configurations, so that CONFIG may be `digits` for `<configs>/digits.yaml`.
     add: adds the arguments of one stage to the parser.
     """
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                     allow_abbrev=False, epilog="Any key of the configuration: --key VALUE.  Keys: "
-                                     + ", ".join(field.name for field in dataclasses.fields(cls)))
+    parser = argparse.ArgumentParser(
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+        epilog="Any key of the configuration: --key VALUE.  Keys: "
+        + ", ".join(field.name for field in dataclasses.fields(cls)),
+    )
     names = ", ".join(sorted(path.stem for path in configs.glob("*.yaml")))
     parser.add_argument("config", metavar="CONFIG", nargs="?", help=f"a YAML file, or one of {names}")
-    parser.add_argument("--task", nargs="+", default=["all"], metavar="T",
-                        help="tasks: rules, WordNet synsets, class ids or files; see `python -m learning.tasks list`")
+    parser.add_argument(
+        "--task",
+        nargs="+",
+        default=["all"],
+        metavar="T",
+        help="tasks: rules, WordNet synsets, class ids or files; see `python -m learning.tasks list`",
+    )
     parser.add_argument("--seed", nargs="+", type=int, default=[0], metavar="S", help="of everything random in a run")
     for name, folder in FOLDERS.items():
         parser.add_argument(f"--{name.replace('_', '-')}", type=Path, default=folder, help="default: %(default)s")
@@ -226,8 +245,10 @@ def arguments(description, configs, cls=Config, add=lambda parser: None):
     options.part = part
     wrong = [seed for seed in options.seed if not 0 <= seed <= LARGEST_SEED]
     if wrong:
-        raise InputError(f"--seed {wrong[0]}: expected whole numbers from 0 to {LARGEST_SEED}; torch draws initial "
-                         "weights from 32 bits of a seed")
+        raise InputError(
+            f"--seed {wrong[0]}: expected whole numbers from 0 to {LARGEST_SEED}; torch draws initial "
+            "weights from 32 bits of a seed"
+        )
     if options.workers < 0:
         raise InputError(f"--workers is {options.workers}, expected 0 or more")
     valid_name(options.config.dataset, "dataset")
@@ -236,8 +257,11 @@ def arguments(description, configs, cls=Config, add=lambda parser: None):
 
 def advised(module, options, *words):
     """Return a command that can be pasted: of a module, in the same folders as that with these options."""
-    folders = [(f"--{name.replace('_', '-')}", getattr(options, name)) for name, folder in FOLDERS.items()
-               if getattr(options, name) != folder]
+    folders = [
+        (f"--{name.replace('_', '-')}", getattr(options, name))
+        for name, folder in FOLDERS.items()
+        if getattr(options, name) != folder
+    ]
     return shlex.join(["python", "-m", module, *map(str, (*words, *(word for pair in folders for word in pair)))])
 
 
@@ -245,8 +269,10 @@ def _find(config, configs):
     named = {path.stem: path for path in sorted(configs.glob("*.yaml"))}
     if config not in named and not Path(config).exists():
         near = difflib.get_close_matches(config, named, n=1)
-        raise InputError(f"{config}: no such file" + (f"; did you mean {near[0]}?" if near else
-                                                     f", and none of the configurations {', '.join(named)}"))
+        raise InputError(
+            f"{config}: no such file"
+            + (f"; did you mean {near[0]}?" if near else f", and none of the configurations {', '.join(named)}")
+        )
     return named.get(config, Path(config))
 
 

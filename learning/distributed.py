@@ -1,4 +1,5 @@
 """Processes that train one network together under torchrun; without it, one process on the GPU or the CPU."""
+
 import contextlib
 import importlib
 import os

@@ -4,6 +4,7 @@ The prototype of class k is the mean penultimate feature of its samples; the pre
 softmax_k(-||feature - prototype_k||^2) over all classes, whatever the network was trained on
 (Ramesh et al. 2023, section 2; after Qi et al. 2018).
 """
+
 import torch
 
 from info_geometry.files import InputError
@@ -32,8 +33,10 @@ def prototypes(features, labels, classes):
     counts = torch.bincount(labels, minlength=classes)
     if (counts == 0).any():
         missing = torch.nonzero(counts == 0).flatten().tolist()
-        raise InputError(f"{len(missing)} of {classes} classes have no samples to imprint (the first is class "
-                         f"{missing[0]}); every class of the data set needs at least one")
+        raise InputError(
+            f"{len(missing)} of {classes} classes have no samples to imprint (the first is class "
+            f"{missing[0]}); every class of the data set needs at least one"
+        )
     sums = features.new_zeros(classes, features.shape[1]).index_add_(0, labels, features)
     return sums / counts[:, None]
 

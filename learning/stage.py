@@ -2,6 +2,7 @@
 
 A method's scripts call `train_all` with what is its own, a function that trains one run, and `store_all`.
 """
+
 import json
 import signal
 import sys
@@ -10,10 +11,11 @@ import torch
 from tqdm import tqdm
 
 from info_geometry.files import InputError, remove_orphans
-from learning import checkpoints, data, distributed, networks, store
+from learning import data, distributed, networks
 from learning.config import advised
-from learning.keep import Keeper
-from learning.record import Record
+from learning.runs import checkpoints, store
+from learning.runs.keep import Keeper
+from learning.runs.record import Record
 from learning.tasks import load as load_task
 
 EXIT_REQUEUE = 75  # of a process that was told to end and can be started again
@@ -31,23 +33,39 @@ def train_all(options, train, describe=checkpoints.describe, *, alone=False):
         signal.signal(number, lambda *_: stop.append(True))
     with distributed.processes(options.device) as here:
         if alone and here.world > 1:
-            raise InputError(f"one process trains a run of this method, not {here.world}: start it without torchrun, "
-                             "and several runs at a time with --part 0/2, --part 1/2")
+            raise InputError(
+                f"one process trains a run of this method, not {here.world}: start it without torchrun, "
+                "and several runs at a time with --part 0/2, --part 1/2"
+            )
         images = data.load(options.config.dataset, "train", options.data)
         options.imprinter = None
         if options.imprint_as_you_go or options.config.evaluate_every:
             options.split = data.EVALUATION_SPLIT[options.config.dataset]
             evaluation = data.load(options.config.dataset, options.split, options.data)
             options.imprinter = store.Imprinter(evaluation, here, workers=options.workers, on_device=False)
-            store.check_published_labels(evaluation, options.predictions / "labels", options.config.dataset,
-                                         options.split)
+            store.check_published_labels(
+                evaluation, options.predictions / "labels", options.config.dataset, options.split
+            )
         tasks = [load_task(options.config.dataset, name, images.class_names) for name in options.task]
         runs = [_described(describe, task, seed, images, options.config) for task, seed in _part(tasks, options)]
-        bar = tqdm(total=sum(run["schedule"][-1] for run in runs if isinstance(run, dict)), unit=" steps",
-                   smoothing=0.02, position=options.part[0], leave=False, disable=None if here.main else True)
+        bar = tqdm(
+            total=sum(run["schedule"][-1] for run in runs if isinstance(run, dict)),
+            unit=" steps",
+            smoothing=0.02,
+            position=options.part[0],
+            leave=False,
+            disable=None if here.main else True,
+        )
         with bar:
-            return _each(runs, lambda run: (run["name"], run["seed"]), lambda run: train_or_skip(
-                run, images, options, here, bar, stop, train), here, bar, "training", "trained")
+            return _each(
+                runs,
+                lambda run: (run["name"], run["seed"]),
+                lambda run: train_or_skip(run, images, options, here, bar, stop, train),
+                here,
+                bar,
+                "training",
+                "trained",
+            )
 
 
 def _part(tasks, options):
@@ -126,8 +144,12 @@ def begin(folder, run, network, options, here, model=None):
     network: what checkpoints hold.  model: what is trained, where that is the network and more.
     """
     config, model = options.config, network if model is None else model
-    optimiser = torch.optim.SGD(networks.parameter_groups(model, config.weight_decay), lr=0.0,
-                                momentum=config.momentum, nesterov=config.momentum > 0)
+    optimiser = torch.optim.SGD(
+        networks.parameter_groups(model, config.weight_decay),
+        lr=0.0,
+        momentum=config.momentum,
+        nesterov=config.momentum > 0,
+    )
     keep = Keeper(folder, run, network, config, here, options.imprinter, options.imprint_as_you_go)
     if here.main:
         checkpoints.start_run(folder, run)
@@ -173,8 +195,9 @@ def store_all(options, trained_by, *words, name=lambda task, images: task.run):
             finally:
                 bar.update()
 
-        with tqdm(total=len(runs), unit=" runs", position=options.part[0], leave=False,
-                  disable=None if here.main else True) as bar:
+        with tqdm(
+            total=len(runs), unit=" runs", position=options.part[0], leave=False, disable=None if here.main else True
+        ) as bar:
             return _each(runs, lambda run: (run[0][0], run[1]), work, here, bar, "imprinting", "stored")
 
 
@@ -194,8 +217,10 @@ def store_or_skip(name, seed, training, imprinter, split, options, here):
         absent = checkpoints.missing(folder, run)
         if absent:
             names = ", ".join(checkpoints.path(folder, run, step).name for step in absent[:3])
-            raise InputError(f"{folder}: {len(absent)} of {len(run['schedule'])} checkpoints missing ({names}, ...); "
-                             f"training did not finish{_reached(folder, run)}: go on with {training}")
+            raise InputError(
+                f"{folder}: {len(absent)} of {len(run['schedule'])} checkpoints missing ({names}, ...); "
+                f"training did not finish{_reached(folder, run)}: go on with {training}"
+            )
         if here.main and remove_orphans(target.parent, target.name) + remove_orphans(folder / "ckpt"):
             print(f"{name} seed {seed}: redoing (found an unfinished write)", flush=True)
         store.store(target, folder, run, imprinter, here, split=split)

@@ -1,4 +1,5 @@
 """Supervised learning: a network and its head learn the labels of a task, by SGD."""
+
 import contextlib
 import itertools
 
@@ -25,8 +26,10 @@ def train(folder, run, images, options, here, bar, stop, begin=lambda network: N
         raise InputError(f"{run['name']}: {absent} of {len(classes)} classes have no training images")
     batch = min(config.batch_size, len(indices))
     if batch % here.world:
-        raise InputError(f"{run['name']}: batches of {batch} images cannot be divided evenly among {here.world} "
-                         "processes; change --batch_size or --nproc-per-node")
+        raise InputError(
+            f"{run['name']}: batches of {batch} images cannot be divided evenly among {here.world} "
+            "processes; change --batch_size or --nproc-per-node"
+        )
     network = networks.build(config.network, images.channels, images.size, len(classes), run["seed"])
     begin(network)
     network = networks.on(here.device, network)

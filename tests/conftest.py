@@ -1,5 +1,10 @@
 """For all tests."""
+
+import os
 import signal
+
+# one thread a process: small networks are faster so, and several processes test at a time
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 def pytest_configure():

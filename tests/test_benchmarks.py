@@ -1,22 +1,24 @@
 """Benchmarks run, small, on any machine, and the tiny ImageNet goes through every stage by the commands of a user."""
+
 import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
-import stages
 from PIL import Image
 
 from info_geometry.files import ROOT
+from tests.support import stages
 
 IMAGENET = "benchmarks/imagenet.py"
 
 
 def run(*arguments, timeout=900):
     """Return the output of a Python command, which must succeed."""
-    found = subprocess.run([sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
-                           timeout=timeout)
+    found = subprocess.run(
+        [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True, timeout=timeout
+    )
     assert found.returncode == 0, found.stdout + found.stderr
     return found.stdout
 
@@ -34,7 +36,13 @@ def test_every_stage_is_measured():
     text = run(IMAGENET, "--small")
     rows = re.findall(r"^\| ([a-z][^|]*) \| ([\d,]+) \| [^|]+ \| ([\d,]+) \| ([\d.]+) \|$", text, re.M)
     assert [name.split(",")[0] for name, *_ in rows if name != "measured"] == [
-        "packing", "loader alone", "training with the loader", "loader alone", "training with the loader", "imprinting"]
+        "packing",
+        "loader alone",
+        "training with the loader",
+        "loader alone",
+        "training with the loader",
+        "imprinting",
+    ]
     for _, rate, best, ratio in rows:
         rate, best = (float(number.replace(",", "")) for number in (rate, best))
         assert rate > 0 and best > 0 and abs(float(ratio) - rate / best) < 0.05 + 0.6 / best
@@ -42,10 +50,15 @@ def test_every_stage_is_measured():
     assert re.search(r"peak memory: [\d.]+ GiB", text)
 
 
-@pytest.mark.parametrize("arguments, words", [
-    (["--classes", "1"], "--classes takes 2 to 1000"), (["--checkpoints", "0"], "positive numbers"),
-    (["--classes", "1001"], "--classes takes 2 to 1000"), (["--device", "cuda:99"], "no CUDA GPU"),
-])
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--classes", "1"], "--classes takes 2 to 1000"),
+        (["--checkpoints", "0"], "positive numbers"),
+        (["--classes", "1001"], "--classes takes 2 to 1000"),
+        (["--device", "cuda:99"], "no CUDA GPU"),
+    ],
+)
 def test_bad_arguments_get_a_sentence(arguments, words):
     found = subprocess.run([sys.executable, IMAGENET, "--small", *arguments], cwd=ROOT, capture_output=True, text=True)
     assert found.returncode and words in found.stderr and "Traceback" not in found.stderr
@@ -75,7 +88,11 @@ def test_the_geometry_is_measured(tmp_path):
     """All tables, small, and nothing kept of that; a ratio is that of two times in its row."""
     text = run("benchmarks/report.py", "--quick", "--results", tmp_path)
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
-        "## Distances of all pairs, from files", "## Progress", "## Embedding", "## Storage"]
+        "## Distances of all pairs, from files",
+        "## Progress",
+        "## Embedding",
+        "## Storage",
+    ]
     number = r"([\d.]+)"
     pattern = rf"^\| [AB] \(.*\) \| (\S+ ?\S*) \| {number} \| {number} \(\d+\) \| {number} \|.*\| (\S+) \| \S+ \|$"
     rows = re.findall(pattern, text, re.M)

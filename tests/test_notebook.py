@@ -1,4 +1,5 @@
 """The tutorial notebook: it runs from top to bottom, and what is stored is what a run of it gives."""
+
 import base64
 import importlib.util
 import io
@@ -76,15 +77,29 @@ def texts(cell):
 
 
 def images(notebook):
-    return [base64.b64decode(output.data["image/png"]) for cell in code(notebook) for output in cell.outputs
-            if "image/png" in output.get("data", {})]
+    return [
+        base64.b64decode(output.data["image/png"])
+        for cell in code(notebook)
+        for output in cell.outputs
+        if "image/png" in output.get("data", {})
+    ]
 
 
 def shape(notebook):
     """Return what should not differ between two runs: all but numbers in outputs and pixels."""
-    return [(cell.id, cell.cell_type, cell.source, dict(cell.metadata), [
-        (output.output_type, output.get("name"), sorted(output.get("data", {}))) for output in cell.get("outputs", [])])
-        for cell in notebook.cells]
+    return [
+        (
+            cell.id,
+            cell.cell_type,
+            cell.source,
+            dict(cell.metadata),
+            [
+                (output.output_type, output.get("name"), sorted(output.get("data", {})))
+                for output in cell.get("outputs", [])
+            ],
+        )
+        for cell in notebook.cells
+    ]
 
 
 def test_stored_as_a_run_leaves_it(stored):
@@ -109,9 +124,11 @@ def test_says_nothing_of_the_computer(stored):
 
 
 def test_story(stored):
-    assert re.match(r"\[!\[Open in Colab\]\(https://colab\.research\.google\.com/assets/colab-badge\.svg\)\]"
-                    r"\(https://colab\.research\.google\.com/github/[\w.-]+/[\w.-]+/blob/main/"
-                    + re.escape(PATH.name) + r"\)", stored.cells[0].source)
+    assert re.match(
+        r"\[!\[Open in Colab\]\(https://colab\.research\.google\.com/assets/colab-badge\.svg\)\]"
+        r"\(https://colab\.research\.google\.com/github/[\w.-]+/[\w.-]+/blob/main/" + re.escape(PATH.name) + r"\)",
+        stored.cells[0].source,
+    )
     parts = sections(stored)
     assert [number for number in parts if number] == ["1", "2", "3", "4", "5"]
     for number in "12345":
@@ -125,7 +142,7 @@ def test_figures_are_explained(stored):
     """The first markdown cell after each figure says what to see in it."""
     for i, cell in enumerate(stored.cells):
         if any("image/png" in output.get("data", {}) for output in cell.get("outputs", [])):
-            following = next(after for after in stored.cells[i + 1:] if after.cell_type == "markdown")
+            following = next(after for after in stored.cells[i + 1 :] if after.cell_type == "markdown")
             assert following.source.startswith("**What to see.**"), cell.id
 
 
@@ -165,9 +182,13 @@ def test_says_what_to_do_where_it_cannot_install(stored, tmp_path):
     assert "Set REPOSITORY" in found.stderr and "Traceback" not in found.stderr
 
 
-@pytest.mark.parametrize("line, source", [
-    ('REPOSITORY = "https://github.com/someone/tasks"', "git+https://github.com/someone/tasks"),
-    ('REPOSITORY = "clone/of/it"', "clone/of/it")])
+@pytest.mark.parametrize(
+    "line, source",
+    [
+        ('REPOSITORY = "https://github.com/someone/tasks"', "git+https://github.com/someone/tasks"),
+        ('REPOSITORY = "clone/of/it"', "clone/of/it"),
+    ],
+)
 def test_installs_from_the_repository(stored, monkeypatch, line, source):
     called = []
     monkeypatch.setattr(subprocess, "run", lambda command, **options: called.append((command, options)))
@@ -176,11 +197,19 @@ def test_installs_from_the_repository(stored, monkeypatch, line, source):
     assert called == [([sys.executable, "-m", "pip", "install", "--quiet", source], {"check": True})]
 
 
-@pytest.mark.parametrize("address, expected", [
-    ("https://github.com/someone/tasks.git", "someone/tasks"), ("https://github.com/someone/tasks", "someone/tasks"),
-    ("git@github.com:someone/tasks.v2.git", "someone/tasks.v2"), ("ssh://git@github.com/a-b/c_d", "a-b/c_d"),
-    ("https://token@github.com/someone/tasks/", "someone/tasks"), ("https://gitlab.com/someone/tasks.git", None),
-    ("https://example.org/github.com/someone/tasks", None), (None, None)])
+@pytest.mark.parametrize(
+    "address, expected",
+    [
+        ("https://github.com/someone/tasks.git", "someone/tasks"),
+        ("https://github.com/someone/tasks", "someone/tasks"),
+        ("git@github.com:someone/tasks.v2.git", "someone/tasks.v2"),
+        ("ssh://git@github.com/a-b/c_d", "a-b/c_d"),
+        ("https://token@github.com/someone/tasks/", "someone/tasks"),
+        ("https://gitlab.com/someone/tasks.git", None),
+        ("https://example.org/github.com/someone/tasks", None),
+        (None, None),
+    ],
+)
 def test_address_of_the_clone(make_notebook, tmp_path, address, expected):
     subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
     if address:

@@ -1,4 +1,5 @@
 """The whole chain through the commands of `make picture`, killed again and again, ends in the same bytes."""
+
 import contextlib
 import os
 import random
@@ -8,9 +9,9 @@ import sys
 import time
 
 import pytest
-import stages
 
 from info_geometry.files import ROOT
+from tests.support import stages
 
 SMALL = {"epochs": 3, "warmup_epochs": 1, "checkpoints": 8}
 RUNS = {"CONFIG": "digits", "TASKS": "all even", "SEEDS": "0 1", "JOBS": "2"}
@@ -20,15 +21,18 @@ def start(folder):
     """Start training, imprinting and the picture one after the other, as the Makefile does, in a process group."""
     where = f"--checkpoints-folder '{folder}/checkpoints' --predictions '{folder}/predictions'"
     train = " ".join(f"--{key} {value}" for key, value in SMALL.items())
-    lines = ["set -e",
-             f"sh supervised_imagenet/01_training/train_imagenet.sh --wait {where} {train}",
-             f"sh supervised_imagenet/02_imprinting/store_predictions.sh --wait {where}",
-             f"'{sys.executable}' info_geometry/inpca.py --name digits --predictions '{folder}/predictions' "
-             f"--plots '{folder}/plots'"]
+    lines = [
+        "set -e",
+        f"sh supervised_imagenet/01_training/train_imagenet.sh --wait {where} {train}",
+        f"sh supervised_imagenet/02_imprinting/store_predictions.sh --wait {where}",
+        f"'{sys.executable}' info_geometry/inpca.py --name digits --predictions '{folder}/predictions' "
+        f"--plots '{folder}/plots'",
+    ]
     output = open(folder / "output.txt", "a")  # noqa: SIM115  (the processes write to it)
     environment = {**os.environ, **RUNS, "PYTHON": sys.executable}
-    return subprocess.Popen(["sh", "-c", "\n".join(lines)], cwd=ROOT, env=environment, stdout=output, stderr=output,
-                            start_new_session=True)
+    return subprocess.Popen(
+        ["sh", "-c", "\n".join(lines)], cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+    )
 
 
 def finish(folder):

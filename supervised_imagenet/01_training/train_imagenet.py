@@ -12,6 +12,7 @@ scheduler can requeue.  Everything random in a run comes from its seed: initial 
 
 A run of digits takes about 3 seconds and one of fashion 30 on one CPU core.
 """
+
 from pathlib import Path
 
 from info_geometry.files import command

@@ -9,6 +9,7 @@ end all is read back and compared with its checksums.
 The same command again goes on where it was interrupted.  Images that cannot be read are named, and left out only with
 --skip-corrupt.  One core (AMD EPYC) packs about 400 images of 500 x 375 pixels a second.
 """
+
 import argparse
 import concurrent.futures
 import multiprocessing
@@ -25,19 +26,23 @@ SHOWN = 20  # corrupt images that are named
 
 def main():
     options = arguments()
-    from learning import images  # takes seconds to import: only after --help and mistakes are answered
+    from learning.data import encoded as images  # takes seconds to import: only after --help and mistakes are answered
 
     sources = {split: images.Folder(options.source / split) for split in ("train", "val")}
     names = {split: source.class_names for split, source in sources.items()}
     if names["train"] != names["val"]:
         odd = sorted(set(names["train"]) ^ set(names["val"]))
-        raise InputError(f"{options.source}: train and val have different class folders ({len(names['train'])} and "
-                         f"{len(names['val'])}; only one of them has {', '.join(odd[:5])}); both need the same ones")
+        raise InputError(
+            f"{options.source}: train and val have different class folders ({len(names['train'])} and "
+            f"{len(names['val'])}; only one of them has {', '.join(odd[:5])}); both need the same ones"
+        )
     counts = {"done": 0, "skipped (already complete)": 0, "failed": 0}
     # spawned: a forked process would hold what the others wait for to learn that this one is gone
     context = multiprocessing.get_context("spawn")
-    with lock(options.target / ".lock", str(options.target)), \
-            concurrent.futures.ProcessPoolExecutor(options.workers, context, end_with_parent) as pool:
+    with (
+        lock(options.target / ".lock", str(options.target)),
+        concurrent.futures.ProcessPoolExecutor(options.workers, context, end_with_parent) as pool,
+    ):
         for split, source in sources.items():
             try:
                 counts[pack(source, options.target / split, options, pool)] += 1
@@ -45,8 +50,10 @@ def main():
                 print(f"error: {error}", file=sys.stderr, flush=True)
                 counts["failed"] += 1
             except concurrent.futures.process.BrokenProcessPool:
-                raise InputError("a process that packed was killed (out of memory?); the same command, with fewer "
-                                 "--workers, goes on from here") from None
+                raise InputError(
+                    "a process that packed was killed (out of memory?); the same command, with fewer "
+                    "--workers, goes on from here"
+                ) from None
             except BaseException:
                 for process in multiprocessing.active_children():
                     process.terminate()
@@ -75,7 +82,7 @@ def pack(source, target, options, pool):
     """Pack the images of a split into `target`, unless they are there; raise InputError if some cannot be read."""
     from tqdm import tqdm
 
-    from learning import packed
+    from learning.data import packed
 
     paths = [os.fsdecode(path) for path in source.paths]
     settings = {"size": options.size, "quality": options.quality}
@@ -88,9 +95,18 @@ def pack(source, target, options, pool):
         other.unlink()
     # a new process is deaf to Ctrl-C until it knows what to do then
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    futures = [pool.submit(packed.pack_part, part, source.root, paths[start : start + packed.PART],
-                           source.labels[start : start + packed.PART], skip_corrupt=options.skip_corrupt, **settings)
-               for part, start in zip(parts, starts)]
+    futures = [
+        pool.submit(
+            packed.pack_part,
+            part,
+            source.root,
+            paths[start : start + packed.PART],
+            source.labels[start : start + packed.PART],
+            skip_corrupt=options.skip_corrupt,
+            **settings,
+        )
+        for part, start in zip(parts, starts)
+    ]
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     try:
         with tqdm(total=len(paths), unit=" images", desc=target.name, leave=False, disable=None) as bar:
@@ -105,8 +121,10 @@ def pack(source, target, options, pool):
     corrupt = [message for messages in corrupt for message in messages]
     if corrupt and not options.skip_corrupt:
         show(corrupt, "error")
-        raise InputError(f"{source.root}: {len(corrupt)} of {len(paths)} images cannot be read; replace them, or leave "
-                         "them out with --skip-corrupt")
+        raise InputError(
+            f"{source.root}: {len(corrupt)} of {len(paths)} images cannot be read; replace them, or leave "
+            "them out with --skip-corrupt"
+        )
     if 0 in counts:
         raise InputError(f"{source.root}: no image from {paths[counts.index(0) * packed.PART]} on can be read")
     index |= {"images": list(counts), "corrupt": corrupt}
@@ -116,8 +134,11 @@ def pack(source, target, options, pool):
     for _ in tqdm(pool.map(packed.verify, parts), f"verifying {target.name}", len(parts), leave=False, disable=None):
         pass
     packed.write_index(target, index)
-    print(f"{target}: {sum(counts)} images, {sum(part.stat().st_size for part in parts) / 1e6:.1f} MB"
-          + (f", {len(corrupt)} left out" if corrupt else ""), flush=True)
+    print(
+        f"{target}: {sum(counts)} images, {sum(part.stat().st_size for part in parts) / 1e6:.1f} MB"
+        + (f", {len(corrupt)} left out" if corrupt else ""),
+        flush=True,
+    )
     return "done"
 
 

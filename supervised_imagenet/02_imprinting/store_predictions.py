@@ -10,6 +10,7 @@ The network, and how it is evaluated, is what run.json in the folder of the run 
 matters here.  The same command again skips what is complete.  A run of digits takes 1 second and one of
 fashion 15 on one CPU core.
 """
+
 from pathlib import Path
 
 from info_geometry.files import command

@@ -1,0 +1,95 @@
+"""Check, convert and fetch prediction files: what the command `predictions.py` does."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from info_geometry import predictions
+from info_geometry.files import ROOT, InputError, command
+from info_geometry.storage import conversion, quantities
+
+
+def main():
+    parser = argparse.ArgumentParser(description=predictions.__doc__.partition("\n")[0])
+    actions = parser.add_subparsers(dest="action", required=True)
+    checking = actions.add_parser("check", help="say what prediction files hold and whether they are sound")
+    checking.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    converting = actions.add_parser("convert", help="turn prediction files into FOLDER/<run>/preds_<seed>.h5")
+    converting.add_argument("files", nargs="+", type=Path, metavar="FILE", help="ours or published")
+    converting.add_argument("folder", type=Path, metavar="FOLDER")
+    converting.add_argument(
+        "--to",
+        choices=[*predictions.QUANTITIES, quantities.PUBLISHED],
+        default="sqrt_probability",
+        help="default: %(default)s",
+    )
+    converting.add_argument(
+        "--compact",
+        dest="to",
+        action="store_const",
+        const="fourth_root_8bit",
+        help="half the bytes: the same as --to fourth_root_8bit",
+    )
+    converting.add_argument("--compression", choices=["gzip"], help="fewer bytes, slower to read")
+    converting.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE.npy",
+        help="true classes for files that carry none; default: labels/<data set>_val_labels.npy beside their runs",
+    )
+    converting.add_argument("--redo", action="store_true", help="write again what is there already")
+    fetching = actions.add_parser("fetch", help="download published trajectories and store them as prediction files")
+    fetching.add_argument("name", nargs="?", metavar="NAME", help="which; without it, what there is is listed")
+    fetching.add_argument(
+        "--to",
+        type=Path,
+        default=ROOT / "predictions",
+        metavar="FOLDER",
+        help="where runs are stored; default: %(default)s",
+    )
+    fetching.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE.npy",
+        help="true classes of the samples; default: those "
+        "of the data set where it was downloaded for training, else it is downloaded",
+    )
+    fetching.add_argument("--keep", action="store_true", help="leave what is downloaded in FOLDER/downloads/")
+    arguments = parser.parse_args()
+    if arguments.action == "check":
+        return _each(arguments.files, predictions.check, "sound")
+    if arguments.action == "fetch":
+        from info_geometry.published import fetch
+
+        return fetch.main(arguments)
+    labels = None if arguments.labels is None else predictions.read_labels(arguments.labels)
+    if arguments.labels is not None and labels is None:
+        raise InputError(f"{arguments.labels}: no such file")
+    seen = {}
+
+    def converted(path):
+        other = seen.setdefault(path.absolute().parts[-2:], path)
+        if other != path:
+            raise InputError(f"{path} would have the same name in {arguments.folder} as {other}; convert it elsewhere")
+        return conversion.convert(
+            path, arguments.folder, arguments.to, labels=labels, compression=arguments.compression, redo=arguments.redo
+        )
+
+    return _each(arguments.files, converted, "converted")
+
+
+def _each(files, work, done):
+    """Print what work(file) returns, or what is wrong with that file, for each; return the exit code."""
+    failed = 0
+    for path in files:
+        try:
+            print(work(path), flush=True)
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            failed += 1
+    print(f"{len(files) - failed} {done}, {failed} not")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    command(main)

@@ -1,0 +1,34 @@
+"""Errors that a user can act on, and how a command ends with one."""
+
+import logging
+import os
+import sys
+
+log = logging.getLogger("info_geometry")  # what the library has to say; commands show it
+
+
+class InputError(Exception):
+    """Something the user can mend.  The message names the file, what was found, what was expected and what to do."""
+
+
+def command(main):
+    """Run the main function of a command: a message instead of a traceback, and a non-zero exit code when it fails."""
+    log.handlers = [logging.StreamHandler()]
+    log.setLevel(logging.INFO)
+    try:
+        code = main() or 0
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = 1
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from what is complete", file=sys.stderr)
+        code = 130
+    except BrokenPipeError:  # the reader of our output left (`... | head`)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.exit(code)
+
+
+def first_line(error):
+    """Return the first line of what an exception says, or its name if it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,44 @@
+"""This machine: where the repository is, how many processors and how much memory there are, which versions."""
+
+import contextlib
+import importlib.metadata
+import os
+import re
+from pathlib import Path
+
+from info_geometry.files.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def threads():
+    """Return how many threads to use: OMP_NUM_THREADS, as torch does, or one for each processor."""
+    asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return int(asked) if asked.isdecimal() and int(asked) else there
+
+
+def free_memory():
+    """Return how many bytes of memory are free, or 4 GiB where the system does not say."""
+    with contextlib.suppress(OSError, IndexError, ValueError):  # Linux counts what it would give up, too
+        return 1024 * int(Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")[1].split()[0])
+    try:
+        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError, AttributeError):
+        return 1 << 32
+
+
+def valid_name(name, what):
+    """Return `name` if it can be part of a path (letters, digits, `_`, `.`, `-`); raise InputError otherwise."""
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(name)):
+        raise InputError(f"{what} {str(name)!r}: only letters, digits, '_', '.' and '-' can be part of a path")
+    return str(name)
+
+
+def versions():
+    """Return the versions of the packages that predictions depend on, {package: version}."""
+    found = {}
+    for package in ("picture-of-tasks", "torch", "torchvision", "numpy", "h5py"):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found

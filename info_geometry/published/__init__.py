@@ -1,0 +1,1 @@
+"""Published trajectories: downloaded, checked, stored."""

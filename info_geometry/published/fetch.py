@@ -1,0 +1,217 @@
+"""Published trajectories that can be fetched: downloaded, checked, and stored as files of ours.
+
+    python -m info_geometry.predictions fetch             says what there is
+    python -m info_geometry.predictions fetch cifar100    downloads it and writes predictions/cifar100_*/preds_*.h5
+
+Downloads lie in `predictions/downloads/` until all their seeds are stored; `predictions/downloads.json` keeps their
+SHA-256, and what has another one later is refused.  What was interrupted goes on: downloads byte by byte, the rest
+seed by seed.
+"""
+
+import contextlib
+import datetime
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from info_geometry import predictions
+from info_geometry.files import ROOT, InputError, first_line, lock, log, remove_orphans, write_text
+from info_geometry.published.download import digest, download
+from info_geometry.published.hosted import HOSTED, IMAGENET, check_array, listing, open_array, train_labels
+from info_geometry.storage.quantities import describe
+
+HUB = "https://huggingface.co"  # or what HF_ENDPOINT says, as for the Hub's own client
+DATA = ROOT / "supervised_imagenet" / "data"  # where the stages download data sets to
+HEADER = 4096  # more bytes than stand before the numbers of an .npy file
+
+
+def fetch(name, folder, *, labels=None, keep=False):
+    """Write folder/<name>_<task>/preds_<seed>.h5 for what is hosted under `name`, and say what was done.
+
+    labels: path of an array of the true classes (N,), by default taken from the data set, which is downloaded if it is
+    not in `supervised_imagenet/data/`.  keep: leave the downloads in folder/downloads/.
+
+    Raises InputError where a download cannot be had, is not sound or differs from an earlier one, where the labels
+    belong to other samples, and where something else lies under a name that is to be written.
+    """
+    folder = Path(folder)
+    if name == "imagenet":
+        raise InputError(IMAGENET.format(folder))
+    if name not in HOSTED:
+        raise InputError(f"nothing called {name!r} can be fetched; this can:\n{listing(folder)}")
+    hosted, place = HOSTED[name], folder / "downloads"
+    truth = None if labels is None else _given(labels, hosted)
+    targets = {
+        task: [folder / f"{name}_{task}" / f"preds_{seed}.h5" for seed in range(hosted.shape[0])]
+        for task in hosted.files
+    }
+    with lock(folder / ".fetch.lock", f"{name} in {folder}"):
+        remove_orphans(place)
+        missing = [path for task in targets for path in targets[task] if not _stored(path, hosted, task, truth)]
+        archive, room = place / hosted.labels.url.rpartition("/")[2], len(missing) * hosted.stored
+        if missing and truth is None:
+            truth = _labels(hosted, archive, folder, room + hosted.bytes * (len(targets) if keep else 1))
+        for task, paths in targets.items():
+            source, attributes = place / Path(hosted.files[task][0]).name, {"dataset": name, "task": task}
+            if set(paths) & set(missing):
+                attributes |= _download(hosted, task, source, folder, room)
+            for seed, path in enumerate(paths):
+                if path in missing:
+                    _store(source, seed, path, hosted, truth, attributes)
+                    room -= hosted.stored
+                else:
+                    print(f"{path}: skipped (already there)", flush=True)
+            if not keep:
+                source.unlink(missing_ok=True)
+        if not keep:
+            archive.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # not there, or something else is in it
+                place.rmdir()
+    print(f"{len(missing)} stored, {sum(map(len, targets.values())) - len(missing)} skipped")
+
+
+def _stored(path, hosted, task, truth):
+    """Return whether a seed is stored; raise InputError if its file is not sound or holds something else."""
+    if not path.exists():
+        return False
+    predictions.check(path)
+    there = predictions.open_trajectory(path)
+    if there.shape != hosted.shape[1:] or there.attributes.get("task") != task or "source" not in there.attributes:
+        raise InputError(f"{path} is there and is not {task} as it is published; move it elsewhere, or say --to FOLDER")
+    if truth is not None and not np.array_equal(there.labels, truth):
+        raise InputError(f"{path} was stored with other labels than those given; leave --labels out, or delete it")
+    return True
+
+
+def _download(hosted, task, path, folder, room):
+    """Have the .npy file of a task at `path`, sound and the same as ever; return where it is from, as attributes."""
+    address, known = hosted.files[task]
+    hub = os.environ.get("HF_ENDPOINT", HUB).rstrip("/")
+    if not hub.startswith(("https://", "http://")):
+        raise InputError(f"HF_ENDPOINT is {hub!r}, expected the address of a server: https://...")
+
+    def accept(file, found):
+        _check_digest(path, found, known, folder)
+        check_array(open_array(file, hosted.shape, path), path)
+
+    if path.exists():
+        found = digest(path)
+        accept(path, found)
+    else:
+        found = download(f"{hub}/{address}", path, (hosted.bytes, hosted.bytes + HEADER), accept, room=room)
+    _record(path, f"{hub}/{address}", found, folder)
+    return {"source": f"{hub}/{address}", "source_sha256": found}
+
+
+def _check_digest(path, found, known, folder):
+    """Raise InputError unless a download is the one that is known, or that came the first time."""
+    earlier = _records(folder).get(path.name)
+    known, by = (known, "this program") if known else (earlier and earlier["sha256"], folder / "downloads.json")
+    if known not in (None, found):
+        raise InputError(
+            f"{path} has SHA-256 {found}, expected {known} according to {by}: it is damaged, or another "
+            "version has been published. Delete it if it is there and fetch again"
+            + (
+                ""
+                if by == "this program"
+                else f"; to take the other version, delete {by} and what was stored of the first one"
+            )
+        )
+
+
+def _records(folder):
+    path = folder / "downloads.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not all(isinstance(entry["sha256"], str) for entry in found.values()):
+            raise ValueError("an entry has no sha256")
+        return found
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is not a record of downloads ({first_line(error)}); delete it") from None
+
+
+def _record(path, url, found, folder):
+    """Note what came the first time."""
+    records = _records(folder)
+    if path.name not in records:
+        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
+        records[path.name] = {"url": url, "bytes": path.stat().st_size, "sha256": found, "date": today}
+        write_text(folder / "downloads.json", json.dumps(records, indent=4) + "\n")
+
+
+def _store(source, seed, path, hosted, truth, attributes):
+    """Write the predictions of one seed, and say how accurate they are."""
+    models = open_array(source, hosted.shape, source)[seed]
+    accuracy = [np.mean(models[i].argmax(axis=1) == truth) for i in (0, -1)]
+    if accuracy[1] < 2 / hosted.shape[3]:
+        raise InputError(
+            f"{source}: seed {seed} agrees with {accuracy[1]:.1%} of the labels at the end of training, "
+            f"expected more than chance, {1 / hosted.shape[3]:.1%}: they are not those of the first "
+            f"{hosted.shape[2]} {hosted.split} images in their order; give others with --labels FILE"
+        )
+    with lock(path.with_name(f".{path.stem}.lock"), path, wait=True):
+        remove_orphans(path.parent, path.name)
+        bar = tqdm(models, desc=f"{path.parent.name}/{path.stem}", unit=" models", leave=False, disable=None)
+        predictions.write(
+            path, bar, labels=truth, t=hosted.t, t_name=hosted.t_name, seed=seed, split=hosted.split, **attributes
+        )
+    print(
+        f"{path}: {len(models)} models, accuracy {accuracy[0]:.3f} to {accuracy[1]:.3f}, "
+        f"{path.stat().st_size / 1e6:.1f} MB",
+        flush=True,
+    )
+
+
+def _given(path, hosted):
+    """Return the labels in a file (N,); raise InputError if they cannot be those of the samples."""
+    found, (_, _, N, C) = predictions.read_labels(path), hosted.shape
+    if found is None:
+        raise InputError(f"{path}: no such file")
+    whole = predictions.whole_labels(found, N)
+    if whole is None or not (whole.min() >= 0 and whole.max() < C):
+        raise InputError(
+            f"{path}: expected {N} labels from 0 to {C - 1}, those of the first {hosted.split} images, "
+            f"not {describe(found)}" + ("" if whole is None else f" from {whole.min()} to {whole.max()}")
+        )
+    return whole
+
+
+def _labels(hosted, archive, folder, room):
+    """Return the labels (N,) from the data set where it was downloaded to, else from its archive, downloaded."""
+    member = hosted.labels.member
+    for path in (DATA / member, DATA / archive.name):
+        if path.exists():
+            try:
+                return train_labels(path, hosted)
+            except InputError as error:
+                log.warning("%s", error)
+
+    def accept(file, _):
+        found = digest(file, "md5")
+        if found != hosted.labels.md5:
+            raise InputError(
+                f"{archive} has MD5 {found}, expected {hosted.labels.md5}; delete it if it is there and fetch again"
+            )
+
+    try:
+        if archive.exists():
+            accept(archive, None)
+        else:
+            found = download(hosted.labels.url, archive, (hosted.labels.size, hosted.labels.size), accept, room=room)
+            _record(archive, hosted.labels.url, found, folder)
+        return train_labels(archive, hosted)
+    except InputError as error:
+        raise InputError(f"{error}. Or give the labels: --labels FILE.npy") from None
+
+
+def main(arguments):
+    """Do what the command line asks for."""
+    if arguments.name is None:
+        print(listing(arguments.to))
+    else:
+        fetch(arguments.name, arguments.to, labels=arguments.labels, keep=arguments.keep)

@@ -1,0 +1,99 @@
+"""Embeddings as files: `.npz` of plain arrays, and the published pickles, of which only arrays are admitted."""
+
+import io
+import pickle
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from info_geometry.files import InputError, atomic_path
+
+REQUIRED = ("coordinates", "eigenvalues", "imaginary")
+PARAMETERS = (*REQUIRED, "column_means", "total_squares", "landmarks", "placing", "origin", "stress", "stress_error")
+
+
+def write(path, fields):
+    """Write the fields of an `inpca.Embedding` as `.npz`, atomically; those that are None are left out.
+
+    The columns of its index are arrays named `index_<column>`.
+    """
+    arrays = {name: fields[name] for name in PARAMETERS if fields[name] is not None}
+    arrays.update({f"index_{name}": np.asarray(column) for name, column in fields["index"].items()})
+    with atomic_path(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def read(path):
+    """Return the fields that `write` wrote.  Raises InputError for anything else; nothing executable is loaded."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            found = {name: arrays[name] for name in dict.fromkeys((*REQUIRED, *arrays.files))}
+        fields = {name: found[name] for name in PARAMETERS if name in found}
+        if "total_squares" in fields:
+            fields["total_squares"] = float(fields["total_squares"])
+        columns = {name.removeprefix("index_"): found[name] for name in found if name.startswith("index_")}
+        return {**fields, "index": columns}
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        RuntimeError,
+        MemoryError,
+        AttributeError,
+        TypeError,
+    ) as error:
+        raise InputError(f"{path} is not an embedding ({error}). Delete it and run inpca.py again") from error
+
+
+def read_published(path, names=()):
+    """Return the fields of a published embedding (`.pkl`), admitting numpy arrays only.
+
+    The file holds `eigen_values` (M,), `imaginary` (M,) and `inpca_embedding`, a list over tasks of arrays (seeds,
+    checkpoints, k).  names: of the tasks, by default task_0, task_1, ...
+
+    Raises InputError if the file asks for anything else to be loaded, or holds something else.
+    """
+    try:
+        content = ArraysOnly(io.BytesIO(Path(path).read_bytes())).load()
+        tasks = content["inpca_embedding"]
+        arrays = [content["eigen_values"], content["imaginary"], *tasks]
+        if any(type(a) is not np.ndarray or a.dtype.kind not in "fb" for a in arrays):
+            raise ValueError("expected arrays of numbers")
+        shapes = [a.shape for a in tasks]
+        seed, checkpoint = (np.concatenate([np.indices(s[:2])[i].ravel() for s in shapes]) for i in (0, 1))
+        if len(names) > len(tasks):
+            raise InputError(f"{path} holds {len(tasks)} tasks, but {len(names)} names were given")
+        names = [*names, *(f"task_{i}" for i in range(len(names), len(tasks)))]
+        run = np.repeat(names, [s[0] * s[1] for s in shapes])
+        index = {"run": run, "seed": seed, "checkpoint": checkpoint, "t": checkpoint.astype(float)}
+        return {
+            "coordinates": np.concatenate([a.reshape(-1, a.shape[2]) for a in tasks]),
+            "eigenvalues": arrays[0],
+            "imaginary": arrays[1],
+            "index": index,
+        }
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except InputError:
+        raise
+    except Exception as error:  # a pickle that is not one raises whatever it likes
+        raise InputError(f"{path} is not a published embedding: {error}") from error
+
+
+class ArraysOnly(pickle.Unpickler):
+    """An unpickler that knows three names of numpy; anything else in the file is refused before it runs."""
+
+    def find_class(self, module, name):
+        reconstruct = np.empty(0).__reduce__()[0]
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray") and name == "_reconstruct":
+            return reconstruct
+        if module == "numpy" and name in ("ndarray", "dtype"):
+            return getattr(np, name)
+        raise pickle.UnpicklingError(f"it asks for {module}.{name}; only numpy arrays are admitted")

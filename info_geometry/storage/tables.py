@@ -1,0 +1,125 @@
+"""Tables of lengths and distances of trajectories: what `trajectory.py` writes, and others read."""
+
+import csv
+import itertools
+import math
+
+import numpy as np
+from scipy.integrate import trapezoid
+
+from info_geometry.files import InputError, atomic_path
+
+
+def write(folder, lengths, found):
+    """Write lengths.csv, trajectories.csv and integrals.csv into a folder; return their paths.
+
+    lengths: a dict for each trajectory.  found: a `comparison.Comparison`.
+    """
+    return [
+        _write(folder / "lengths.csv", lengths),
+        _write(folder / "trajectories.csv", _curve_rows(found)),
+        _write(folder / "integrals.csv", _integral_rows(found)),
+    ]
+
+
+def read_distances(folder, names, name):
+    """Return the distances of the trajectories of all pairs of runs, and their curves.
+
+        d(a, b) = integral / (to_progress - from_progress)
+
+    {(run, run): d}: the mean Bhattacharyya distance at equal progress, over the progress that both reached, which
+    differs between pairs, so that their integrals do not compare.  NaN where there is no such range.
+    {(run, run): {progress: distance}}: empty there.
+    """
+    make = f"make it with: python info_geometry/trajectory.py --name {name}"
+    path, means, curves = folder / "integrals.csv", {}, {}
+    for row in _rows(path, ("from_progress", "to_progress", "integral"), make):
+        width = row["to_progress"] - row["from_progress"]
+        means[row["pair"]] = row["integral"] / width if 0 < width < math.inf else math.nan
+    for row in _rows(folder / "trajectories.csv", ("progress", "distance"), make):
+        curves.setdefault(row["pair"], {})[row["progress"]] = row["distance"]
+    pairs = list(itertools.combinations(dict.fromkeys(map(str, names)), 2))
+    missing = [pair for pair in pairs if frozenset(pair) not in means]
+    if missing:
+        raise InputError(
+            f"{path} does not compare {missing[0][0]} and {missing[0][1]}, which the embedding {name} "
+            "shows; run inpca.py and trajectory.py with the same runs"
+        )
+    return ({pair: means[frozenset(pair)] for pair in pairs}, {pair: curves.get(frozenset(pair), {}) for pair in pairs})
+
+
+def _rows(path, columns, make):
+    """Return the rows of a table of pairs of runs: dicts of these columns, and of `pair`."""
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return [
+                {"pair": frozenset((row["run_a"], row["run_b"])), **{key: float(row[key]) for key in columns}}
+                for row in csv.DictReader(file)
+            ]
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file; {make}") from None
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise InputError(
+            f"{path} is not a table of distances of runs with the columns run_a, run_b, "
+            f"{', '.join(columns)} ({error!r}); {make} --redo"
+        ) from None
+
+
+def same_range(curves):
+    """Return the mean of each curve {progress: distance} over the progress at which all are known, and its ends.
+
+    Distances grow with progress, so that a task that stops early is near to all others over the progress that it
+    reached.  Here it shortens the range of all.  {} and None where less than two values of progress are common.
+    """
+    common = sorted(set.intersection(*map(set, curves.values()))) if curves else []
+    if len(common) < 2:
+        return {}, None
+    means = {
+        pair: trapezoid([curve[s] for s in common], common) / (common[-1] - common[0]) for pair, curve in curves.items()
+    }
+    return means, (common[0], common[-1])
+
+
+def _write(path, rows):
+    with atomic_path(path) as temporary, open(temporary, "w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]) if rows else ["run_a", "run_b"])
+        writer.writeheader()
+        writer.writerows(
+            {key: ("" if np.isnan(v) else f"{v:.8g}") if isinstance(v, float) else v for key, v in row.items()}
+            for row in rows
+        )
+    return path
+
+
+def _curve_rows(found):
+    """Return a row for each pair and value of progress; the error for other seeds is known at every 5th value."""
+    return [
+        {
+            "run_a": a,
+            "run_b": b,
+            "progress": float(s),
+            "distance": float(curve[i]),
+            **{f"error_for_other_{cause}": float(curves[a, b][i]) for cause, (curves, _) in found.errors.items()},
+        }
+        for (a, b), curve in found.curves.items()
+        for i, s in enumerate(found.grid)
+        if not np.isnan(curve[i])
+    ]
+
+
+def _integral_rows(found):
+    """Return a row a pair: integrals cover the progress that both tasks reached, which differs between pairs."""
+    rows = []
+    for (i, a), (j, b) in itertools.combinations(enumerate(found.tasks), 2):
+        common = found.grid[~np.isnan(found.curves[a, b])]
+        rows.append(
+            {
+                "run_a": a,
+                "run_b": b,
+                "from_progress": float(common.min(initial=np.inf)),
+                "to_progress": float(common.max(initial=-np.inf)),
+                "integral": float(found.integrals[i, j]),
+                **{f"error_for_other_{cause}": float(matrix[i, j]) for cause, (_, matrix) in found.errors.items()},
+            }
+        )
+    return rows

@@ -1,0 +1,1 @@
+"""Sums over samples of logarithms of affinities, fast: what `distance` and `geodesic` stand on."""

@@ -1,0 +1,84 @@
+"""Which code sums the logarithms of affinities: the fused passes where they are there, or torch."""
+
+import numpy as np
+
+from info_geometry.files import InputError, first_line, free_memory, log
+from info_geometry.sums import plain
+
+PRECISIONS = ("float64", "float32", "bfloat16")
+FUSED_FROM = 2e9  # products of roots from which importing numba pays
+
+
+def device_of(torch, device):
+    there = torch.cuda.is_available()
+    try:
+        found = torch.device(device or ("cuda" if there else "cpu"))
+    except RuntimeError as error:
+        raise InputError(f"device {device!r}: {first_line(error)}") from None
+    if found.type == "cuda" and not there:
+        raise InputError(f"device {device!r}: no CUDA GPU is visible to torch; leave it out to use the CPU")
+    return found
+
+
+def choose(counts, N, C, device, precision, floor, fast):
+    """Return what sums logarithms: an object with `kind`, `add`, `log` and `floored`."""
+    reason = "for so few predictions torch is as fast"
+    if fast or (fast is None and counts[0] * counts[-1] * N * C >= FUSED_FROM):
+        try:
+            if device.type == "cpu":
+                from info_geometry.sums import fused
+
+                reason = fused.unsuitable(precision, floor)
+                if not reason:
+                    return fused.Products(*counts, precision=precision, floor=floor)
+            elif device.type == "cuda":
+                from info_geometry.sums import gpu
+
+                reason = gpu.unsuitable(precision, floor)
+                if not reason:
+                    kernel = gpu.Products(*counts, precision=precision, floor=floor, device=device)
+                    return plain.Products(*counts, precision=precision, floor=floor, device=device, kernel=kernel)
+            else:
+                reason = f"there is none for {device.type}"
+        except (ImportError, RuntimeError) as error:  # numba may find no folder for what it compiles
+            reason = str(error)
+    if fast:
+        raise InputError(f"fast=True: not to be had ({reason}); pip install 'picture-of-tasks[fast]', or leave it out")
+    if precision == "bfloat16" and device.type == "cpu":
+        log.info("bfloat16 is no faster here than float32 (%s)", reason)
+    return plain.Products(*counts, precision=precision, floor=floor, device=device)
+
+
+class Grouped:
+    """Sums over each of several groups of samples: an engine for each, with the same methods."""
+
+    def __init__(self, make, groups, M):
+        """make() returns an engine.  groups: of all samples, 0..B-1.  Raises InputError if they do not fit memory."""
+        B = int(np.max(groups)) + 1
+        needed, there = 3 * 8 * B * M * M, free_memory()
+        if needed > there:
+            raise InputError(
+                f"the sums over {B} groups of samples of all pairs of {M} models take "
+                f"{needed / 1e9:.1f} GB, and {there / 1e9:.1f} are free; leave --bootstrap out, or take "
+                "fewer models"
+            )
+        self._engines = [make() for _ in range(B)]
+        self.kind = self._engines[0].kind
+
+    def add(self, sides, quantities, groups):
+        """Add samples as an engine does; groups: of these samples."""
+        worst = [np.zeros(len(x)) for x in sides]
+        for group in np.unique(groups):
+            which = np.flatnonzero(groups == group)
+            off = self._engines[group].add([x[:, which] for x in sides], quantities)
+            worst = [np.maximum(a, b) for a, b in zip(worst, off)]  # NaN stays
+        return worst
+
+    @property
+    def floored(self):
+        """The number of affinities below the floor."""
+        return sum(engine.floored for engine in self._engines)
+
+    def log(self):
+        """Return the sums of log-affinities (B, M, M)."""
+        return np.stack([engine.log() for engine in self._engines])

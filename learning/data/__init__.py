@@ -1,0 +1,27 @@
+"""Data sets behind one small interface: batches of a task to train on, and evaluation samples in a fixed order.
+
+A set of images has `labels` (N,), `classes`, `class_names` (of an image folder, else None), `channels`, `size`, and
+
+    batches(plan, ...)     float images (B, channels, height, width) for each Batch of a plan
+    in_memory(...)         the same images decoded and cut for evaluation
+
+A subset is a list of indices, never a copy.  Order and augmentation are functions of (seed, epoch, batch), so that a
+run can be resumed at any step and does not depend on the number of processes that load it or train on it.
+"""
+
+from learning.data.memory import TensorImages, move, normalise
+from learning.data.plans import Batch, evaluation_plan, steps_per_epoch, training_plan, whole_plan
+from learning.data.sets import EVALUATION_SPLIT, load
+
+__all__ = [
+    "EVALUATION_SPLIT",
+    "Batch",
+    "TensorImages",
+    "evaluation_plan",
+    "load",
+    "move",
+    "normalise",
+    "steps_per_epoch",
+    "training_plan",
+    "whole_plan",
+]

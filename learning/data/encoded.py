@@ -1,0 +1,178 @@
+"""Image files, in folders or packed, decoded, cropped and resized when they are needed, in as many processes as asked.
+
+A source of encoded images has `labels` (N,), `class_names`, `root`, `read(i)` -> bytes and `name(i)` for messages:
+`Folder` here, `learning.packed.Packed` for what 01_training/write_imagenet.py wrote.
+"""
+
+import io
+import os
+import signal
+import warnings
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from info_geometry.files import InputError
+from learning.data import TensorImages, evaluation_plan, normalise
+from learning.data.packed import reason
+
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet's pixels
+SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of random crops: part of the area, width to height
+CENTRE = 224 / 256  # side of the crop for evaluation, to the short side of the image
+
+
+class Folder:
+    """Image files in one folder a class, `<root>/<class>/*.JPEG`."""
+
+    def __init__(self, root):
+        import torchvision
+
+        if not root.is_dir():
+            raise InputError(f"{root}: no such folder; it should hold one folder of images a class")
+        try:
+            found = torchvision.datasets.ImageFolder(root)
+        except FileNotFoundError as error:
+            raise InputError(f"{root}: {str(error).splitlines()[0]}") from None
+        self.root, self.class_names = root, found.classes
+        self.labels = np.array(found.targets, dtype=np.int64)
+        # one array of bytes: a list of a million texts would be copied into every process that reads its counts
+        start = len(os.fspath(root)) + 1
+        self.paths = np.array([os.fsencode(path[start:]) for path, _ in found.samples])
+
+    def name(self, i):
+        """Return the path of image i."""
+        return self.root / os.fsdecode(self.paths[i])
+
+    def read(self, i):
+        """Return the bytes of image i."""
+        return self.name(i).read_bytes()
+
+
+class EncodedImages:
+    """The images of a source, with the interface of `learning.data`."""
+
+    channels, size = 3, 224
+
+    def __init__(self, source):
+        self.source, self.root, self.labels = source, source.root, source.labels
+        self.class_names, self.classes = source.class_names, len(source.class_names)
+
+    def batches(self, plan, *, device="cpu", augmentation="none", workers=0):
+        """Yield normalised images (B, 3, resolution, resolution) for each Batch of the plan."""
+        for pixels in self._decoded(plan, augmentation, workers, torch.device(device).type == "cuda"):
+            yield normalise(pixels.to(device, non_blocking=True), MEAN, STD)
+
+    def in_memory(self, resolution, here, *, workers=0, on_device=True):
+        """Return all images as TensorImages, cut for evaluation: N * 3 * resolution^2 bytes.
+
+        The processes under torchrun decode a part each.  `on_device` as for TensorImages.
+        """
+        resolution = resolution or self.size
+        images = TensorImages.empty(len(self.labels), self.channels, resolution, here.device, on_device)
+        images = TensorImages(images, self.labels, self.classes, MEAN, STD, on_device)
+        images.class_names, images.root = self.class_names, self.root
+        parts = np.array_split(np.arange(len(self.labels)), here.world)
+        mine = parts[here.rank]
+        plan = (
+            [
+                batch._replace(indices=batch.indices + int(mine[0]))
+                for batch in evaluation_plan(len(mine), 64, resolution)
+            ]
+            if len(mine)
+            else []
+        )
+        for batch, pixels in zip(plan, self._decoded(plan, "none", workers, here.device.type == "cuda")):
+            images.pixels[int(batch.indices[0]) : int(batch.indices[-1]) + 1] = pixels
+        for rank, part in enumerate(parts):
+            if len(part):
+                here.broadcast(images.pixels[part[0] : part[-1] + 1].permute(0, 2, 3, 1), rank)
+        return images
+
+    def _decoded(self, plan, augmentation, workers, pin):
+        if augmentation == "crop_flip":
+            raise InputError("augmentation crop_flip is for images in memory; use none or random_resized_crop here")
+        loader = torch.utils.data.DataLoader(
+            _Decoded(self.source, self.size, augmentation),
+            sampler=plan,
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=pin,
+            generator=torch.Generator(),  # not that of everybody else
+            worker_init_fn=_leave_signals_to_parent,
+        )
+        for pixels in loader:
+            if isinstance(pixels, str):
+                raise InputError(pixels)
+            yield pixels
+
+
+def _leave_signals_to_parent(_):
+    """Schedulers warn all processes of a job: the one that trains still ends its step, and needs those that load."""
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
+
+
+class _Decoded(torch.utils.data.Dataset):
+    """The uint8 images (B, 3, resolution, resolution) of a Batch.
+
+    An image that cannot be read gives a message: an exception would come with the traceback of the process that loads.
+    """
+
+    def __init__(self, source, size, augmentation):
+        self._source, self._size, self._augmentation = source, size, augmentation
+
+    def __getitem__(self, batch):
+        resolution = batch.resolution or self._size
+        pixels = torch.empty(len(batch.indices), resolution, resolution, 3, dtype=torch.uint8)
+        pixels = pixels.permute(0, 3, 1, 2)  # channels last in memory, as decoders give them and GPUs like them
+        augmented = self._augmentation == "random_resized_crop" and batch.key is not None
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # see decode
+            for place, (i, position) in enumerate(zip(batch.indices.tolist(), batch.positions.tolist())):
+                try:
+                    image = decode(self._source.read(i))
+                except InputError as error:
+                    return str(error)
+                except Exception as error:  # damaged files make Pillow raise almost anything
+                    return f"{self._source.name(i)}: not a readable image ({reason(error)}); replace or remove it"
+                if augmented:
+                    pixels[place] = _random_crop(image, (batch.key + position) % 2**63, resolution)
+                else:
+                    pixels[place] = _centre_crop(image, resolution)
+        return pixels
+
+
+def decode(raw):
+    """Return the pixels (3, height, width), uint8, of an encoded image, be it grey, CMYK, or no JPEG at all."""
+    from PIL import Image
+
+    try:  # a third faster than Pillow, but announced to leave torchvision one day
+        from torchvision.io import ImageReadMode, decode_jpeg
+
+        return decode_jpeg(torch.frombuffer(bytearray(raw), dtype=torch.uint8), mode=ImageReadMode.RGB)
+    except (ImportError, RuntimeError, ValueError):  # Pillow reads more kinds of files, and says better what is wrong
+        with Image.open(io.BytesIO(raw)) as image:
+            return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+
+
+def _random_crop(image, key, resolution):
+    """Return a random part of an image at a resolution, mirrored half of the time, by a generator started from key."""
+    from torchvision.transforms import RandomResizedCrop
+
+    torch.default_generator.manual_seed(key)
+    top, left, height, width = RandomResizedCrop.get_params(image, SCALE, RATIO)
+    crop = _resized(image[:, top : top + height, left : left + width], resolution)
+    return crop.flip(2) if torch.rand(()) < 0.5 else crop
+
+
+def _centre_crop(image, resolution):
+    """Return the square in the middle of an image, CENTRE of its short side wide, at a resolution."""
+    height, width = image.shape[1:]
+    side = max(1, round(CENTRE * min(height, width)))
+    top, left = (height - side) // 2, (width - side) // 2
+    return _resized(image[:, top : top + side, left : left + side], resolution)
+
+
+def _resized(image, resolution):
+    return F.interpolate(image[None], size=(resolution, resolution), mode="bilinear", antialias=True)[0]

@@ -1,0 +1,98 @@
+"""Images held in memory as bytes, normalised and augmented where they are used."""
+
+import functools
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from info_geometry.files import InputError
+
+
+def normalise(pixels, mean, std):
+    """Return float images from bytes (B, channels, height, width), by the mean and deviation of each channel."""
+    mean, std = (_channels(tuple(x), pixels.device) for x in (mean, std))
+    return (pixels.float() - mean) / std
+
+
+@functools.cache
+def _channels(values, device):
+    with torch.inference_mode(False):  # it is kept for training too
+        return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
+
+
+def move(tensor, device):
+    """Return a tensor on a device; neither waits for the other."""
+    if torch.device(device).type == "cuda" and not tensor.is_cuda and not tensor.is_pinned():
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+class TensorImages:
+    """Images held in memory as bytes, (N, channels, height, width).
+
+    On a GPU they are used from its own memory where they take less than half of what is free there (on_device), else
+    from pinned memory.
+    """
+
+    class_names = None
+
+    def __init__(self, pixels, labels, classes, mean, std, on_device=True):
+        self.pixels, self.labels, self.classes = pixels, np.asarray(labels, dtype=np.int64), classes
+        self.channels, self.size, self._on_device = pixels.shape[1], pixels.shape[2], on_device
+        self._mean, self._std = mean, std
+
+    @staticmethod
+    def empty(samples, channels, side, device, on_device=True):
+        """Return room for pixels, channels last in memory, where a GPU reads them from."""
+        shape = (samples, side, side, channels)
+        cuda = torch.device(device).type == "cuda"
+        if cuda and on_device and math.prod(shape) < torch.cuda.mem_get_info(device)[0] / 2:
+            return torch.empty(shape, dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=cuda).permute(0, 3, 1, 2)
+
+    def in_memory(self, resolution, here, *, workers=0, on_device=True):
+        """Return these images: they are in memory, and resized when they are used."""
+        return self
+
+    def batches(self, plan, *, device="cpu", augmentation="none", workers=0):
+        """Yield normalised images (B, channels, height, width) for each Batch of the plan."""
+        if augmentation == "random_resized_crop":
+            raise InputError("augmentation random_resized_crop is for image folders; use none or crop_flip here")
+        self._place(torch.device(device))
+        for batch in plan:
+            pixels = _rows(self.pixels, batch.indices).to(device, non_blocking=True)
+            images = normalise(pixels, self._mean, self._std)
+            if batch.resolution and batch.resolution != self.size:
+                size = (batch.resolution, batch.resolution)
+                images = F.interpolate(images, size=size, mode="bilinear", antialias=True)
+            yield images if augmentation == "none" or batch.key is None else _crop_flip(images, batch)
+
+    def _place(self, device):
+        if device.type == "cuda" and not self.pixels.is_cuda and not self.pixels.is_pinned():
+            room = self.empty(len(self.pixels), self.channels, self.size, device, self._on_device)
+            self.pixels = room.copy_(self.pixels)
+
+
+def _rows(pixels, indices):
+    """Return pixels[indices]: a view, which copies to a GPU at full speed, where they follow one another."""
+    first = int(indices[0])
+    if torch.equal(indices, torch.arange(first, first + len(indices))):
+        return pixels[first : first + len(indices)]
+    return pixels[move(indices, pixels.device)]
+
+
+def _crop_flip(images, batch, padding=4):
+    """Shift each image by up to `padding` pixels and mirror half of them, by a generator started from the key."""
+    generator = torch.Generator().manual_seed(batch.key)
+    B, _, H, W = images.shape
+    draws = torch.rand(int(batch.positions.max()) + 1, 3, generator=generator)[batch.positions]
+    draws = move(draws, images.device)
+    offsets, flipped = (draws[:, :2] * (2 * padding + 1)).long(), draws[:, 2:] < 0.5
+    padded = F.pad(images, [padding] * 4)
+    rows = offsets[:, :1] + torch.arange(H, device=images.device)
+    columns = torch.arange(W, device=images.device).expand(B, W)
+    columns = offsets[:, 1:] + torch.where(flipped, columns.flip(1), columns)
+    image = torch.arange(B, device=images.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[image, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

@@ -1,0 +1,63 @@
+"""Which samples are loaded together: batches of an epoch, of a run, of an evaluation.
+
+Order and augmentation are functions of (seed, epoch, batch), so that a run can be resumed at any step and does not
+depend on the number of processes that load it or train on it.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+
+class Batch(NamedTuple):
+    """Samples that are loaded together: indices (B,), and for augmentation where they stand in the whole batch (B,)
+    and the key, an integer, that fixes it (None: no augmentation).  resolution: side of the images, 0: as they are."""
+
+    indices: torch.Tensor
+    positions: torch.Tensor
+    key: int | None = None
+    resolution: int = 0
+
+
+def training_plan(indices, batch_size, seed, epoch, first=0, rank=0, world=1, micro=0, resolution=0):
+    """Yield a Batch for each batch of an epoch from number `first`: this rank's share, in parts of `micro` (0: whole).
+
+    The order is a permutation drawn from (seed, epoch); samples that do not fill a batch wait for the next epoch.
+    Augmentation follows from (seed, epoch, batch, position), whatever the number of processes.
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(indices)
+    for number in range(first, steps_per_epoch(len(indices), batch_size)):
+        whole = torch.from_numpy(order[number * batch_size : (number + 1) * batch_size])
+        key = int(np.random.SeedSequence([seed, epoch, number]).generate_state(1, np.uint64)[0] >> 1)
+        for positions in torch.arange(len(whole))[rank::world].split(micro or len(whole)):
+            yield Batch(whole[positions], positions, key, resolution)
+
+
+def whole_plan(indices, config, seed, first, rank=0, world=1):
+    """Yield the Batches of all epochs of a configuration from step `first`, as `training_plan` does those of one."""
+    start, number = divmod(first, steps_per_epoch(len(indices), config.batch_size))
+    for epoch in range(start, config.epochs):
+        yield from training_plan(
+            indices,
+            config.batch_size,
+            seed,
+            epoch,
+            number if epoch == start else 0,
+            rank,
+            world,
+            config.micro_batch_size,
+            config.resolution_at(epoch),
+        )
+
+
+def steps_per_epoch(samples, batch_size):
+    """Return the number of batches of an epoch: full ones, or a single small one."""
+    return max(1, samples // batch_size)
+
+
+def evaluation_plan(samples, batch_size, resolution=0):
+    """Yield a Batch for all samples in their order, the last one being smaller."""
+    for start in range(0, samples, batch_size):
+        indices = torch.arange(start, min(start + batch_size, samples))
+        yield Batch(indices, indices, resolution=resolution)

@@ -1,0 +1,16 @@
+"""A small CNN for small images."""
+
+import itertools
+
+from torch import nn
+
+from learning.networks.network import Network
+
+
+def small_cnn(channels, size, outputs):
+    """Return a CNN of three convolutions, 16, 32 and 64 channels wide, for images of 8 to 32 pixels."""
+    layers, widths = [], (channels, 16, 32, 64)
+    for i, (before, after) in enumerate(itertools.pairwise(widths)):
+        stride = 1 if i == 0 and size < 16 else 2
+        layers += [nn.Conv2d(before, after, 3, stride, padding=1, bias=False), nn.BatchNorm2d(after), nn.ReLU()]
+    return Network(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), widths[-1], outputs)

@@ -1,0 +1,19 @@
+"""Architectures by their names."""
+
+import torch
+
+from info_geometry.files import InputError
+from learning.networks.blurpool_resnet import resnet50_blurpool
+from learning.networks.small_cnn import small_cnn
+from learning.networks.wide_resnet import wrn_16_4
+
+NETWORKS = {function.__name__: function for function in (small_cnn, wrn_16_4, resnet50_blurpool)}
+
+
+def build(name, channels, size, outputs, seed):
+    """Return the network `name` with initial weights drawn from `seed`; raise InputError for an unknown name."""
+    if name not in NETWORKS:
+        raise InputError(f"unknown network {name!r}; there are {', '.join(NETWORKS)}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return NETWORKS[name](channels, size, outputs)

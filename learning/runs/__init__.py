@@ -1,0 +1,1 @@
+"""A run: what determines it, what it leaves on the disk, and how it goes on."""

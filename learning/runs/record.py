@@ -1,0 +1,92 @@
+"""What a run leaves behind while it trains, and the state from which it goes on."""
+
+import json
+import time
+
+import torch
+
+from info_geometry.files import InputError, write_text
+from learning.runs import checkpoints
+
+
+class Record:
+    """What a run leaves behind: weights on the schedule, the log, and the state from which it goes on."""
+
+    def __init__(self, folder, run, network, optimiser, here, keep):
+        """Restore the last saved state, if there is one.
+
+        keep: a `learning.keep.Keeper`, which all processes call with the step at checkpoints and where it is due.
+        """
+        self.folder, self.run, self.network, self.optimiser, self.here = folder, run, network, optimiser, here
+        self._keep = keep
+        self.step, self.since = 0, torch.zeros(3, dtype=torch.float64, device=here.device)
+        state = checkpoints.load(folder / "last.pth") if (folder / "last.pth").exists() else {"step": -1}
+        lost = [step for step in checkpoints.missing(folder, run) if step <= state["step"]]
+        if lost and here.main:
+            print(f"{folder}: training again, since the checkpoint of step {lost[0]} is gone", flush=True)
+        if state["step"] >= 0 and not lost:
+            network.load_state_dict(state["network"])
+            optimiser.load_state_dict(state["optimiser"])
+            self.step = state["step"]
+            self.since = (state["since"] if here.main else torch.zeros(3, dtype=torch.float64)).to(here.device)
+        here.barrier()
+        self.started = time.perf_counter() - (state.get("seconds", 0.0) if self.step else 0.0)
+        if here.main:
+            self._cut_log()
+        if self.step == 0:
+            self._checkpoint()
+
+    def add(self, outcome):
+        """Count one step and what `update` returned; save what is due."""
+        self.step += 1
+        self.since += outcome
+        if (self.here.device.type == "cpu" or self.step % 50 == 0) and not self.since[0].isfinite():
+            raise InputError(f"{self.folder}: the loss is not finite at step {self.step}; lower the learning rate")
+        if self.step in self.run["schedule"] or self._keep.due(self.step):
+            self._checkpoint()
+
+    def _checkpoint(self):
+        loss, correct, images = self.here.sum(self.since.clone()).tolist()
+        seconds = round(time.perf_counter() - self.started, 3)
+        if self.here.world > 1:  # norm layers average over the images of their own process
+            for buffer in self.network.buffers():
+                self.here.broadcast(buffer)
+        more = self._keep(self.step)
+        if self.here.main:
+            line = {
+                "step": self.step,
+                "epoch": self.step / self.run["steps_per_epoch"],
+                "learning_rate": self.optimiser.param_groups[0]["lr"],
+                "loss": loss / images if images else None,
+                "accuracy": correct / images if images else None,
+                **more,
+                "images": int(images),
+                "seconds": seconds,
+            }
+            with open(self.folder / "log.jsonl", "a", encoding="utf-8") as log:
+                log.write(json.dumps(line) + "\n")
+        self.since.zero_()
+        self.started = time.perf_counter()
+        self.save_state()
+
+    def save_state(self):
+        """Write last.pth: from it the run goes on exactly, since order and augmentation follow from seed and step."""
+        since = self.here.sum(self.since.clone())
+        if self.here.main:
+            checkpoints.save(
+                self.folder / "last.pth",
+                {
+                    "network": self.network.state_dict(),
+                    "optimiser": self.optimiser.state_dict(),
+                    "step": self.step,
+                    "since": since.cpu(),
+                    "seconds": time.perf_counter() - self.started,
+                },
+            )
+
+    def _cut_log(self):
+        """Drop the lines of steps that will be taken again."""
+        log = self.folder / "log.jsonl"
+        lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
+        whole = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= self.step]
+        write_text(log, "".join(line + "\n" for line in (whole if self.step else [])))

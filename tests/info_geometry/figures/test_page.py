@@ -1,0 +1,312 @@
+"""The interactive page: what is in the file, and what it does in headless Chromium."""
+
+import json
+import re
+import shutil
+import time
+
+import numpy as np
+import pytest
+
+from info_geometry.figures import page, provenance
+from info_geometry.figures import style as plot
+
+RUNS = ["toy_all", "toy_even", "toy_odd"]
+
+
+def curves(runs=RUNS, seeds=2, steps=8, axes=5):
+    """Coordinates, eigenvalues, imaginary flags and index of trajectories from one start; axis 5 is imaginary."""
+    rng, points = np.random.default_rng(0), []
+    index = {key: [] for key in ("run", "seed", "checkpoint", "t", "accuracy", "progress")}
+    for run in runs:
+        direction = rng.normal(size=axes)
+        for seed in range(seeds):
+            u = np.linspace(0, 1, steps)
+            points.append(u[:, None] * (direction + 0.1 * rng.normal(size=axes)))
+            columns = [run] * steps, [seed] * steps, range(steps), 10 * u, 0.1 + 0.8 * u, u
+            for name, column in zip(index, columns):
+                index[name].extend(column)
+    eigenvalues = 10.0 / np.arange(1, 41) ** 2
+    imaginary = np.arange(40) % 5 == 4
+    return (
+        np.concatenate(points),
+        np.where(imaginary, -eigenvalues, eigenvalues),
+        imaginary,
+        {name: np.array(column) for name, column in index.items()},
+    )
+
+
+MARKS = np.linspace(0, 1, 11), np.linspace(0, 1, 11)[:, None] * np.ones(5)
+
+
+def data_of(path):
+    text = path.read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S)[1]), text
+
+
+def test_the_page_holds_what_it_is_given(tmp_path):
+    points, values, imaginary, index = curves()
+    [path] = page.write(tmp_path, points, values, imaginary, index, [0.5, 0.75], MARKS, name="toy", t_name="epoch")
+    data, text = data_of(path)
+    assert path.name == "inpca.html" and list(tmp_path.iterdir()) == [path]
+    assert len(text) < 6e6 and "@DATA" not in text
+    assert not re.search(r'<(script|link|img)[^>]*(src|href)="(?!data:)', text)
+    assert data["axes"] == ["InPC 1", "InPC 2", "InPC 3", "InPC 4", "InPC 5 (imaginary)"]
+    assert [run["name"] for run in data["runs"]] == ["all", "even", "odd"]
+    assert [run["colour"] for run in data["runs"]] == [look["color"] for look in plot.colours(RUNS).values()]
+    assert len(data["trajectories"]) == 6 and len(data["eigenvalues"]) == 30
+    for x, rows in zip(data["trajectories"], np.arange(48).reshape(6, 8)):
+        assert data["runs"][x["run"]]["name"] == index["run"][rows[0]].removeprefix("toy_")
+        assert x["seed"] == index["seed"][rows[0]] and x["checkpoint"] == list(range(8))
+        np.testing.assert_allclose(x["points"], points[rows], rtol=1e-4, atol=1e-12)
+        np.testing.assert_allclose(x["progress"], index["progress"][rows], rtol=1e-4)
+    np.testing.assert_allclose(data["marks"]["points"], MARKS[1], rtol=1e-4)
+    assert data["stress"] == "explained stress: 1 axis 50 %, 2 axes 75 %" and data["t_name"] == "epoch"
+
+
+def test_models_in_any_order_make_the_same_page(tmp_path):
+    points, values, imaginary, index = curves()
+    order = np.argsort(-index["checkpoint"], kind="stable")
+    shuffled = {name: column[order] for name, column in index.items()}
+    [a] = page.write(tmp_path / "a", points, values, imaginary, index)
+    [b] = page.write(tmp_path / "b", points[order], values, imaginary, shuffled)
+    assert a.read_bytes() == b.read_bytes()
+
+
+def test_what_is_unknown_is_null_and_missing_columns_are_left_out(tmp_path):
+    points, values, imaginary, index = curves()
+    index["accuracy"][3] = np.nan
+    del index["progress"]
+    data, _ = data_of(*page.write(tmp_path, points, values, imaginary, index))
+    assert data["trajectories"][0]["accuracy"][3] is None and data["trajectories"][0]["accuracy"][4] is not None
+    assert "progress" not in data["trajectories"][0] and data["marks"] is None and data["stress"] == ""
+
+
+def test_names_cannot_end_the_script(tmp_path):
+    points, values, imaginary, index = curves()
+    index["run"] = np.where(index["run"] == "toy_all", "toy_</script><b>@META@", index["run"])
+    [path] = page.write(tmp_path, points, values, imaginary, index, name="<i>")
+    data, text = data_of(path)
+    assert data["runs"][0]["name"] == "</script><b>@META@" and "<title>&lt;i&gt;:" in text
+
+
+@pytest.mark.parametrize(("seeds", "steps"), [(40, 1000), (1500, 10)])
+def test_many_models_are_thinned_evenly_and_the_page_says_so(tmp_path, seeds, steps):
+    points, values, imaginary, index = curves(RUNS, seeds, steps, axes=10)
+    [path] = page.write(tmp_path, points, values, imaginary, index)
+    data, text = data_of(path)
+    shown = [len(x["checkpoint"]) for x in data["trajectories"]]
+    assert page.MODELS / 2 < sum(shown) <= page.MODELS and len(text) < 6e6
+    assert {x["run"] for x in data["trajectories"]} == {0, 1, 2}
+    assert all(x["checkpoint"][0] == 0 and x["checkpoint"][-1] == steps - 1 for x in data["trajectories"])
+    assert f"of {len(points):,} in {3 * seeds:,}" in data["what"]
+
+
+def test_the_page_says_where_it_comes_from(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["info_geometry/inpca.py", "--name", "a b"])
+    with provenance.of(["x"]):
+        data, text = data_of(*page.write(tmp_path, *curves()))
+        origin = provenance.current()
+    assert origin["command"] == "python info_geometry/inpca.py --name 'a b'" and origin["inputs"].startswith("sha256:")
+    assert all(value in data["made"] for value in origin.values()) and f'content="{origin["inputs"]}"' in text
+    assert provenance.current() == {"version": provenance.version()}
+
+
+# --- in a browser ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser():
+    webdriver = pytest.importorskip("selenium.webdriver")
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    driver = shutil.which("chromedriver")
+    if not program or not driver:
+        pytest.skip("no chromium with chromedriver here (Debian: apt-get install chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--window-size=1280,800",
+        "--use-angle=swiftshader",
+        "--enable-unsafe-swiftshader",  # WebGL without a GPU
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+    ):  # no network
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    chrome.set_script_timeout(60)
+    yield chrome
+    chrome.quit()
+
+
+class Page:
+    """A page in the browser: its controls, and what plotly draws."""
+
+    def __init__(self, browser, path, width=1280, height=800):
+        self.browser = browser
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
+        )
+        browser.get_log("browser")
+        browser.get(path.as_uri())
+        self.until("return document.body.dataset.ready === 'yes'")
+
+    def until(self, script, timeout=60):
+        end = time.monotonic() + timeout
+        while not self.run(script):
+            assert time.monotonic() < end, f"{script} did not come true; console: {self.errors()}"
+            time.sleep(0.05)
+
+    def run(self, script, *arguments):
+        return self.browser.execute_script(script, *arguments)
+
+    def set(self, control, value, event="change"):
+        self.run(
+            "const c = document.getElementById(arguments[0]); c.value = arguments[1];"
+            "c.dispatchEvent(new Event(arguments[2]));",
+            control,
+            value,
+            event,
+        )
+
+    def click(self, selector):
+        self.browser.find_element("css selector", selector).click()
+
+    def press(self):
+        """Press and release the button of the mouse over a corner of the plot, where no model is."""
+        box = self.browser.find_element("id", "plot").rect
+        for kind, buttons in ("mousePressed", 1), ("mouseReleased", 0):
+            self.browser.execute_cdp_cmd(
+                "Input.dispatchMouseEvent",
+                {
+                    "type": kind,
+                    "x": box["x"] + 3,
+                    "y": box["y"] + box["height"] - 3,
+                    "button": "left",
+                    "buttons": buttons,
+                    "clickCount": 1,
+                },
+            )
+
+    def traces(self):
+        """Return what each trace shows: number in the data or None, first colour, number of points, x."""
+        return self.run("""return document.getElementById("plot").data.map(t => ({meta: t.meta ?? null, n: t.x.length,
+            x: t.x, colour: t.line ? (Array.isArray(t.line.color) ? "scale" : t.line.color) : null, mode: t.mode}))""")
+
+    def trajectories(self):
+        return [trace for trace in self.traces() if trace["meta"] is not None]
+
+    def text(self, control):
+        return self.run("return document.getElementById(arguments[0]).textContent", control)
+
+    def errors(self):
+        return [entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    points, values, imaginary, index = curves()
+    return page.write(tmp_path_factory.mktemp("page"), points, values, imaginary, index, [0.5, 0.75], MARKS)[0]
+
+
+@pytest.fixture
+def shown(browser, written):
+    found = Page(browser, written)
+    yield found
+    assert found.errors() == []
+
+
+@pytest.mark.slow
+def test_it_draws_all_trajectories_and_the_geodesic(shown):
+    colours = [look["color"] for look in plot.colours(RUNS).values()]
+    assert [trace["colour"] for trace in shown.trajectories()] == [c for c in colours for _ in range(2)]
+    assert len(shown.traces()) == 8 and all(trace["n"] == 8 for trace in shown.trajectories())
+    assert shown.run("return document.querySelectorAll('#plot canvas').length") > 0
+    shown.click("#marks")
+    assert len(shown.traces()) == 6
+    assert shown.run("return document.getElementById('spectrum').data.map(t => t.x.length)") == [3, 24, 6]
+
+
+@pytest.mark.slow
+def test_axes_can_be_chosen(shown):
+    points = curves()[0]
+    np.testing.assert_allclose(shown.trajectories()[1]["x"], points[8:16, 0], rtol=1e-4, atol=1e-12)
+    shown.set("axis0", "4")
+    np.testing.assert_allclose(shown.trajectories()[1]["x"], points[8:16, 4], rtol=1e-4, atol=1e-12)
+    titles = "return ['x','y','z'].map(a => document.getElementById('plot').layout.scene[a + 'axis'].title.text)"
+    assert shown.run(titles) == ["InPC 5 (imaginary)", "InPC 2", "InPC 3"]
+    shown.set("axis0", "1")  # was the second axis: these two are exchanged
+    assert shown.run(titles) == ["InPC 2", "InPC 5 (imaginary)", "InPC 3"]
+    assert shown.run("return document.getElementById('spectrum').data[0].x") == [2, 3, 5]
+
+
+@pytest.mark.slow
+def test_colours_can_be_chosen(shown):
+    for colour in "seed", "progress", "accuracy", "task":
+        shown.set("colour", colour)
+        found = {trace["colour"] for trace in shown.trajectories()}
+        expected = {"seed": set(plot.PALETTE[:2]), "task": {look["color"] for look in plot.colours(RUNS).values()}}
+        assert found == expected.get(colour, {"scale"})
+        assert len(shown.traces()) == 8 + (colour in ("progress", "accuracy"))  # the bar of colours
+
+
+@pytest.mark.slow
+def test_training_can_be_played(shown):
+    shown.set("position", "430", "input")
+    assert [trace["n"] for trace in shown.trajectories()] == [4] * 6 and shown.text("moment") == "checkpoint 3 of 7"
+    shown.set("clock", "progress")
+    assert [trace["n"] for trace in shown.trajectories()] == [4] * 6 and shown.text("moment") == "progress ≤ 0.43"
+    shown.set("position", "1000", "input")
+    assert shown.text("moment") == "whole training"
+    shown.set("clock", "checkpoint")
+    shown.click("#play")
+    assert shown.text("play") == "pause"
+    shown.until("return document.getElementById('play').textContent === 'play'")
+    assert [trace["n"] for trace in shown.trajectories()] == [8] * 6
+
+
+@pytest.mark.slow
+def test_one_trajectory_or_task_can_be_chosen(shown):
+    def dim():
+        return [trace["colour"] == "#dedede" for trace in shown.trajectories()]
+
+    shown.run("document.getElementById('plot').emit('plotly_hover', {points: [{data: {meta: 3}}]})")
+    shown.press()
+    shown.until("return document.getElementById('chosen').textContent === 'even, seed 1'")
+    assert dim() == [True, True, True, False, True, True]
+    shown.click("#runs button:nth-child(3)")
+    assert dim() == [True, True, True, True, False, False] and shown.text("chosen") == "odd, all seeds"
+    shown.click("#runs button:nth-child(3)")
+    assert dim() == [False] * 6 and shown.text("chosen") == ""
+    shown.click("#runs button:nth-child(1)")
+    shown.run("document.dispatchEvent(new KeyboardEvent('keydown', {key: 'Escape'}))")
+    assert dim() == [False] * 6
+
+
+@pytest.mark.slow
+def test_hovering_tells_which_model_it_is(shown):
+    assert shown.run("return document.getElementById('plot').data[3].text[7]") == (
+        "<b>even</b>, seed 1<br>checkpoint 7, t 10<br>progress 1.000<br>accuracy 0.900"
+    )
+
+
+@pytest.mark.slow
+def test_it_fits_a_phone(browser, written):
+    shown = Page(browser, written, 375, 700)
+    wide = "return document.documentElement.scrollWidth"
+    assert shown.run(wide) <= 375
+    outside = """return [...document.querySelectorAll("select, button, input, output, h2, #plot, #spectrum")].filter(
+        e => e.getBoundingClientRect().right > 375.5 && getComputedStyle(e).display !== "none").map(e => e.id)"""
+    assert shown.run(outside) == [] and shown.errors() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("axes", [1, 2])
+def test_pictures_of_fewer_axes(browser, tmp_path, axes):
+    points, values, imaginary, index = curves(RUNS[:1], 1, 2, axes)
+    shown = Page(browser, *page.write(tmp_path, points, values[:2], imaginary[:2], index))
+    assert len(shown.traces()) == 1 and shown.errors() == []
+    assert not browser.find_element("id", "marks-label").is_displayed()

@@ -1,0 +1,331 @@
+"""Configurations: what is misspelt, of another type or senseless is refused, in words that say what to write."""
+
+import dataclasses
+import json
+import math
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from experiments.contrastive.objectives import ContrastiveConfig
+from experiments.meta_learning.prototypical import MetaConfig
+from experiments.semi_supervised.fixmatch import FixMatchConfig
+from info_geometry.files import ROOT, InputError
+from learning import config
+from learning.config import Config
+from tests.support import stages
+
+CONFIGS = ROOT / "supervised_imagenet" / "01_training" / "configs"
+CLASSES = {
+    "supervised_imagenet": Config,
+    "fine_tuning": Config,
+    "meta_learning": MetaConfig,
+    "contrastive": ContrastiveConfig,
+    "semi_supervised": FixMatchConfig,
+}
+GOOD = {"dataset": "digits", "network": "small_cnn", "epochs": 3, "batch_size": 32, "learning_rate": 0.1}
+
+
+def written(folder, text=None, **changes):
+    """Return a file of good values with changes (None: left out), or of text."""
+    path = folder / "mine.yaml"
+    values = {key: value for key, value in {**GOOD, **changes}.items() if value is not None}
+    path.write_text(yaml.safe_dump(values) if text is None else text)
+    return path
+
+
+def refused(path, *overrides):
+    with pytest.raises(InputError) as raised:
+        config.read(path, overrides=overrides)
+    assert "\n" not in str(raised.value)
+    return str(raised.value)
+
+
+def test_what_is_read_is_what_was_written(tmp_path):
+    found = config.read(written(tmp_path))
+    assert {key: getattr(found, key) for key in GOOD} == GOOD
+    defaults = {field.name: field.default for field in dataclasses.fields(Config) if field.name not in GOOD}
+    assert {key: getattr(found, key) for key in defaults} == defaults
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("*/01_training/configs/*.yaml")), ids=lambda path: f"{path.parents[2].name}-{path.stem}"
+)
+def test_shipped_configurations_load(path):
+    found = config.read(path, CLASSES[path.parents[2].name])
+    assert found.dataset == path.stem.partition("_")[0]
+    for field in dataclasses.fields(found):
+        assert type(getattr(found, field.name)) is field.type
+
+
+def test_unknown_key_with_a_suggestion(tmp_path):
+    path = written(tmp_path, weigth_decay=0.1)
+    assert refused(path) == f"{path}: unknown key weigth_decay; did you mean weight_decay?"
+    assert "unknown key zzz; there are dataset, network" in refused(written(tmp_path, zzz=1))
+
+
+def test_number_that_yaml_takes_for_text(tmp_path):
+    path = written(tmp_path, "\n".join(f"{key}: {value}" for key, value in GOOD.items()).replace("0.1", "1e-3"))
+    assert refused(path) == f"{path}: learning_rate is '1e-3' (text); write 1.0e-3"
+
+
+@pytest.mark.parametrize("text", ["1e-3", "1E-3", "1e3", "1.5e3", "2e-7", "15e-1", "'0.1'", "'3'", "-1e-3", ".5e1"])
+def test_the_advised_spelling_is_right(tmp_path, text):
+    path = written(tmp_path)
+    path.write_text(path.read_text() + f"weight_decay: {text}\n")
+    advised = re.search(r"write (\S+)$", refused(path)).group(1)
+    assert float(yaml.safe_load(advised)) == float(text.strip("'")) and not isinstance(yaml.safe_load(advised), str)
+
+
+@pytest.mark.parametrize(
+    "key, value, words",
+    [
+        ("epochs", True, "epochs is True (true or false); expected a whole number"),
+        ("learning_rate", True, "learning_rate is True (true or false); expected a number"),
+        ("network", True, "network is True (true or false); expected text"),
+        ("compile", 1, "compile is 1 (a whole number); expected true or false"),
+        ("compile", 0.0, "compile is 0.0 (a number); expected true or false"),
+        ("compile", "maybe", "compile is 'maybe' (text); expected true or false"),
+        ("epochs", 2.5, "epochs is 2.5 (a number); expected a whole number"),
+        ("epochs", "many", "epochs is 'many' (text); expected a whole number"),
+        ("learning_rate", "fast", "learning_rate is 'fast' (text); expected a number"),
+        ("learning_rate", "nan", "learning_rate is 'nan' (text); expected a number"),
+        ("network", 5, "network is 5 (a whole number); expected text"),
+        ("epochs", [1, 2], "epochs is [1, 2] (list); expected a whole number"),
+        ("epochs", {}, "epochs is {} (dict); expected a whole number"),
+        ("learning_rate", -0.1, "learning_rate is -0.1, expected a finite number that is not negative"),
+        ("learning_rate", math.nan, "learning_rate is nan, expected a finite number"),
+        ("learning_rate", math.inf, "learning_rate is inf, expected a finite number"),
+        ("learning_rate", 0, "learning_rate is 0.0, expected a positive number"),
+        ("epochs", 0, "epochs is 0, expected a positive number"),
+        ("batch_size", -8, "batch_size is -8, expected a finite number that is not negative"),
+        ("label_smoothing", 1.5, "label_smoothing is 1.5, expected at most 1"),
+        ("augmentation", "crop", "augmentation is 'crop', expected one of none, crop_flip, random_resized_crop"),
+        ("schedule", "linear", "schedule is 'linear', expected one of geometric, epochs"),
+        ("precision", "float16", "precision is 'float16', expected one of float32, bfloat16"),
+        ("evaluation_precision", "half", "evaluation_precision is 'half', expected one of float32, float16, bfloat16"),
+        ("micro_batch_size", -1, "micro_batch_size is -1, expected a finite number that is not negative"),
+        ("warmup_epochs", 3.0, "warmup_epochs is 3.0, expected less than epochs (3)"),
+    ],
+)
+def test_bad_values(tmp_path, key, value, words):
+    path = written(tmp_path, **{key: value} if value is not None else {})
+    assert refused(path) == f"{path}: {words}"
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_missing_key(tmp_path, key):
+    path = written(tmp_path, **{key: None})
+    assert refused(path) == f"{path}: {key} is missing; add `{key}: ...`"
+
+
+def test_a_whole_number_will_do_for_a_number(tmp_path):
+    found = config.read(written(tmp_path, learning_rate=1)).learning_rate
+    assert found == 1.0 and type(found) is float
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["epochs: [", "a: b: c", "\tepochs: 1", "x: !!python/object/apply:os.system ['true']", "? [a]\n: 1\n? {b: 1}\n: 2"],
+)
+def test_not_yaml(tmp_path, text):
+    path = written(tmp_path, text)
+    assert refused(path).startswith(f"{path}: not YAML (")
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b\n", "word", "3", "[]", "{}"])
+def test_not_keys_and_values(tmp_path, text):
+    path = written(tmp_path, text)
+    assert f"{path}: expected lines of the form `key: value`" in refused(path)
+
+
+def test_not_readable(tmp_path):
+    assert refused(tmp_path / "no.yaml") == f"{tmp_path}/no.yaml: cannot be read (No such file or directory)"
+    assert refused(tmp_path) == f"{tmp_path}: cannot be read (Is a directory)"
+    (tmp_path / "binary.yaml").write_bytes(b"\xff\xfe\x00\x80")
+    assert "not YAML" in refused(tmp_path / "binary.yaml")
+
+
+def test_overrides_come_last(tmp_path):
+    found = config.read(
+        written(tmp_path), overrides=[("epochs", "7"), ("learning_rate", "1e-3"), ("network", "5"), ("epochs", "8")]
+    )
+    assert (found.epochs, found.learning_rate, found.network) == (8, 0.001, "5")
+    assert config.read(written(tmp_path, epochs=None), overrides=[("epochs", "7")]).epochs == 7
+
+
+def test_truth_from_a_file_and_from_the_command_line(tmp_path):
+    for value in (True, False):
+        path = written(tmp_path, compile=value)
+        assert config.read(path).compile is value
+        for text in ("true", "false"):
+            assert config.read(path, overrides=[("compile", text)]).compile is (text == "true")
+
+
+@pytest.mark.parametrize(
+    "key, text, words",
+    [
+        ("epochs", "1e3", "--epochs is '1e3' (text); expected a whole number"),
+        ("epochs", "2.5", "--epochs is '2.5' (text); expected a whole number"),
+        ("learning_rate", "fast", "--learning_rate is 'fast' (text); expected a number"),
+        ("learning_rate", "nan", "learning_rate is nan, expected a finite number"),
+        ("epochs", "true", "--epochs is 'true' (text); expected a whole number"),
+        ("compile", "1", "--compile is '1' (text); expected true or false"),
+        ("compile", "", "--compile is '' (text); expected true or false"),
+        ("weigth_decay", "1", "unknown key --weigth_decay; did you mean --weight_decay?"),
+    ],
+)
+def test_bad_overrides(tmp_path, key, text, words):
+    assert words in refused(written(tmp_path), (key, text))
+
+
+# Learning rate and resolution
+
+IMAGENET = config.read(CONFIGS / "imagenet_rn50.yaml")
+
+
+def rates(settings, each=4):
+    return [settings.learning_rate_at(step / each) for step in range(settings.epochs * each + 1)]
+
+
+def test_learning_rate_rises_and_falls_linearly():
+    for settings in (IMAGENET, Config(**GOOD, warmup_epochs=0.75), Config(**GOOD, warmup_epochs=0.0)):
+        peak = settings.learning_rate_at(settings.warmup_epochs)
+        for epoch, rate in zip((step / 4 for step in range(1000)), rates(settings)):
+            rising = epoch < settings.warmup_epochs
+            part = (
+                epoch / settings.warmup_epochs
+                if rising
+                else 1 - (epoch - settings.warmup_epochs) / (settings.epochs - settings.warmup_epochs)
+            )
+            assert abs(rate - part * peak) < 1e-12
+
+
+def test_learning_rate_is_proportional_to_the_batch_where_it_has_a_base():
+    for batch in (1, 420, 840, 1680, 6720):
+        changed = dataclasses.replace(IMAGENET, batch_size=batch)
+        assert rates(changed) == pytest.approx([rate * batch / 1680 for rate in rates(IMAGENET)], rel=1e-12)
+        fixed = dataclasses.replace(IMAGENET, batch_size=batch, base_batch_size=0)
+        assert rates(fixed) == rates(IMAGENET)
+
+
+def test_learning_rate_of_imagenet_is_the_published_one():
+    assert max(rates(IMAGENET)) == IMAGENET.learning_rate_at(2) == pytest.approx(1.7)
+    assert max(rates(dataclasses.replace(IMAGENET, batch_size=420))) == pytest.approx(0.425)
+    assert IMAGENET.batch_size == 1680 and rates(IMAGENET)[0] == rates(IMAGENET)[-1] == 0
+
+
+def test_images_of_imagenet_grow_as_published():
+    found = [IMAGENET.resolution_at(epoch) for epoch in range(IMAGENET.epochs)]
+    assert found[:30] == [160] * 30 and found[34:] == [192] * 6 and found == sorted(found)
+
+
+@pytest.mark.parametrize(
+    "first, last, start, end", [(160, 192, 29, 34), (64, 224, 3, 17), (96, 128, 0, 0), (32, 256, 5, 6)]
+)
+def test_images_grow_by_multiples_of_32(first, last, start, end):
+    settings = dataclasses.replace(IMAGENET, resolution=first, final_resolution=last, grow_from=start, grow_until=end)
+    found = [settings.resolution_at(epoch) for epoch in range(40)]
+    assert {side % 32 for side in found} == {0} and found == sorted(found)
+    assert set(found[: start + 1]) == {first} and set(found[max(end, start + 1) :]) == {last}
+    for epoch in range(start, end):  # the nearest multiple to a straight line
+        assert abs(found[epoch] - (first + (last - first) * (epoch - start) / (end - start))) <= 16
+
+
+def test_images_that_do_not_grow():
+    for side in (0, 8, 28, 160):
+        settings = dataclasses.replace(IMAGENET, resolution=side, final_resolution=0)
+        assert {settings.resolution_at(epoch) for epoch in range(40)} == {side}
+
+
+# Command lines
+
+
+def parse(monkeypatch, *words, **options):
+    monkeypatch.setattr(sys, "argv", ["train", *map(str, words)])
+    return config.arguments("What it does.", CONFIGS, **options)
+
+
+def test_command_line(monkeypatch, tmp_path):
+    options = parse(
+        monkeypatch,
+        "digits",
+        "--task",
+        "all",
+        "even",
+        "--epochs",
+        "3",
+        "--seed",
+        "0",
+        "4",
+        "--learning-rate=0.5",
+        "--batch_size=7",
+        "--data",
+        tmp_path,
+    )
+    assert (options.task, options.seed, options.part, options.data) == (["all", "even"], [0, 4], (0, 1), tmp_path)
+    assert (options.config.epochs, options.config.learning_rate, options.config.batch_size) == (3, 0.5, 7)
+    assert options.config == dataclasses.replace(
+        config.read(CONFIGS / "digits.yaml"), epochs=3, learning_rate=0.5, batch_size=7
+    )
+    assert parse(monkeypatch, written(tmp_path)).config.epochs == 3
+    assert parse(monkeypatch, "--workers", "2", "--wait", "digits", "--compile", "true").config.compile
+
+
+def test_command_line_of_a_stage(monkeypatch, capsys):
+    def add(parser):
+        parser.add_argument("--status", action="store_true")
+
+    assert parse(monkeypatch, "--status", add=add).status  # without a configuration
+    assert not parse(monkeypatch, "digits", add=add).status
+    with pytest.raises(SystemExit) as raised:
+        parse(monkeypatch, add=add)
+    assert raised.value.code == 2 and "CONFIG is missing" in capsys.readouterr().err
+
+
+def test_default_paths_do_not_depend_on_the_working_directory(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    options = parse(monkeypatch, "digits")
+    assert [options.checkpoints_folder, options.predictions, options.data] == [
+        ROOT / "checkpoints",
+        ROOT / "predictions",
+        ROOT / "supervised_imagenet" / "data",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["nowhere"], "nowhere: no such file, and none of the configurations"),
+        (["digits", "--epoch", "3"], "unknown key --epoch; did you mean --epochs?"),
+        (["digits", "--epochs"], "expected --key value"),
+        (["digits", "--epochs", "three"], "--epochs is 'three'"),
+        (["digits", "more"], "expected --key value"),
+        (["digits", "-x", "3"], "expected --key value"),
+        (["digits", "--seed", "-1"], "--seed -1: expected whole numbers from 0 to 4294967295"),
+        (["digits", "--seed", "0", str(2**32)], "--seed 4294967296: expected whole numbers from 0 to 4294967295"),
+        (["digits", "--workers", "-1"], "--workers"),
+        (["digits", "--part", "2"], "expected I/N"),
+        (["digits", "--part", "2/2"], "expected I/N"),
+        (["digits", "--part", "0/0"], "expected I/N"),
+        (["digits", "--dataset", "../digits"], "can be part of a path"),
+    ],
+)
+def test_bad_command_lines(monkeypatch, words, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        parse(monkeypatch, *words)
+
+
+def test_resolved_configuration_is_stored(tmp_path):
+    stages.done(stages.TRAIN, tmp_path, "digits", epochs=1, warmup_epochs=0, batch_size=400, checkpoints=2)
+    run = json.loads((tmp_path / "checkpoints" / "digits_all" / "seed_0" / "run.json").read_text())
+    expected = dataclasses.replace(
+        config.read(CONFIGS / "digits.yaml"), epochs=1, warmup_epochs=0.0, batch_size=400, checkpoints=2
+    )
+    assert run["config"] == dataclasses.asdict(expected)
+    assert run["schedule"] == [0, 2] and run["seed"] == 0 and run["task"]["classes"] == list(range(10))
+    assert Config(**run["config"]) == expected
+    assert isinstance(run["versions"]["torch"], str) and Path(CONFIGS / "digits.yaml").exists()
