@@ -2,6 +2,7 @@
 # make picture      train, imprint and draw 6 tasks x 3 seeds of hand-written digits
 # make fashion      the same for 8 tasks x 5 seeds of Fashion-MNIST
 # make test         the whole suite; make test-fast leaves the slow tests out
+# make lint         what CI says of style: ruff check, ruff format
 # make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; 45 minutes
 # make claims-quick    one seed, a few steps, no verdicts; 4 minutes
 # make notebook     run the tutorial and store it with its figures; a minute
@@ -73,13 +74,14 @@ benchmark-gpu: install-dev
 	$(BIN)/python benchmarks/report.py --gpu
 
 test: install-dev
-	$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
 
 test-fast: install-dev
-	$(BIN)/python -m pytest -q -m "not slow"
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope -m "not slow"
 
 lint: install-dev
-	$(BIN)/ruff check .
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
 
 clean:
 	for set in digits fashion; do \
