@@ -8,8 +8,7 @@ from tqdm import tqdm
 
 from info_geometry import predictions
 from info_geometry.files import log
-from info_geometry.storage import labels as known_labels
-from info_geometry.trajectory import GRID, group_sums, integral, positions, reindex_roots, summarise
+from info_geometry.trajectory import GRID, Summary, group_sums, integral, mean_over, positions, reindex_roots, summarise
 from info_geometry.uncertainty import resampling
 
 EVERY = 5  # of the values of the grid at which seeds are left out in turn, which costs as much as everything else
@@ -31,12 +30,21 @@ class Comparison:
     integrals: np.ndarray
     errors: dict = field(default_factory=dict)
 
+    def means(self) -> np.ndarray:
+        """Return the mean distances (K, K) at equal progress, each over the range that all seeds of both reached.
 
-def compare_all(groups, progress, grid=GRID, *, samples=None, show=False):
+        0 on the diagonal, NaN for tasks with fewer than 2 values in common.
+        """
+        return _square(self.tasks, self.curves, [mean_over(curve, self.grid) for curve in self.curves.values()])
+
+
+def compare_all(
+    groups: dict, progress: dict, grid: np.ndarray = GRID, *, samples: np.ndarray | None = None, show: bool = False
+) -> Comparison:
     """Return the Comparison of all pairs of tasks, in one streaming pass.
 
     groups: dict task -> list of trajectories (its seeds).  progress: dict task -> list of (T,).  grid: (G,).
-    samples: groups of samples (N,), of which those of the bootstrap are drawn; see `uncertainty`.
+    samples: groups of samples (N,), of which those of the bootstrap are drawn; see `uncertainty.resampling`.
 
     The error for other seeds is the jackknife's of two samples: with the distances d_-i without seed i of one task,
     and d_-j without seed j of the other, the root of the sum of the squares of their two errors.
@@ -141,21 +149,40 @@ def _square(tasks, pairs, values):
     return matrix
 
 
-def summarise_all(trajectories, arguments, samples=None, *, show=False):
-    """Return a Summary for each trajectory, or None where its true labels are not known.
+def summarise_all(
+    trajectories: list,
+    objective: str = "angle",
+    samples: np.ndarray | None = None,
+    points: np.ndarray = (),
+    *,
+    show: bool = False,
+) -> list[Summary | None]:
+    """Return a Summary for each trajectory (see `trajectory.summarise`), or None where its true labels are not known.
 
-    Warns where labels from outside the file say that the last model is no better than chance.
+    Warns where labels from beside the file say that the last model is no better than chance.
     """
     summaries = []
     for x in tqdm(trajectories, desc="progress and lengths", disable=None if show else True):
-        labels = known_labels.labels(x, arguments.predictions)
-        summary = None if labels is None else summarise(x, labels, getattr(arguments, "objective", "angle"), samples)
-        if summary and x.labels is None and summary.accuracy[-1] <= 1.5 / x.shape[2]:
+        summary = None if x.labels is None else summarise(x, x.labels, objective, samples, points)
+        if summary and x.labels_path and summary.accuracy[-1] <= 1.5 / x.shape[2]:
             log.warning(
                 "warning: the last model of %s has accuracy %.4f, which is chance: are its samples in the order of %s?",
                 x.name,
                 summary.accuracy[-1],
-                known_labels.labels_path(x, arguments.predictions),
+                x.labels_path,
             )
         summaries.append(summary)
     return summaries
+
+
+def same_range(curves: dict) -> tuple[dict, tuple[float, float] | None]:
+    """Return the mean of each curve {progress: distance} over the progress at which all are known, and its ends.
+
+    Distances grow with progress, so that a task that stops early is near to all others over the progress that it
+    reached.  Here it shortens the range of all.  {} and None where less than two values of progress are common.
+    """
+    common = np.array(sorted(set.intersection(*map(set, curves.values())) if curves else []))
+    if len(common) < 2:
+        return {}, None
+    means = {pair: mean_over(np.array([curve[s] for s in common]), common) for pair, curve in curves.items()}
+    return means, (common[0], common[-1])

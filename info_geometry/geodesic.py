@@ -12,9 +12,10 @@ from info_geometry.files import InputError
 from info_geometry.sums.cosines import cosines
 
 OBJECTIVES = ("angle", "bhattacharyya")
+POINTS = np.linspace(0, 1, 21)  # of the geodesic from ignorance to truth: where it is placed in a picture
 
 
-def interpolate(P, Q, s):
+def interpolate(P: np.ndarray, Q: np.ndarray, s: float | np.ndarray) -> np.ndarray:
     """Return the probabilities at parameter s of the geodesic from P (s = 0) to Q (s = 1).
 
     sqrt gamma = [sin((1-s) theta) sqrt P + sin(s theta) sqrt Q] / sin theta,  theta = arccos sum_c sqrt(P Q)
@@ -27,7 +28,7 @@ def interpolate(P, Q, s):
     return interpolate_roots(np.sqrt(P), np.sqrt(Q), s) ** 2
 
 
-def interpolate_roots(p, q, s):
+def interpolate_roots(p: np.ndarray, q: np.ndarray, s: float | np.ndarray) -> np.ndarray:
     """Return the unit vectors at parameter s of the great circles from unit vectors p to q, all (..., C)."""
     s = np.asarray(s, dtype=p.dtype)
     chord = np.linalg.norm(p - q, axis=-1)
@@ -39,7 +40,7 @@ def interpolate_roots(p, q, s):
     return before[..., None] * p + after[..., None] * q
 
 
-def progress(P, labels, objective="angle"):
+def progress(P: np.ndarray | predictions.Trajectory, labels: np.ndarray, objective: str = "angle") -> np.ndarray:
     """Return the progress (T,) of models: where on the geodesic from ignorance to truth they are closest to it.
 
     P: probabilities (T, N, C) or (N, C), or an opened file.  labels: true classes (N,).
@@ -52,23 +53,38 @@ def progress(P, labels, objective="angle"):
     return progress_from_scalars(*cosines(P, labels), predictions.as_trajectory(P).shape[2], objective)
 
 
-def distances(P, labels, grid):
+def distances(P: np.ndarray | predictions.Trajectory, labels: np.ndarray, grid: np.ndarray = POINTS) -> np.ndarray:
     """Return the Bhattacharyya distances (T, S) of models to the points `grid` (S,) of the geodesic to truth.
 
-    P, labels: as for `progress`.  The geodesic lies in a plane for each sample, so the affinity with its point s is
-    cos(x) u + sin(x) a  with  x = s phi, phi = arccos(1 / sqrt C),  of the two numbers of `progress_from_scalars`.
-    At s = 0 that is the distance to ignorance P_0, at s = 1 the distance to truth P_*.
+    P, labels: as for `progress`.  At s = 0 that is the distance to ignorance P_0, at s = 1 that to truth P_*.
     """
-    uniform, truth = cosines(P, labels)
-    phi = np.arccos(1 / np.sqrt(predictions.as_trajectory(P).shape[2]))
-    along = (truth - np.cos(phi) * uniform) / np.sin(phi)
+    return distances_from_scalars(*cosines(P, labels), predictions.as_trajectory(P).shape[2], grid)
+
+
+def _plane(uniform, truth, classes):
+    """Return phi = arccos(1 / sqrt C), the angle from ignorance to truth, and f . sqrt P (T, N), f being the unit
+    vector of their plane that is orthogonal to ignorance: truth = cos(phi) uniform + sin(phi) f.
+    """
+    phi = np.arccos(1 / np.sqrt(classes))
+    return phi, (truth - np.cos(phi) * uniform) / np.sin(phi)
+
+
+def distances_from_scalars(
+    uniform: np.ndarray, truth: np.ndarray, classes: int, grid: np.ndarray = POINTS
+) -> np.ndarray:
+    """Return the `distances` (T, S) of models from their cosines (T, N) with ignorance and truth.
+
+    The geodesic lies in a plane for each sample, so the affinity with its point s is cos(x) u + sin(x) a  with
+    x = s phi, of the two numbers of `progress_from_scalars`.
+    """
+    phi, along = _plane(uniform, truth, classes)
     found = np.empty((len(uniform), len(grid)))
     for i, x in enumerate(np.asarray(grid, float) * phi):
         found[:, i] = -np.log(np.maximum(np.cos(x) * uniform + np.sin(x) * along, FLOOR)).mean(axis=1)
     return found
 
 
-def progress_from_scalars(uniform, truth, classes, objective="angle"):
+def progress_from_scalars(uniform: np.ndarray, truth: np.ndarray, classes: int, objective: str = "angle") -> np.ndarray:
     """Return the progress (T,) of models from their cosines (T, N) with ignorance and truth.
 
     With e = uniform, f the unit vector towards the label (f . e = 0), x = s phi and phi = arccos(1 / sqrt C):
@@ -82,8 +98,7 @@ def progress_from_scalars(uniform, truth, classes, objective="angle"):
         raise InputError(f"objective {objective!r} is not one of {', '.join(OBJECTIVES)}")
     if classes < 2:
         raise InputError("progress needs at least 2 classes: with one, ignorance is the truth")
-    phi = np.arccos(1 / np.sqrt(classes))
-    along = (truth - np.cos(phi) * uniform) / np.sin(phi)
+    phi, along = _plane(uniform, truth, classes)
     slope = _slope_of_angle(uniform, along) if objective == "angle" else _slope_of_log(uniform, along)
     s = _root(lambda s: slope(s * phi), len(uniform))
     if objective == "bhattacharyya":

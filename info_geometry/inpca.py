@@ -15,14 +15,62 @@ Distances that were interrupted go on with --resume, on any number of processes.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
-from info_geometry import distance, predictions
+from info_geometry import distance, geodesic, predictions
+from info_geometry.embedding import landmarks as by_landmarks
 from info_geometry.embedding import spectrum
-from info_geometry.embedding.landmarks import AXES, choose, part, place, probe, turn
 from info_geometry.files import InputError
 from info_geometry.storage import embeddings
+
+
+def centre(D: np.ndarray, row_means: np.ndarray, column_means: np.ndarray) -> np.ndarray:
+    """Return -1/2 (D_ij - mean_i - mean_j + mean), (m, M): rows of W = -1/2 L D L, or what they are of new models.
+
+    D (m, M): distances of m models to the M models of an embedding.  row_means (m,): of each of the m over the M.
+    column_means (M,): the same of each of the M, whose mean is that of all distances.
+    """
+    g = D - row_means[:, None] - column_means
+    g += column_means.mean()
+    g *= -0.5
+    return g
+
+
+class Centred:
+    """W = -1/2 L D L of distances D (M, M), by rows or as what it makes of a vector: it need not be formed."""
+
+    def __init__(self, D: np.ndarray) -> None:
+        self.D, self.means = D, D.mean(axis=0)
+
+    def __len__(self) -> int:
+        return len(self.D)
+
+    def rows(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return the rows start..stop of W (n, M), by default all of them."""
+        return centre(self.D[start:stop], self.means[start:stop], self.means)
+
+    def times(self, v: np.ndarray) -> np.ndarray:
+        """Return W v = -1/2 L D (L v), for a vector v (M,)."""
+        w = self.D @ (v.ravel() - v.mean())
+        return -0.5 * (w - w.mean())
+
+    def squares(self, rows: int = 256) -> float:
+        """Return |W|^2, which is the sum of the squares of all eigenvalues; so many rows of W are held at once."""
+        return sum((self.rows(start, start + rows) ** 2).sum() for start in range(0, len(self), rows))
+
+
+def explained_stress(rest: np.ndarray, total: np.ndarray | float) -> np.ndarray:
+    """Return the explained stress 1 - sqrt(rest / total) of axes that leave `rest` of |W|^2 = `total`, and 1 of W = 0.
+
+        rest = sum_{i > k} lambda_i^2,  total = sum_i lambda_i^2:    1 - sqrt(1 - sum_{i<=k} lambda_i^2 / total)
+
+    (Ramesh et al. 2023, section 2.)  The two are arrays that broadcast.
+    """
+    rest, total = np.broadcast_arrays(np.asarray(rest, float), np.asarray(total, float))
+    ratio = np.divide(rest, total, out=np.zeros(rest.shape), where=total > 0)  # all models coincide: all is explained
+    return 1 - np.sqrt(np.clip(ratio, 0.0, 1.0))
 
 
 @dataclass(frozen=True)
@@ -51,14 +99,14 @@ class Embedding:
     stress: np.ndarray | None = None
     stress_error: np.ndarray | None = None
 
-    def explained_stress(self, k=None):
-        """Return 1 - sqrt(1 - sum_{i<=k} lambda_i^2 / sum_i lambda_i^2) for k axes (float), or for 1, 2, ... axes.
+    def explained_stress(self, k: int | None = None) -> np.ndarray | float:
+        """Return the explained stress (see the function of this name) of k axes (float), or of 1, 2, ... axes.
 
-        The second sum runs over all eigenvalues, known because it is |W|^2, so the value for M axes is 1.  If all
+        Its total runs over all eigenvalues, known because it is |W|^2, so the value for M axes is 1.  If all
         models coincide it is 1 for any k.  Of landmarks, it is the estimate.  Raises InputError for more axes than
         are known: M, or as many as there are in `eigenvalues` (or `stress`).
         """
-        known = self._stress()
+        known = self._stress() if self.stress is None else self.stress
         whole = self.stress is None and self.total_squares is None
         if k is not None and k > len(known) and not whole:
             raise InputError(
@@ -67,15 +115,12 @@ class Embedding:
         return known if k is None else float(known[min(k, len(known)) - 1]) if k > 0 else 0.0
 
     def _stress(self):
-        if self.stress is not None:
-            return self.stress
         squares = self.eigenvalues**2
         rest = np.append(np.cumsum(squares[::-1])[::-1][1:], 0.0)  # summed from the small end: exact where it is 0
         total = squares.sum() if self.total_squares is None else self.total_squares
-        rest += max(total - squares.sum(), 0.0)
-        return 1 - np.sqrt(np.minimum(rest / total, 1.0)) if total > 0 else np.ones(len(squares))
+        return explained_stress(rest + max(total - squares.sum(), 0.0), total)
 
-    def transform(self, D_new):
+    def transform(self, D_new: np.ndarray) -> np.ndarray:
         """Return coordinates (m, k) of new models from their distances (m, M) to the models of the embedding.
 
         g_j = -1/2 (q_j - mean q - mean_j D + mean D),  coordinate k = sum_j g_j u_jk / (sign(lambda_k) sqrt|lambda_k|)
@@ -89,10 +134,10 @@ class Embedding:
         if q.ndim != 2 or q.shape[1] != len(self.column_means) or not np.isfinite(q).all():
             what = "models" if self.landmarks is None else "landmarks"
             raise InputError(f"expected finite distances to {len(self.column_means)} {what}, not an array {q.shape}")
-        g = -0.5 * (q - q.mean(axis=1, keepdims=True) - self.column_means + self.column_means.mean())
+        g = centre(q, q.mean(axis=1), self.column_means)
         return g @ self.dual() - (0.0 if self.origin is None else self.origin)
 
-    def dual(self):
+    def dual(self) -> np.ndarray:
         """Return what g of `transform` is multiplied with, (M, k): u / (sign(lambda) sqrt|lambda|)."""
         if self.placing is not None:
             return self.placing
@@ -101,7 +146,7 @@ class Embedding:
         return self.coordinates * np.divide(1.0, values, out=np.zeros_like(values), where=known)
 
 
-def fit(D, k=3, index=None):
+def fit(D: np.ndarray, k: int = 3, index: dict | None = None) -> Embedding:
     """Return the Embedding, with k axes, of models with distances D (M, M).
 
     Order: by decreasing |lambda|; where these differ by less than 1e-12 of the largest, the positive eigenvalue comes
@@ -113,31 +158,31 @@ def fit(D, k=3, index=None):
 
     Raises InputError if D is not a finite symmetric matrix of at least two models.
     """
-    D = spectrum.checked(D)
-    values, vectors, total = spectrum.eigenpairs(D, k)
-    floor = spectrum.negligible(values, len(D))
+    W = Centred(spectrum.checked(D))
+    values, vectors, total = spectrum.eigenpairs(W, k)
+    floor = spectrum.negligible(values, len(W))
     sizes = np.where(np.abs(values) > floor, np.abs(values), 0.0)  # what is rounding is nothing
-    return Embedding(vectors * np.sqrt(sizes[:k]), values, values < -floor, D.mean(axis=0), index or {}, total)
+    return Embedding(vectors * np.sqrt(sizes[:k]), values, values < -floor, W.means, index or {}, total)
 
 
 def fit_landmarks(
-    trajectories,
-    landmarks,
-    k=3,
+    trajectories: list,
+    landmarks: int | np.ndarray,
+    k: int = 3,
     *,
-    index=None,
-    seed=0,
-    probes=300,
-    group=4096,
-    distances=None,
-    device=None,
-    precision=None,
-    progress=False,
-):
+    index: dict | None = None,
+    seed: int = 0,
+    probes: int = 300,
+    group: int = 4096,
+    distances: np.ndarray | None = None,
+    device: str | None = None,
+    precision: str | None = None,
+    progress: bool = False,
+) -> Embedding:
     """Return the Embedding, with k axes, of all M models of the trajectories, from distances to m landmarks.
 
     Costs m M + m^2/2 + probes^2/2 distances instead of M^2/2, and memory for M k + m^2 numbers (see
-    `info_geometry.landmarks`, which has the formulas).
+    `info_geometry.embedding.landmarks`, which has the formulas).
 
     trajectories: as for `distance.pairwise`.  landmarks: how many models to choose (see `landmarks.choose`), or their
     indices (m,).  distances: of the landmarks (m, m), if known.  probes: random models whose distances to each other
@@ -149,15 +194,18 @@ def fit_landmarks(
     trajectories = [predictions.as_trajectory(x, f"trajectory {i}") for i, x in enumerate(trajectories)]
     predictions.check_shapes(trajectories)
     M, options = sum(x.shape[0] for x in trajectories), {"device": device, "precision": precision}
-    which = choose(landmarks, M, seed)
-    D = distance.pairwise(part(trajectories, which), **options) if distances is None else np.asarray(distances)
+    which = by_landmarks.choose(landmarks, M, seed)
+    chosen = by_landmarks.part(trajectories, which)
+    D = distance.pairwise(chosen, **options) if distances is None else np.asarray(distances)
     if D.shape != (len(which), len(which)):
         raise InputError(f"expected the distances of {len(which)} landmarks to each other, not an array {D.shape}")
     # axes beyond the k wanted make these ten times as exact; the last of the m are mostly chance
-    of_landmarks = fit(D, max(k, min(AXES, len(which) // 3)))
-    points = place(of_landmarks, trajectories, which, group=group, progress=progress, **options)
-    values, turned, origin = turn(points, of_landmarks.imaginary[: points.shape[1]])
-    stress, error, total = probe(trajectories, points, values, probes, seed, **options)
+    of_landmarks = fit(D, max(k, min(by_landmarks.PLACING_AXES, len(which) // 3)))
+    points = by_landmarks.place(of_landmarks, trajectories, chosen, group, progress=progress, **options)
+    points[which] = of_landmarks.coordinates
+    values, turned, origin = by_landmarks.turn(points, of_landmarks.imaginary[: points.shape[1]])
+    drawn, D = by_landmarks.probe(trajectories, M, probes, seed, **options)
+    stress, error, total = estimate_stress(D, points[drawn], values, M)
     return Embedding(
         points[:, :k].copy(),
         values,
@@ -173,17 +221,47 @@ def fit_landmarks(
     )
 
 
-def save(path, embedding):
+def estimate_stress(
+    D: np.ndarray, points: np.ndarray, eigenvalues: np.ndarray, M: int
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return an estimate of the explained stress of 1..q axes of M models from h of them, its errors, and of |W|^2.
+
+    D (h, h): distances of these.  points (h, q): their coordinates.  eigenvalues (q,), of the picture.
+    Returns (q,), the standard errors (q,), and a float.  Of all models, h = M, they are exact and the errors 0.
+
+    Pairs share models and are not independent, so the error bar is the jackknife's over models: with the estimate
+    f_i that leaves out model i, the standard error is the root of (h - 1)/h sum_i (f_i - mean f)^2.
+    """
+    exact = len(D) == M
+    left = by_landmarks.unexplained(
+        D, points, eigenvalues, M, (lambda A: 4 * Centred(A).squares() / M**2) if exact else None
+    )
+    stress = explained_stress(left[1:], left[0])
+    error = np.zeros(len(stress)) if exact else np.sqrt((len(D) - 1) * stress[:, 1:].var(axis=1))
+    return stress[:, 0], error, max(float(left[0, 0]), 0.0) * M**2 / 4
+
+
+def place_geodesic(embedding: Embedding, trajectories: list, s: np.ndarray = geodesic.POINTS):
+    """Return the geodesic from ignorance P_0 to truth P_* in an embedding of trajectories (or of these landmarks).
+
+    That is progress s (S,) and coordinates (S, k), placed as new models are; None where true labels are not known.
+    """
+    if any(x.labels is None for x in trajectories):
+        return None
+    return s, embedding.transform(np.concatenate([geodesic.distances(x, x.labels, s) for x in trajectories]).T)
+
+
+def save(path: Path, embedding: Embedding) -> None:
     """Write an embedding as `.npz`, atomically."""
     embeddings.write(path, vars(embedding))
 
 
-def load(path):
+def load(path: Path) -> Embedding:
     """Read an embedding written by `save`.  Raises InputError for anything else; nothing executable is loaded."""
     return Embedding(**embeddings.read(path))
 
 
-def load_published(path, names=()):
+def load_published(path: Path, names: tuple = ()) -> Embedding:
     """Read a published embedding (`.pkl`), admitting numpy arrays only; see `embeddings.read_published`."""
     return Embedding(**embeddings.read_published(path, names))
 

@@ -17,7 +17,7 @@ from info_geometry.distance import FLOOR
 from info_geometry.files import InputError
 from info_geometry.sums import cosines
 
-GRID = np.linspace(0, 1, 101)
+GRID = np.linspace(0, 1, 101)  # progress at which trajectories are compared
 
 
 @dataclass(frozen=True)
@@ -25,27 +25,36 @@ class Summary:
     """What one pass over a trajectory tells: progress (T,), accuracy (T,), distances of neighbours (T-1,).
 
     group_steps: the sums over groups of samples that add up to N times these distances, (B, T-1), or None.
+    to_geodesic: the distances to points of the geodesic from ignorance to truth, (T, S).
     """
 
     progress: np.ndarray
     accuracy: np.ndarray
     steps: np.ndarray
     group_steps: np.ndarray | None = None
+    to_geodesic: np.ndarray | None = None
 
     @property
-    def length(self):
-        """Riemann length (float): sum_t 2 sqrt(d_B(P_t, P_{t+1}))."""
+    def length(self) -> float:
+        """Riemann length: sum_t 2 sqrt(d_B(P_t, P_{t+1}))."""
         return _length(self.steps)
 
-    def replicates(self, weights):
-        """Return the Riemann lengths (R,) for samples drawn anew: weights (R, B) of `uncertainty.weights`."""
+    def replicates(self, weights: np.ndarray) -> np.ndarray:
+        """Return the Riemann lengths (R,) for samples drawn anew: weights (R, B) of `resampling.weights`."""
         return 2 * np.sqrt(weights @ self.group_steps).sum(axis=1)
 
 
-def summarise(P, labels, objective="angle", groups=None):
+def summarise(
+    P: np.ndarray | predictions.Trajectory,
+    labels: np.ndarray,
+    objective: str = "angle",
+    groups: np.ndarray | None = None,
+    points: np.ndarray = (),
+) -> Summary:
     """Return the Summary of a trajectory: probabilities (T, N, C) or an opened file, with true labels (N,).
 
-    groups: of samples (N,), for `Summary.replicates`.
+    objective: what progress minimises.  groups: of samples (N,), for `Summary.replicates`.  points (S,): of the
+    geodesic from ignorance to truth, for `Summary.to_geodesic`.
     """
     trajectory = predictions.as_trajectory(P)
     labels = cosines.check_labels(labels, trajectory)
@@ -57,11 +66,18 @@ def summarise(P, labels, objective="angle", groups=None):
         uniform[:, part], truth[:, part] = cosines.two_scalars(roots, labels[part])
         correct += (roots.argmax(axis=2) == labels[part]).sum(axis=1)
         steps = steps + group_sums(roots[:-1], roots[1:], of[part], of.max() + 1)
-    progress = geodesic.progress_from_scalars(uniform, truth, C, objective)
-    return Summary(progress, correct / N, steps.sum(axis=0) / N, None if groups is None else steps)
+    return Summary(
+        geodesic.progress_from_scalars(uniform, truth, C, objective),
+        correct / N,
+        steps.sum(axis=0) / N,
+        None if groups is None else steps,
+        geodesic.distances_from_scalars(
+            uniform, truth, C, points
+        ),  # the cosines themselves would be T N numbers a file
+    )
 
 
-def riemann_length(P):
+def riemann_length(P: np.ndarray | predictions.Trajectory) -> float:
     """Return the Riemann length (float) of a trajectory: sum_t 2 sqrt(d_B(P_t, P_{t+1})).
 
     P: probabilities (T, N, C) or an opened file.  Locally d_B = ds^2 / 8 for the Fisher metric, so the Fisher-Rao
@@ -76,7 +92,7 @@ def _length(steps):
     return float(2 * np.sqrt(steps).sum())
 
 
-def group_sums(a, b, groups, B):
+def group_sums(a: np.ndarray, b: np.ndarray, groups: np.ndarray, B: int) -> np.ndarray:
     """Return the sums (B, T) of -log <a, b> for unit vectors a, b (T, n, C), precise where a is near b.
 
     groups: of samples (n,), each in 0..B-1.
@@ -91,7 +107,7 @@ def _distance_sums(a, b):
     return group_sums(a, b, np.zeros(a.shape[1], int), 1)[0]
 
 
-def reindex(P, progress, grid):
+def reindex(P: np.ndarray | predictions.Trajectory, progress: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Return the models (G, N, C) at the progress values `grid` (G,) of a trajectory P (T, N, C) with progress (T,).
 
     Between the two checkpoints around a value, square roots are interpolated along the geodesic.  Checkpoints whose
@@ -105,7 +121,7 @@ def reindex(P, progress, grid):
     return reindex_roots(roots, positions(progress, grid)) ** 2
 
 
-def positions(progress, grid):
+def positions(progress: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return for each value of the grid the checkpoints before and after it and the fraction of the way, each (G,)."""
     progress, grid = np.asarray(progress, dtype=np.float64), np.asarray(grid, dtype=np.float64)
     rising = np.flatnonzero(np.diff(np.maximum.accumulate(progress), prepend=-np.inf) > 0)
@@ -122,18 +138,20 @@ def positions(progress, grid):
     return rising[before], rising[before + 1], fraction
 
 
-def reindex_roots(roots, where):
+def reindex_roots(roots: np.ndarray, where: tuple) -> np.ndarray:
     """Return the roots (G, n, C) at what `positions` returned, of roots (T, n, C) of a trajectory."""
     before, after, fraction = where
     return geodesic.interpolate_roots(roots[before], roots[after], fraction[:, None])
 
 
-def mean(trajectories):
+def mean(trajectories: list) -> np.ndarray:
     """Return the mean (G, N, C) of re-indexed trajectories: the arithmetic mean of their probabilities."""
     return np.mean([predictions.as_trajectory(P).roots(dtype=np.float64) ** 2 for P in trajectories], axis=0)
 
 
-def compare(A, B, grid):
+def compare(
+    A: np.ndarray | predictions.Trajectory, B: np.ndarray | predictions.Trajectory, grid: np.ndarray
+) -> tuple[np.ndarray, float]:
     """Return the distances (G,) of two trajectories at equal progress, and their integral over the grid (float).
 
     A, B: probabilities (G, N, C) at the progress values `grid` (G,), for example the means over seeds.
@@ -148,12 +166,21 @@ def compare(A, B, grid):
     return curve, integral(curve, grid)
 
 
-def integral(curve, grid):
+def integral(curve: np.ndarray, grid: np.ndarray) -> float:
     """Return the trapezoidal integral over the part of the grid where the curve is known, NaN if that is a point."""
     known = ~np.isnan(curve)
     if known.sum() < 2:
         return float("nan")
     return float((np.diff(grid[known]) * (curve[known][1:] + curve[known][:-1]) / 2).sum())
+
+
+def mean_over(curve: np.ndarray, grid: np.ndarray) -> float:
+    """Return the mean of a curve (G,) over the part of the grid (G,) where it is known, NaN if that is a point.
+
+    The integral over its width: integrals of curves that are known on other parts do not compare.
+    """
+    known = grid[~np.isnan(curve)]
+    return integral(curve, grid) / np.ptp(known) if len(known) > 1 else float("nan")
 
 
 if __name__ == "__main__":

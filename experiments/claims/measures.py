@@ -14,7 +14,6 @@ from scipy.stats import spearmanr
 from tqdm import tqdm
 
 from info_geometry import comparison, distance, geodesic, inpca, predictions, trajectory
-from info_geometry.commands import inpca as picture
 from info_geometry.files import log
 from info_geometry.storage import runs as chosen
 from info_geometry.uncertainty.mantel import mantel
@@ -104,7 +103,7 @@ def low_dimensional(runs, every=4, draws=20, seed=0, axes=10):
         ),
         {
             "embedding": embedding,
-            "geodesic": picture.marks(embedding, thin, None)[1],
+            "geodesic": inpca.place_geodesic(embedding, thin)[1],
             "stress": value,
             "error": error,
             "null": null,

@@ -77,7 +77,7 @@ def main():
 
     everything = measures.of_folder(arguments.predictions, names, arguments.seeds)
     inputs = [
-        runs.identity([x for seeds in everything.values() for x in seeds], arguments.predictions),
+        runs.identity([x for seeds in everything.values() for x in seeds]),
         arguments.quick,
         arguments.starts,
         *(Path(module.__file__).read_text(encoding="utf-8") for module in (measures, figures)),

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from info_geometry.commands.once import once
+from info_geometry.comparison import same_range
 from info_geometry.figures import tree as plot_tree
 from info_geometry.files import ROOT, InputError, atomic_path, command, valid_name
 from info_geometry.storage import embeddings, tables
@@ -146,7 +147,7 @@ def compare_and_draw(embedding, places, measured, folder, permutations):
                 for a, b in itertools.combinations(meant, 2)
             },
         }
-        same, ends = tables.same_range({pair: curves[pair] for pair in itertools.combinations(whole, 2)})
+        same, ends = same_range({pair: curves[pair] for pair in itertools.combinations(whole, 2)})
         written.append(_write_table(folder / "tree.csv", [distances, same, *of_tasks.values()]))
         panels, note = _compare(whole, synsets, distances, same, ends, of_tasks, permutations, lines)
     if synsets or panels:

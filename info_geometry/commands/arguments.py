@@ -4,9 +4,11 @@ import argparse
 from pathlib import Path
 
 from info_geometry.files import ROOT
+from info_geometry.storage import runs
+from info_geometry.storage.trajectories import Trajectory
 
 
-def options(description):
+def options(description: str) -> argparse.ArgumentParser:
     """Return the parser of the arguments that inpca.py and trajectory.py share."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -26,3 +28,8 @@ def options(description):
     )
     parser.add_argument("--redo", action="store_true", help="compute and draw again what is there already")
     return parser
+
+
+def find(arguments: argparse.Namespace) -> tuple[list[Trajectory], str]:
+    """Return the trajectories of the runs that these arguments ask for, and the name of the picture."""
+    return runs.find(arguments.predictions, arguments.runs, name=arguments.name, seeds=arguments.seeds)

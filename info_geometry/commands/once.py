@@ -1,21 +1,28 @@
-"""Do a thing once: results that are there already, of the same inputs, are not made again."""
+"""Do a thing once: results that are there already, of the same inputs and the same program, are not made again."""
 
 import contextlib
 import json
 import os
+import zipfile
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+
 from info_geometry.figures import provenance
-from info_geometry.files import lock, remove_orphans, write_text
+from info_geometry.files import atomic_path, lock, remove_orphans, write_text
+
+KEPT_BYTES = 1 << 27  # of arrays that are kept to be drawn again: the distances of 4,000 models
 
 
-def once(stamp, inputs, produce, *, redo=False):
+def once(stamp: Path, inputs: list, produce: Callable, *, redo: bool = False) -> None:
     """Call produce() -> (report, written paths), unless it was called for the same inputs and all it wrote is there.
 
     stamp: the path of a small file that remembers this.  inputs: a list JSON can hold; the first entry says what the
     data are, and figures carry its fingerprint.  Prints the report and the paths either way.
     """
-    key = json.dumps([inputs, provenance.source()], default=str)
+    key = json.dumps([inputs, provenance.digests()], default=str)
     with lock(stamp.parent / ".lock", f"the picture in {stamp.parent}", wait=True):
         remove_orphans(stamp.parent)
         with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
@@ -29,6 +36,32 @@ def once(stamp, inputs, produce, *, redo=False):
         written = [str(path) for path in written]
         write_text(stamp, json.dumps({"key": key, "report": report, "written": written}))
     _print(report, written)
+
+
+def keep(path: Path, inputs: list, arrays: dict) -> None:
+    """Write arrays that were computed from inputs, a list JSON can hold, unless they are too large to be kept.
+
+    `kept` finds them as long as what computes is the same (`provenance.digests`), whatever becomes of what draws.
+    """
+    path.unlink(missing_ok=True)
+    if sum(array.nbytes for array in arrays.values()) <= KEPT_BYTES:
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, key=_key(inputs), **arrays)
+
+
+def kept(path: Path, inputs: list) -> dict | None:
+    """Return the arrays that `keep` wrote for the same inputs, or None; nothing executable is loaded."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if str(file["key"]) == _key(inputs):
+                return {name: file[name] for name in file.files if name != "key"}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+        pass  # not there, or damaged: it is computed again
+    return None
+
+
+def _key(inputs):
+    return json.dumps([inputs, provenance.digests()[0]], default=str)
 
 
 def _print(report, written):

@@ -1,6 +1,7 @@
 """Trajectories of all tasks and seeds, compared with each other: what the command `trajectory.py` does."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 
@@ -10,11 +11,11 @@ from info_geometry.commands.once import once
 from info_geometry.comparison import compare_all, summarise_all
 from info_geometry.figures import trajectory as figures
 from info_geometry.files import InputError, command
-from info_geometry.storage import labels, runs, tables
+from info_geometry.storage import runs, tables
 from info_geometry.uncertainty import resampling
 
 
-def main():
+def main(argv: list[str] | None = None) -> None:
     parser = shared.options(trajectory.__doc__)
     parser.add_argument(
         "--objective",
@@ -22,78 +23,48 @@ def main():
         choices=geodesic.OBJECTIVES,
         help="what progress minimises: the mean angle, or the published code's mean of -log",
     )
-    arguments = parser.parse_args()
-    trajectories, name = runs.find(arguments)
-    folder = arguments.plots / name
+    arguments = parser.parse_args(argv)
+    trajectories, name = shared.find(arguments)
+    folder, objective, bootstrap = arguments.plots / name, arguments.objective, arguments.bootstrap
     once(
         folder / ".trajectory.json",
-        [runs.identity(trajectories, arguments.predictions), arguments.objective, arguments.bootstrap],
-        lambda: compare_and_draw(trajectories, arguments, folder),
+        [runs.identity(trajectories), objective, bootstrap],
+        lambda: compare_and_draw(trajectories, folder, objective, bootstrap),
         redo=arguments.redo,
     )
 
 
-def compare_and_draw(trajectories, arguments, folder):
+def compare_and_draw(trajectories: list, folder: Path, objective: str, bootstrap: bool) -> tuple[str, list[Path]]:
     """Write tables and figures of the trajectories; return the table to print and the paths."""
-    samples = resampling.groups(trajectories[0].shape[1]) if arguments.bootstrap else None
-    summaries = summarise_all(trajectories, arguments, samples, show=True)
-    if None in summaries:
-        unknown = trajectories[summaries.index(None)]
-        raise InputError(
-            f"{unknown.name} holds no labels, and progress needs them: put them at "
-            f"{labels.labels_path(unknown, arguments.predictions)}"
-        )
-    groups, progress = {}, {}
+    samples = resampling.groups(trajectories[0].shape[1]) if bootstrap else None
+    summaries = summarise_all(trajectories, objective, samples, show=True)
+    groups, progress, rows, curves = {}, {}, [], []
     for x, summary in zip(trajectories, summaries):
+        if summary is None:
+            raise InputError(f"{x.name} holds no labels, and progress needs them: put them at {x.labels_path}")
         groups.setdefault(x.run, []).append(x)
         progress.setdefault(x.run, []).append(summary.progress)
-    found = compare_all(groups, progress, samples=samples, show=True)
-    rows = [
-        {
-            "run": x.run,
-            "seed": x.seed,
-            "checkpoints": len(x.t),
-            "final_accuracy": s.accuracy[-1],
-            "final_progress": s.progress[-1],
-            "riemann_length": s.length,
-        }
-        for x, s in zip(trajectories, summaries)
-    ]
-    of_samples = {}
-    if arguments.bootstrap:
+        which = {"run": x.run, "seed": x.seed}
+        rows.append(
+            {
+                **which,
+                "checkpoints": len(x.t),
+                "final_accuracy": summary.accuracy[-1],
+                "final_progress": summary.progress[-1],
+                "riemann_length": summary.length,
+            }
+        )
+        t_name = x.attributes.get("t_name", "checkpoint")
+        curves.append({**which, "t": x.t, "t_name": t_name, "progress": summary.progress, "accuracy": summary.accuracy})
+    found, of_samples = compare_all(groups, progress, samples=samples, show=True), {}
+    if bootstrap:
         drawn = _replicates(summaries, samples)
         of_samples = {
             run: _error(np.mean([x for x, row in zip(drawn, rows) if row["run"] == run], axis=0), samples)
             for run in groups
         }
         rows = [{**row, "error_for_other_samples": float(_error(x, samples))} for row, x in zip(rows, drawn)]
-    written = tables.write(folder, rows, found)
-    written += figures.progress(
-        folder,
-        [
-            {
-                "run": x.run,
-                "seed": x.seed,
-                "t": x.t,
-                "t_name": x.attributes.get("t_name", "checkpoint"),
-                "progress": s.progress,
-                "accuracy": s.accuracy,
-            }
-            for x, s in zip(trajectories, summaries)
-        ],
-    )
-    written += figures.lengths(
-        folder,
-        [
-            {
-                "run": row["run"],
-                "seed": row["seed"],
-                "length": row["riemann_length"],
-                "error": row.get("error_for_other_samples"),
-            }
-            for row in rows
-        ],
-    )
+    written = [*tables.write(folder, rows, found), *figures.progress(folder, curves), *figures.lengths(folder, rows)]
     if len(groups) > 1:
         written += figures.trajectory_distances(
             folder, found.grid, found.curves, found.integrals, list(groups), found.errors

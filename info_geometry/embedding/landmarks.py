@@ -4,10 +4,14 @@
 2. `place`: every model gets coordinates from its distances to the landmarks (`Embedding.transform`), which come in
    groups of models, so that memory is for M k + m m numbers and never for M m.
 3. `turn`: the axes of the landmarks are not those of all models, which are found from the coordinates.
-4. `estimate_stress`: how well the picture explains W cannot be summed over M M pairs; random models say it.
+4. `unexplained`: how well the picture explains W cannot be summed over M M pairs; random models say it.
+
+`inpca.fit_landmarks` puts these together; what it needs of the formulas in `inpca`, it hands in.
 
 This is landmark scaling (de Silva and Tenenbaum 2004), the method of Nystrom for kernels, with imaginary axes.
 """
+
+from collections.abc import Callable
 
 import numpy as np
 from tqdm import tqdm
@@ -16,11 +20,11 @@ from info_geometry import distance
 from info_geometry.embedding import spectrum
 from info_geometry.files import InputError
 
-AXES = 60  # of the landmarks that place the other models, at most
+PLACING_AXES = 60  # of the landmarks that place the other models, at most
 FEWEST_PROBES = 10
 
 
-def choose(landmarks, M, seed=0):
+def choose(landmarks: int | np.ndarray, M: int, seed: int = 0) -> np.ndarray:
     """Return indices (m,), increasing, of landmarks among M models: those given, or as many as given, by this rule.
 
     One at random from each of m equal stretches of the models.  These are ordered by trajectory, then by checkpoint,
@@ -48,7 +52,7 @@ def choose(landmarks, M, seed=0):
     return values
 
 
-def part(trajectories, which):
+def part(trajectories: list, which: np.ndarray) -> list:
     """Return the trajectories that hold the models `which` (indices among all models, increasing), and only these."""
     parts, start = [], 0
     for x in trajectories:
@@ -62,22 +66,22 @@ def part(trajectories, which):
     return parts
 
 
-def place(embedding, trajectories, which, *, group, progress=False, **options):
-    """Return the coordinates (M, k) of all models in the `embedding` of the landmarks `which` (m,).
+def place(
+    embedding, trajectories: list, landmarks: list, group: int, *, progress: bool = False, **options
+) -> np.ndarray:
+    """Return the coordinates (M, k) of all models of the trajectories in the `inpca.Embedding` of the landmarks.
 
-    group: models whose distances to the landmarks are held at once.  options: device and precision of distances.
+    landmarks: the trajectories that hold these alone.  group: models whose distances to the landmarks are held at
+    once.  options: device and precision of distances.
     """
     if group < 1:
         raise InputError(f"group: expected a positive number of models, not {group}")
-    M = sum(x.shape[0] for x in trajectories)
-    landmarks, placed = part(trajectories, which), np.empty((M, embedding.coordinates.shape[1]))
-    with tqdm(
-        total=M, unit=" models", desc=f"distances to {len(which)} landmarks", disable=None if progress else True
-    ) as bar:
+    M, m = (sum(x.shape[0] for x in some) for some in (trajectories, landmarks))
+    placed = np.empty((M, embedding.coordinates.shape[1]))
+    with tqdm(total=M, unit=" models", desc=f"distances to {m} landmarks", disable=None if progress else True) as bar:
         for models in _groups(trajectories, group):
             placed[models] = embedding.transform(distance.cross(part(trajectories, models), landmarks, **options))
             bar.update(len(models))
-    placed[which] = embedding.coordinates
     return placed
 
 
@@ -91,7 +95,7 @@ def _groups(trajectories, size):
         start = stop
 
 
-def turn(placed, imaginary):
+def turn(placed: np.ndarray, imaginary: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Turn coordinates (M, q) on axes of the landmarks to the principal axes of all models, in place.
 
     Returns the eigenvalues (q,) of these, and the turn (q, q) and the origin (q,) with which
@@ -120,27 +124,27 @@ def turn(placed, imaginary):
     return values, turned, centre @ turned
 
 
-def probe(trajectories, points, eigenvalues, count, seed, **options):
-    """Return `estimate_stress` of a picture, from the distances of `count` random models of all.
+def probe(trajectories: list, M: int, count: int, seed: int, **options) -> tuple[np.ndarray, np.ndarray]:
+    """Return `count` random models of all M (h,), and their distances (h, h): what the stress is estimated from.
 
-    points (M, q), eigenvalues (q,).  Landmarks may be among the models: the stress is that of all.  They are drawn with
-    replacement; where there are no more than `count` models, each is taken once, and the stress is exact.
+    Landmarks may be among them: the stress is that of all.  They are drawn with replacement; where there are no more
+    than `count` models, each is taken once, and the stress is exact.
 
     Raises InputError for fewer than 10.
     """
-    M = len(points)
     if count < FEWEST_PROBES:
         raise InputError(f"probes: {count} models say too little about the stress; expected {FEWEST_PROBES} or more")
     which = np.arange(M) if count >= M else np.sort(np.random.default_rng([seed, 1]).integers(0, M, count))
-    D = distance.pairwise(part(trajectories, which), **options)
-    return estimate_stress(D, points[which], eigenvalues, M, exact=count >= M)
+    return which, distance.pairwise(part(trajectories, which), **options)
 
 
-def estimate_stress(D, points, eigenvalues, M, *, exact=False):
-    """Estimate the explained stress of 1..q axes of a picture of M models from h random ones.
+def unexplained(
+    D: np.ndarray, points: np.ndarray, eigenvalues: np.ndarray, M: int, whole: Callable | None = None
+) -> np.ndarray:
+    """Return what 0, 1, ..., q axes of a picture of M models leave of |W|^2, times 4 / M^2: estimates from h models.
 
     D (h, h): distances of these.  points (h, q): their coordinates.  eigenvalues (q,), of the picture.
-    Returns the stress (q,), its standard error (q,), and an estimate of |W|^2 (float).
+    Returns (q + 1, 1 + h): the estimate, then those without model 0, 1, ..., of which its error follows.
 
     What k axes leave of W = -1/2 L D L is -1/2 L (D - D_k) L with the squared distances D_k in the picture, so
 
@@ -156,36 +160,22 @@ def estimate_stress(D, points, eigenvalues, M, *, exact=False):
     Most of A is B = D_q - D_k (with D_0 = 0 for A = D), whose V(B) = 4 sum_{k<i<=q} lambda_i^2 / M^2 is known.  So
     U(A) - U(B) + V(B) is taken, as unbiased and several times less spread.
 
-    Pairs share models and are not independent, so the error bar is the jackknife's over models: with the estimate
-    f_i that leaves out model i, the standard error is the root of (h - 1)/h sum_i (f_i - mean f)^2.
-
-    exact: the models are all M, each once; then V itself is computed, and the error is 0.
+    whole: A -> V(A), where the models are all M, each once; then V itself is computed, (q + 1, 1).
     """
     D = np.asarray(D, dtype=np.float64)
     gaps = [np.sign(value) * np.subtract.outer(x, x) ** 2 for x, value in zip(points.T, eigenvalues)]
     rest, part_of_picture, known = D - sum(gaps), np.zeros_like(D), 0.0
-    found = [_centred_squares(rest, exact)]
+    left = [[whole(rest)] if whole else _squares(rest)]
     for gap, value in zip(gaps[::-1], eigenvalues[::-1]):  # rest + part_of_picture = D - D_k for k = q, ..., 0
         part_of_picture += gap
         known += 4 * value**2 / M**2
-        one, other = (_centred_squares(A, exact) for A in (rest + part_of_picture, part_of_picture))
-        found.append(one if exact else one - other + known)
-    total, rests = found[-1], found[-2::-1]  # of each: the estimate, then without model 0, 1, ...
-    stress = [_explained(rest, total) for rest in rests]
-    error = [0.0 if exact else np.sqrt((len(D) - 1) * values[1:].var()) for values in stress]
-    return np.array([values[0] for values in stress]), np.array(error), max(float(total[0]), 0.0) * M**2 / 4
+        A = rest + part_of_picture
+        left.append([whole(A)] if whole else _squares(A) - _squares(part_of_picture) + known)
+    return np.array(left[::-1])
 
 
-def _explained(rest, total):
-    ratio = np.divide(rest, total, out=np.zeros_like(total), where=total > 0)  # all models coincide: all explained
-    return 1 - np.sqrt(np.clip(ratio, 0.0, 1.0))
-
-
-def _centred_squares(A, exact):
-    """Return U(A) of `estimate_stress` and its values without model 0, 1, ... (h + 1,); V(A) alone, (1,), if exact."""
-    if exact:
-        means = A.mean(axis=0)
-        return ((A - means[:, None] - means + means.mean()) ** 2).mean(keepdims=True)[0]
+def _squares(A):
+    """Return U(A) of `unexplained`, and its values without model 0, 1, ..., (1 + h,)."""
     h, rows, squares = len(A), A.sum(axis=1), np.einsum("ij,ij->i", A, A)
     everything, row_squares, sum_squares = rows.sum(), (rows**2).sum(), squares.sum()
     row_squares = np.append(row_squares, row_squares - 2 * A @ rows + squares - rows**2)

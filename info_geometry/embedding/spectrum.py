@@ -1,8 +1,10 @@
-"""The spectrum of W = -1/2 L D L, L = I - 11'/M, for a matrix D of distances of M models: what InPCA draws.
+"""The spectrum of the centred matrix W of distances (`inpca.Centred`): what InPCA draws.
 
-`eigenpairs` computes all of it, or the largest |lambda| by a method of Lanczos that holds no second matrix.  Order and
+`eigenpairs` computes all of it, or the largest |lambda| by a method of Lanczos, for which W is not formed.  Order and
 sign of eigenvectors follow stated rules (`order`, `signs`), so that a picture is the same on every computer.
 """
+
+from typing import Protocol
 
 import numpy as np
 import scipy.linalg
@@ -17,22 +19,37 @@ ROWS = 256  # of a matrix of distances looked at at once
 TIE = 1e-12  # of the largest eigenvalue: sizes that differ by less are equal
 
 
-def eigenpairs(D, k):
+class Symmetric(Protocol):
+    """A symmetric matrix W (M, M) that can be had whole, or multiplied with and measured without being formed."""
+
+    def __len__(self) -> int: ...
+
+    def rows(self, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Return rows of W, by default all."""
+
+    def times(self, v: np.ndarray) -> np.ndarray:
+        """Return W v."""
+
+    def squares(self) -> float:
+        """Return |W|^2."""
+
+
+def eigenpairs(W: Symmetric, k: int) -> tuple[np.ndarray, np.ndarray, float | None]:
     """Return eigenvalues of W (n,) in `order`, k eigenvectors (M, k), and the sum of squares of all eigenvalues.
 
-    D (M, M): what `checked` returns.  Vectors are of unit length, with `signs`.  n = M, and the sum is None, for up to
-    1,000 models, or where k is not small; else n = max(k, 30).
+    Vectors are of unit length, with `signs`.  n = M, and the sum is None, for up to 1,000 models, or where k is not
+    small; else n = max(k, 30).
     """
-    M, means = len(D), D.mean(axis=0)
+    M = len(W)
     few = M > WHOLE and 10 * max(k, KEPT) <= M
-    found = _largest(D, means, max(k, KEPT)) if few else None
-    values, vectors, total = found or _all(D, means)
+    found = _largest(W, max(k, KEPT)) if few else None
+    values, vectors, total = found or _all(W)
     ranks = order(values)
     values, vectors = values[ranks], vectors[:, ranks[:k]]
     return values, vectors * signs(vectors), total
 
 
-def checked(D):
+def checked(D: np.ndarray) -> np.ndarray:
     """Return D in float64; raise InputError unless it is a finite symmetric matrix of at least two models."""
     D = np.asarray(D, dtype=np.float64)
     if D.ndim != 2 or D.shape[0] != D.shape[1]:
@@ -49,34 +66,23 @@ def checked(D):
     return D
 
 
-def _all(D, means):
+def _all(W):
     """Return all eigenvalues and eigenvectors of W."""
-    W = D - means[:, None] - means
-    W += means.mean()
-    W *= -0.5
+    W = W.rows()
     return *scipy.linalg.eigh((W + W.T) / 2, overwrite_a=True), None
 
 
-def _largest(D, means, count):
-    """Return the `count` largest eigenvalues of W, their vectors, and the sum of squares of all; None if in doubt.
-
-    W is never formed: W v = -1/2 L D (L v), and sum lambda^2 = |W|^2 row by row.
-    """
-    M, mean, total = len(D), means.mean(), 0.0
-    for start in range(0, M, ROWS):
-        total += ((D[start : start + ROWS] - means[start : start + ROWS, None] - means + mean) ** 2).sum() / 4
+def _largest(W, count):
+    """Return the `count` largest eigenvalues of W, their vectors, and the sum of squares of all; None if in doubt."""
+    M, total = len(W), W.squares()
     if total == 0:  # all models coincide
         return np.zeros(count), np.zeros((M, count)), 0.0
 
-    def product(v):
-        w = D @ (v.ravel() - v.mean())
-        return -0.5 * (w - w.mean())
-
     def rest(v):
-        return product(v) - vectors @ (values * (vectors.T @ v.ravel()))
+        return W.times(v) - vectors @ (values * (vectors.T @ v.ravel()))
 
     starts = np.random.default_rng(0).standard_normal((2, M))  # fixed: the same D gives the same picture
-    values, vectors = _lanczos(M, product, count, starts[0])
+    values, vectors = _lanczos(M, W.times, count, starts[0])
     doubt = None
     if total - (values**2).sum() > 1e-14 * total:  # else the others are zero, and never converge
         # from one vector, Lanczos may see one axis of several with the same eigenvalue: is a larger one left?
@@ -105,7 +111,7 @@ def _lanczos(M, product, count, start, tol=0):
         return np.empty(0), np.empty((M, 0))
 
 
-def order(values):
+def order(values: np.ndarray) -> np.ndarray:
     """Return the order of eigenvalues by size; where sizes are equal within TIE of the largest, the positive first."""
     ranks = np.argsort(-np.abs(values), kind="stable")
     sizes, start = np.abs(values)[ranks], 0
@@ -116,13 +122,13 @@ def order(values):
     return ranks
 
 
-def signs(vectors):
+def signs(vectors: np.ndarray) -> np.ndarray:
     """Return the signs (k,) that make the entry of largest magnitude of each column positive (the first of equals)."""
     sizes = np.abs(vectors)
     first = (sizes >= (1 - 1e-6) * sizes.max(axis=0)).argmax(axis=0)
     return np.where(vectors[first, np.arange(vectors.shape[1])] < 0, -1.0, 1.0)
 
 
-def negligible(values, M):
+def negligible(values: np.ndarray, M: int) -> float:
     """Return the magnitude below which an eigenvalue of M models is rounding: M precisions of the largest one."""
     return M * np.finfo(np.float64).eps * np.abs(values).max()

@@ -93,7 +93,7 @@ def trajectory_distances(folder, grid, curves, integrals, runs, errors=None):
 def lengths(folder, rows):
     """Draw `lengths`: the Riemann length of every seed as a dot, the mean as a bar.
 
-    rows: dicts of run, seed, length and, where known, error, its standard error for other samples.
+    rows: dicts of run, seed, riemann_length and, where known, error_for_other_samples, its standard error.
     """
     styles = style.colours(row["run"] for row in rows)
     names = style.display_names(styles)
@@ -101,7 +101,7 @@ def lengths(folder, rows):
     ax = figure.add_subplot()
     for place, (run, look) in enumerate(styles.items()):
         seeds = [row for row in rows if str(row["run"]) == run]
-        values = np.array([row["length"] for row in seeds], float)
+        values = np.array([row["riemann_length"] for row in seeds], float)
         ax.plot(
             values,
             np.full(len(values), place),
@@ -111,7 +111,7 @@ def lengths(folder, rows):
             markeredgewidth=0,
             clip_on=False,
         )
-        errors = [row["error"] for row in seeds if row.get("error") is not None]
+        errors = [row["error_for_other_samples"] for row in seeds if row.get("error_for_other_samples") is not None]
         if errors:
             ax.errorbar(
                 values.mean(),
@@ -124,7 +124,11 @@ def lengths(folder, rows):
             )
         ax.plot(values.mean(), place, "|", color=look["color"], markersize=11, markeredgewidth=1.5, clip_on=False)
     ax.set_yticks(range(len(styles)), names.values())
-    bars = "\nbars: standard error for other samples" if any(row.get("error") is not None for row in rows) else ""
+    bars = (
+        "\nbars: standard error for other samples"
+        if any(row.get("error_for_other_samples") is not None for row in rows)
+        else ""
+    )
     ax.set(ylim=(len(styles) - 0.4, -0.5), xlabel=f"Riemann length{bars}")
     ax.set_xlim(0, ax.get_xlim()[1])
     ax.grid(axis="x")

@@ -1,53 +1,58 @@
 """The runs a picture is made of: which files they are, and whether they belong together."""
 
+import contextlib
 import fnmatch
 from pathlib import Path
 
 import numpy as np
 
 from info_geometry.files import InputError, valid_name
+from info_geometry.storage import labels, names
 from info_geometry.storage.format import fingerprint
-from info_geometry.storage.labels import labels
-from info_geometry.storage.trajectories import check_shapes, open_trajectory
+from info_geometry.storage.trajectories import Trajectory, check_shapes, open_trajectory
 
 
-def identity(trajectories, folder):
+def identity(trajectories: list[Trajectory]) -> list:
     """Return what tells these files from others or other versions of them, without reading the predictions."""
     found = []
     for x in trajectories:
-        known = labels(x, folder)
         state = x.path.stat()
         found.append(
             [
                 f"{x.run}/{x.path.name}",
                 x.attributes.get("data_sha256") or state.st_mtime_ns,
                 state.st_size,
-                None if known is None else fingerprint(known),
+                None if x.labels is None else fingerprint(x.labels),
             ]
         )
     return found
 
 
-def find(arguments):
-    """Return the opened trajectories of the runs that `arguments` ask for, and the name of the picture.
+def find(
+    folder: Path, patterns: list | tuple = (), *, name: str | None = None, seeds: list | tuple | None = None
+) -> tuple[list[Trajectory], str]:
+    """Return the opened trajectories of runs in a folder, with their labels, and the name of the picture.
+
+    patterns: names of runs, or patterns of them; none: the runs of the data set `name`, or of the only one.
+    name: of the picture, by default that of the data set.  seeds: which ones; by default all.
 
     They are ordered by run, then by seed.  Raises InputError where there are none, where a name is ambiguous, and
     where files do not belong together: other shapes, other samples, the same seed or the same predictions twice.
     """
-    folder = arguments.predictions
     there = sorted({path.parent.name for path in folder.glob("*/preds_*.h5")})
     if not there:
         raise InputError(
             f"{folder} holds no <run>/preds_<seed>.h5; store predictions there or say --predictions FOLDER"
         )
-    names = _matching(arguments.runs, there, folder) if arguments.runs else _of_data_set(arguments.name, there, folder)
-    datasets = {name.split("_")[0] for name in names}
-    name = valid_name(arguments.name or (datasets.pop() if len(datasets) == 1 else "picture"), "--name")
-    paths = [path for run in names for path in _seeds(folder / run, arguments.seeds)]
-    trajectories = [open_trajectory(path) for path in paths]
+    chosen = _matching(patterns, there, folder) if patterns else _of_data_set(name, there, folder)
+    trajectories = [open_trajectory(path) for run in chosen for path in _seeds(folder / run, seeds)]
+    datasets = {names.dataset(x.run, x.attributes) for x in trajectories}
+    name = valid_name(name or (datasets.pop() if len(datasets) == 1 else "picture"), "--name")
     check_shapes(trajectories)
     _check_samples(trajectories)
     _check_distinct(trajectories)
+    for x in trajectories:
+        labels.attach(x, folder)
     return trajectories, name
 
 
@@ -63,18 +68,27 @@ def _matching(patterns, there, folder):
 
 
 def _of_data_set(name, there, folder):
-    datasets = sorted({run.split("_")[0] for run in there})
+    of = {run: _dataset(folder / run) for run in there}
+    datasets = sorted(set(of.values()))
     if name is None and len(datasets) > 1:
         raise InputError(
             f"{folder} holds runs of several data sets; choose one with --name, or name runs: {', '.join(datasets)}"
         )
-    chosen = [run for run in there if run.split("_")[0] == (name or datasets[0])]
+    chosen = [run for run in there if of[run] == (name or datasets[0])]
     if not chosen:
         raise InputError(
             f"{folder} has no run of data set {name!r}; there are {', '.join(datasets)} "
             "(or name runs: RUN ... --name NAME)"
         )
     return chosen
+
+
+def _dataset(folder):
+    """Return the data set of a run, of which one file says it, or its name."""
+    attributes = {}
+    with contextlib.suppress(InputError):  # a damaged file is refused if it is chosen
+        attributes = open_trajectory(min(folder.glob("preds_*.h5"))).attributes
+    return names.dataset(folder.name, attributes)
 
 
 def _seeds(folder, wanted):
@@ -116,7 +130,7 @@ def _check_distinct(trajectories):
             seen[content] = x.name
 
 
-def index(trajectories):
+def index(trajectories: list[Trajectory]) -> dict:
     """Return the table that says which model is which: arrays run, seed, checkpoint, t, each (M,)."""
     return {
         "run": np.concatenate([np.full(len(x.t), x.run) for x in trajectories]),

@@ -5,7 +5,6 @@ import itertools
 import math
 
 import numpy as np
-from scipy.integrate import trapezoid
 
 from info_geometry.files import InputError, atomic_path
 
@@ -63,21 +62,6 @@ def _rows(path, columns, make):
             f"{path} is not a table of distances of runs with the columns run_a, run_b, "
             f"{', '.join(columns)} ({error!r}); {make} --redo"
         ) from None
-
-
-def same_range(curves):
-    """Return the mean of each curve {progress: distance} over the progress at which all are known, and its ends.
-
-    Distances grow with progress, so that a task that stops early is near to all others over the progress that it
-    reached.  Here it shortens the range of all.  {} and None where less than two values of progress are common.
-    """
-    common = sorted(set.intersection(*map(set, curves.values()))) if curves else []
-    if len(common) < 2:
-        return {}, None
-    means = {
-        pair: trapezoid([curve[s] for s in common], common) / (common[-1] - common[0]) for pair, curve in curves.items()
-    }
-    return means, (common[0], common[-1])
 
 
 def _write(path, rows):

@@ -24,6 +24,7 @@ class Trajectory:
     tolerance: by how much squared norms of stored rows of roots (see to_roots) may differ from 1.
     chunks: (models, samples, classes) that lie together in the file, or None; chunk: how many samples that are, or 1.
     checkpoints: (T,) which models of the file these are.
+    labels_path: where labels that the file does not hold are looked for (see `storage.labels.attach`), or None.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Trajectory:
         self.seed = int(digits) if digits.isdecimal() else None
         self.chunk = chunks[1] if chunks else 1
         self.checkpoints = np.arange(self.shape[0])
-        self._read, self.tolerance = read, tolerance
+        self._read, self.tolerance, self.labels_path = read, tolerance, None
 
     def stored(self, start=0, stop=None, out=None):
         """Return the numbers of samples start..stop as they are stored, (T, n, C) of type `dtype`, unchecked.

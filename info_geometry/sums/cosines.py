@@ -1,35 +1,34 @@
 """The cosines of models with ignorance and with truth: the two numbers a sample from which progress follows."""
 
-import contextlib
 import math
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from info_geometry.files import InputError, threads
 from info_geometry.storage import quantities
-from info_geometry.storage.trajectories import as_trajectory, block_size
+from info_geometry.storage.trajectories import Trajectory, as_trajectory, block_size
 
-FUSED_FROM = 1 << 24  # numbers from which importing numba pays
+FUSED_FROM = 1 << 24  # numbers of a trajectory from which numba's pass is taken, which takes seconds to import
 CACHE_BYTES = 1 << 20  # of the rows that a thread works on at a time, as float64
 
 
-def cosines(P, labels):
+def cosines(P: np.ndarray | Trajectory, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the cosines (T, N) of models with ignorance, sum_c sqrt(P_c) / sqrt(C), and with truth, sqrt(P_label).
 
-    P, labels: as for `progress`.
+    P, labels: as for `geodesic.progress`.  Which code computes follows from the size of P alone.
     """
     trajectory = as_trajectory(P)
     labels, (T, N, C) = check_labels(labels, trajectory), trajectory.shape
+    scalars = _fused_scalars if T * N * C >= FUSED_FROM else _scalars
     if trajectory is P:
-        scalars = [
-            _scalars(stored, labels[start : start + stored.shape[1]], trajectory)
+        parts = [
+            scalars(stored, labels[start : start + stored.shape[1]], trajectory)
             for start, stored in _stored_blocks(trajectory)
         ]
-        return tuple(np.concatenate(parts, axis=1) for parts in zip(*scalars))
+        return tuple(np.concatenate(part, axis=1) for part in zip(*parts))
     models = np.reshape(quantities.on_cpu(P), (T, N, C)).astype(trajectory.dtype, copy=False)
-    return _scalars(models, labels, trajectory)
+    return scalars(models, labels, trajectory)
 
 
 def _stored_blocks(trajectory):
@@ -42,7 +41,7 @@ def _stored_blocks(trajectory):
         yield start, trajectory.stored(start, start + size, out=buffer[: math.prod(shape)].reshape(shape))
 
 
-def two_scalars(roots, labels):
+def two_scalars(roots: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the cosines (T, n) of roots (T, n, C) with the uniform distribution and with the one-hot labels (n,)."""
     return _scalars(roots, labels)
 
@@ -50,9 +49,6 @@ def two_scalars(roots, labels):
 def _scalars(models, labels, trajectory=None):
     """Return the cosines (T, n) of models (T, n, C), stored numbers of the trajectory, by default roots."""
     T, n, C = models.shape
-    if trajectory is not None and (models.size >= FUSED_FROM or "info_geometry.sums.fused" in sys.modules):
-        with contextlib.suppress(ImportError, RuntimeError):  # numba may find no folder for what it compiles
-            return _fused_scalars(models, labels, trajectory)
     uniform, truth, norms = np.empty((3, T * n))
     sound = np.ones(T * n, bool)
     rows, labels = models.reshape(T * n, C), np.tile(labels, T)
@@ -83,9 +79,13 @@ def _scalars(models, labels, trajectory=None):
 
 
 def _fused_scalars(models, labels, trajectory):
-    from info_geometry.sums import fused
+    """Return the same as `_scalars`, by numba's pass where it is there."""
+    try:
+        from info_geometry.sums import fused
 
-    uniform, truth, off = fused.cosines(models, labels, trajectory.quantity)
+        uniform, truth, off = fused.cosines(models, labels, trajectory.quantity)
+    except (ImportError, RuntimeError):  # numba may find no folder for what it compiles
+        return _scalars(models, labels, trajectory)
     bad = ~(off <= trajectory.tolerance).all(axis=1)
     if bad.any():
         trajectory.model(int(np.argmax(bad)))
@@ -101,7 +101,7 @@ def _in_threads(function, count, size):
         list(pool.map(function, map(slice, ends[:-1], ends[1:])))
 
 
-def check_labels(labels, trajectory):
+def check_labels(labels: np.ndarray, trajectory: Trajectory) -> np.ndarray:
     """Return labels as integers (N,); raise InputError unless there is one in 0..C-1 for each sample."""
     labels, (_, N, C) = np.asarray(labels), trajectory.shape
     if labels.shape != (N,) or labels.dtype.kind not in "iu":

@@ -34,18 +34,18 @@ class Mantel:
     exact: bool
     reason: str = ""
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.reason:
             return f"no correlation: {self.reason}"
         return f"Spearman {self.statistic:.3f}, p = {self.p:.2g} ({self.objects} objects, {self.compared})"
 
     @property
-    def compared(self):
+    def compared(self) -> str:
         """What the statistic was compared with, in words."""
         return f"all {self.permutations:,} permutations" if self.exact else f"{self.permutations:,} random permutations"
 
 
-def mantel(A, B, permutations=PERMUTATIONS, seed=0):
+def mantel(A: np.ndarray, B: np.ndarray, permutations: int = PERMUTATIONS, seed: int = 0) -> Mantel:
     """Return the Mantel test of two symmetric matrices (K, K) of distances between the same objects in the same order.
 
         r(s) = Spearman correlation of A_ij and B_{s(i) s(j)} over i < j,  ties having their average rank

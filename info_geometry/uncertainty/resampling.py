@@ -15,7 +15,7 @@ GROUPS = 32
 REPLICATES = 1000
 
 
-def groups(N, count=GROUPS, seed=0):
+def groups(N: int, count: int = GROUPS, seed: int = 0) -> np.ndarray:
     """Return a random group in 0..count-1 for each of N samples, (N,); sizes differ by one at most.
 
     At random, because samples may be ordered by class.  There are no more groups than samples.
@@ -23,21 +23,21 @@ def groups(N, count=GROUPS, seed=0):
     return np.random.default_rng([seed, N]).permutation(N) % min(count, N)
 
 
-def weights(sizes, replicates=REPLICATES, seed=0):
+def weights(sizes: np.ndarray, replicates: int = REPLICATES, seed: int = 0) -> np.ndarray:
     """Return how often each group is drawn over the number of samples drawn, (R, B), for groups of these sizes (B,)."""
     B = len(sizes)
     drawn = np.random.default_rng(seed).multinomial(B, np.full(B, 1 / B), replicates).astype(float)
     return drawn / (drawn @ sizes)[:, None]
 
 
-def bootstrap_error(replicates, B):
+def bootstrap_error(replicates: np.ndarray, B: int) -> np.ndarray:
     """Return the standard error of what has these values in replicates (R, ...) of B groups; NaN for a single group."""
     if B < 2:
         return np.full(np.shape(replicates)[1:], np.nan)
     return np.std(replicates, axis=0, ddof=1) * np.sqrt(B / (B - 1))
 
 
-def jackknife_error(without):
+def jackknife_error(without: np.ndarray) -> np.ndarray:
     """Return the standard error of a result from its values (n, ...) without each one of n seeds; NaN for one seed.
 
     sqrt((n - 1) / n sum_i (x_i - mean x)^2)  (Tukey 1958)

@@ -9,7 +9,20 @@ from info_geometry.uncertainty.resampling import REPLICATES, bootstrap_error, ja
 RANK = 30  # eigenvectors in whose span the eigenvalues of replicates are sought
 
 
-def stress_error_of_seeds(D, seeds, k=5):
+def errors(
+    D: np.ndarray, seeds: np.ndarray, sums: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """Return the standard errors (k,) of the explained stress of 1..k axes by what causes them, those that are known.
+
+    D (M, M); seeds (M,): of each model.  sums (B, M, M) over groups (N,) of samples, centred in place, or None.
+    """
+    found = {"seeds": stress_error_of_seeds(D, seeds)}
+    if sums is not None:
+        found["samples"] = stress_error_of_samples(sums, np.bincount(groups))
+    return {cause: error for cause, error in found.items() if np.isfinite(error).all()}
+
+
+def stress_error_of_seeds(D: np.ndarray, seeds: np.ndarray, k: int = 5) -> np.ndarray:
     """Return the standard errors (k,) of the explained stress of 1..k axes, as far as seeds are the cause.
 
     D (M, M); seeds (M,): of each model.  Every seed is left out of all runs at once, in pictures of the others.
@@ -27,7 +40,9 @@ def stress_error_of_seeds(D, seeds, k=5):
     return jackknife_error(found)
 
 
-def stress_error_of_samples(sums, sizes, k=5, *, replicates=REPLICATES, seed=0):
+def stress_error_of_samples(
+    sums: np.ndarray, sizes: np.ndarray, k: int = 5, *, replicates: int = REPLICATES, seed: int = 0
+) -> np.ndarray:
     """Return the standard errors (k,) of the explained stress of 1..k axes, as far as samples are the cause.
 
     sums (B, M, M): of -log affinities over the samples of each group, as `distance.pairwise` returns them; they are
@@ -38,19 +53,16 @@ def stress_error_of_samples(sums, sizes, k=5, *, replicates=REPLICATES, seed=0):
     the whole W (Rayleigh and Ritz): what they miss is of second order in how far a replicate turns its axes out of U.
     """
     B, M, _ = sums.shape
+    rank = min(RANK, M)
+    D = np.tensordot(np.full(B, 1 / np.sum(sizes)), sums, 1)
+    U = spectrum.eigenpairs(inpca.Centred(D), rank)[1]
     W = sums
     for D in W:
-        means = D.mean(axis=0)
-        D -= means[:, None] + means - means.mean()
-        D *= -0.5
-    whole = np.tensordot(np.full(B, 1 / np.sum(sizes)), W, 1)
-    rank = min(RANK, M)
-    U = spectrum.eigenpairs(-2 * whole, rank)[1]  # W is centred already, so -2 W has W
+        D[:] = inpca.Centred(D).rows()
     flat = W.reshape(B, -1)
     G, small = flat @ flat.T, np.stack([U.T @ w @ U for w in W])
     drawn = weights(sizes, replicates, seed)
     values = np.linalg.eigvalsh(np.einsum("rb,bij->rij", drawn, small))
     squares = -np.sort(-(values**2), axis=1)[:, :k].cumsum(axis=1)
     total = np.einsum("rb,bc,rc->r", drawn, G, drawn)[:, None]
-    stress = 1 - np.sqrt(np.clip(1 - squares / np.where(total > 0, total, 1), 0, 1))
-    return bootstrap_error(np.where(total > 0, stress, 1.0), B)
+    return bootstrap_error(inpca.explained_stress(total - squares, total), B)

@@ -180,7 +180,7 @@ def test_arguments_choose_runs_and_seeds(folder):
     write_runs(folder, "other", tasks=("all",), T=2)
 
     def found(*arguments):
-        trajectories, name = runs.find(shared.options("").parse_args([*arguments, "--predictions", str(folder)]))
+        trajectories, name = shared.find(shared.options("").parse_args([*arguments, "--predictions", str(folder)]))
         return [(x.run, x.seed) for x in trajectories], name
 
     assert found("toy_all") == ([("toy_all", 0), ("toy_all", 1)], "toy")
@@ -327,13 +327,13 @@ def test_figures_say_where_they_come_from(tmp_path, folder, command):
     same = tmp_path / "elsewhere"  # the fingerprint is of the contents, wherever they lie
     shutil.copytree(folder, same)
     opened = [predictions.open_trajectory(path) for path in sorted(same.glob("toy_*/preds_*.h5"))]
-    with provenance.of(runs.identity(opened, same)):
+    with provenance.of(runs.identity(opened)):
         assert provenance.current()["inputs"] in page
     predictions.write(
         same / "toy_all" / "preds_0.h5", random_models(np.random.default_rng(9), 3, 60, 5), labels=opened[0].labels
     )
     opened[0] = predictions.open_trajectory(same / "toy_all" / "preds_0.h5")
-    with provenance.of(runs.identity(opened, same)):
+    with provenance.of(runs.identity(opened)):
         assert provenance.current()["inputs"] not in page
 
 

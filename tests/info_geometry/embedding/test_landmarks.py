@@ -186,7 +186,7 @@ def test_memory_does_not_grow_with_models_times_landmarks(geometry):
     by_landmarks(everyone, m, group=500, probes=100)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 8 * (2.2 * M * landmarks.AXES + 60 * 100**2 + 5 * m**2 + 5 * 500 * m) < 0.6 * 8 * M * m
+    assert peak < 8 * (2.2 * M * landmarks.PLACING_AXES + 60 * 100**2 + 5 * m**2 + 5 * 500 * m) < 0.6 * 8 * M * m
 
 
 def test_files_and_a_seed(tmp_path):
@@ -268,10 +268,10 @@ def test_other_bad_input(curves):
 
 def test_the_squares_left_out_are_those_of_the_smaller_matrix():
     A = squared(*[np.random.default_rng(0).standard_normal((9, 4))] * 2)
-    found = landmarks._centred_squares(A, False)
+    found = landmarks._squares(A)
     for i in range(9):
         kept = np.delete(np.arange(9), i)
-        assert found[i + 1] == pytest.approx(landmarks._centred_squares(A[np.ix_(kept, kept)], False)[0])
+        assert found[i + 1] == pytest.approx(landmarks._squares(A[np.ix_(kept, kept)])[0])
 
 
 def test_the_estimate_of_squares_is_unbiased():
@@ -279,10 +279,10 @@ def test_the_estimate_of_squares_is_unbiased():
     A = squared(*[np.random.default_rng(0).standard_normal((6, 4))] * 2, np.array([1, 1, -1, 0.3]))
     L = np.eye(6) - 1 / 6
     draws = np.indices((6,) * 5).reshape(5, -1).T
-    total = sum(landmarks._centred_squares(A[np.ix_(draw, draw)], False)[0] for draw in draws)
+    total = sum(landmarks._squares(A[np.ix_(draw, draw)])[0] for draw in draws)
     truth = np.sum((L @ A @ L) ** 2) / 36
     assert total / len(draws) == pytest.approx(truth)
-    assert landmarks._centred_squares(A, True) == pytest.approx(truth)
+    assert 4 * inpca.Centred(A).squares() / 36 == pytest.approx(truth)
 
 
 @pytest.mark.parametrize("k, placed_by", [(3, None), (10, None), (10, 40)])
@@ -297,14 +297,14 @@ def test_the_estimate_of_stress_covers_the_truth(curves, k, placed_by):
         values, _, _ = landmarks.turn(points, rough.imaginary[:k])
         picture = inpca.Embedding(points, values, values < 0)
     arguments = picture.eigenvalues[:k], 240
-    truth, no_error, total = landmarks.estimate_stress(D, picture.coordinates, *arguments, exact=True)
+    truth, no_error, total = inpca.estimate_stress(D, picture.coordinates, *arguments)
     assert (no_error == 0).all() and total == pytest.approx((inpca.fit(D).eigenvalues ** 2).sum())
     if not placed_by:
         np.testing.assert_allclose(truth, picture.explained_stress()[:k], atol=1e-10)
     found = []
     for seed in range(200):
         which = np.random.default_rng(seed).integers(0, 240, 60)
-        found.append(landmarks.estimate_stress(D[np.ix_(which, which)], picture.coordinates[which], *arguments)[:2])
+        found.append(inpca.estimate_stress(D[np.ix_(which, which)], picture.coordinates[which], *arguments)[:2])
     stress, error = np.array(found).transpose(1, 0, 2)
     covered = (abs(stress - truth) <= 2 * error).mean(axis=0)
     assert (covered > 0.88).all()

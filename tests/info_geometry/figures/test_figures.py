@@ -55,7 +55,9 @@ def picture(runs, seeds=2, steps=8, axes=3, accuracy=True, spread=1.0):
         "distance_matrix": (D, {key: np.array(value) for key, value in index.items()}),
         "progress": (curves,),
         "trajectory_distances": (grid, pairs, rng.random((len(runs), len(runs))), runs),
-        "lengths": ([{"run": run, "seed": s, "length": spread * (1 + s)} for run in runs for s in range(seeds)],),
+        "lengths": (
+            [{"run": run, "seed": s, "riemann_length": spread * (1 + s)} for run in runs for s in range(seeds)],
+        ),
     }
 
 

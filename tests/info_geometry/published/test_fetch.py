@@ -22,7 +22,6 @@ import numpy as np
 import pytest
 
 from info_geometry import distance, files, inpca, predictions
-from info_geometry.commands import arguments as shared
 from info_geometry.files import ROOT, InputError
 from info_geometry.published import download as downloads
 from info_geometry.published import fetch as fetching
@@ -514,10 +513,9 @@ def test_fetch(world, capsys):
 
 def test_results_are_found_and_drawn(world):
     world.fetch()
-    arguments = shared.options("").parse_args(["cifar100_*", "--predictions", str(world.folder)])
-    trajectories, name = runs.find(arguments)
+    trajectories, name = runs.find(world.folder, ["cifar100_*"])
     assert name == "cifar100" and [x.seed for x in trajectories] == [0, 1, 2] * 2
-    assert runs.labels(trajectories[0], world.folder).tolist() == TRUTH.tolist()
+    assert trajectories[0].labels.tolist() == TRUTH.tolist()
     embedding = inpca.fit(distance.pairwise(trajectories))
     assert embedding.coordinates.shape[0] == 2 * SEEDS * T
     assert embedding.explained_stress()[2] > 0.5

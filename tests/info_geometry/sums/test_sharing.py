@@ -373,14 +373,13 @@ import os, runpy, signal, time
 from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
-from info_geometry import distance
 from info_geometry.figures import embedding as plot_embedding
-from info_geometry.sums import sharing
+from info_geometry.sums import sharing, streaming
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell that starts pytest with & takes away
 here = Path(__file__).parent
 notes = here / f"notes_{os.environ.get('RANK', 0)}_{os.getpid()}"
-distance._block_size = lambda sides: 5
+streaming._block_size = lambda sides: 5
 sharing.SAVE_EVERY = float(os.environ.get("EVERY", 1000))
 Figure.savefig = lambda self, target, **options: Path(target).write_text("a figure")
 done = sharing.State.done

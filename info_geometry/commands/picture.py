@@ -1,0 +1,152 @@
+"""The picture that `inpca.py` makes: an embedding with what is drawn beside it; computed, kept, drawn and reported."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from info_geometry import comparison, geodesic, inpca
+from info_geometry.commands import once
+from info_geometry.figures import embedding as figures
+from info_geometry.figures import page
+from info_geometry.files import log
+from info_geometry.uncertainty import stress
+
+STORED_AXES = 10  # that can be looked at in the page
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An embedding, and what is drawn beside it.
+
+    D (m, m): the distances between the models `which` (m,), all or the landmarks; None of a published embedding.
+    geodesic (S, k): from ignorance to truth in the embedding, at `geodesic.POINTS`, or None.  errors: of the explained
+    stress, a dict cause -> (k,).
+    """
+
+    embedding: inpca.Embedding
+    D: np.ndarray | None = None
+    which: np.ndarray | None = None
+    geodesic: np.ndarray | None = None
+    errors: dict = field(default_factory=dict)
+
+
+def embed(
+    trajectories: list,
+    index: dict,
+    which: np.ndarray,
+    sums: np.ndarray,
+    groups: np.ndarray | None,
+    landmarks: bool,
+    options: dict,
+) -> Picture:
+    """Return the Picture of all models of the trajectories, from distances between some of them.
+
+    index: of all models.  which (m,): the models that were measured, all or the landmarks.  sums: the distances
+    between these (m, m), or with groups of samples (N,) those sums of which they are made, (B, m, m).  options: device
+    and precision of further distances, to landmarks.
+    """
+    D, by_group = (sums, None) if groups is None else (sums.sum(axis=0) / len(groups), sums)
+    summaries, placed = comparison.summarise_all(trajectories, points=geodesic.POINTS, show=True), None
+    known = None not in summaries
+    if known:
+        columns = {column: [getattr(x, column) for x in summaries] for column in ("accuracy", "progress")}
+        index = {**index, **{column: np.concatenate(values) for column, values in columns.items()}}
+    report_coincidences(D, {column: values[which] for column, values in index.items()})
+    k = min(STORED_AXES, len(which))
+    if landmarks:
+        embedding = inpca.fit_landmarks(trajectories, which, k, index=index, distances=D, progress=True, **options)
+        errors = {}
+    else:
+        embedding = inpca.fit(D, k, index)
+        errors = stress.errors(D, index["seed"], by_group, groups)
+    if known:
+        placed = embedding.transform(np.concatenate([x.to_geodesic for x in summaries])[which].T)
+    return Picture(embedding, D, which, placed, errors)
+
+
+def remember(folder: Path, target: Path, picture: Picture, inputs: list) -> None:
+    """Keep what is drawn beside the embedding, which is in the file `target`, to draw it again."""
+    arrays = {"D": picture.D, **{f"errors_{cause}": error for cause, error in picture.errors.items()}}
+    if picture.geodesic is not None:
+        arrays["geodesic"] = picture.geodesic
+    once.keep(folder / ".inpca.npz", [inputs, _digest(target)], arrays)
+
+
+def recall(folder: Path, target: Path, which: np.ndarray, inputs: list) -> Picture | None:
+    """Return the Picture of the same inputs that was remembered, if that and its embedding are still there; or None."""
+    found = once.kept(folder / ".inpca.npz", [inputs, _digest(target)])
+    if found is None:
+        return None
+    errors = {name.removeprefix("errors_"): found[name] for name in found if name.startswith("errors_")}
+    return Picture(inpca.load(target), found["D"], which, found.get("geodesic"), errors)
+
+
+def _digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
+
+
+def draw(folder: Path, picture: Picture, *, name: str = "InPCA", t_name: str = "t") -> list[Path]:
+    """Draw the figures of a picture, and its page; return the paths."""
+    embedding, placed = picture.embedding, picture.geodesic
+    explained, axes = embedding.explained_stress(), min(3, embedding.coordinates.shape[1])
+    index, imaginary, eigenvalues = embedding.index, embedding.imaginary, embedding.eigenvalues
+    written = [
+        *figures.embedding(folder, embedding.coordinates[:, :3], imaginary[:axes], index, explained, placed),
+        *figures.spectrum(folder, eigenvalues, imaginary, explained, picture.errors),
+        *page.write(
+            folder,
+            embedding.coordinates,
+            eigenvalues,
+            imaginary,
+            index,
+            explained,
+            None if placed is None else (geodesic.POINTS, placed),
+            name=name,
+            t_name=t_name,
+        ),
+    ]
+    if picture.D is not None:
+        measured = {column: values[picture.which] for column, values in index.items()}
+        written += figures.distance_matrix(folder, picture.D, measured)
+    return written
+
+
+def report(picture: Picture, shape: tuple | None = None, precision: str | None = None) -> str:
+    """Return what the command says of a picture, of predictions of a shape (., N, C)."""
+    embedding = picture.embedding
+    imaginary = ", ".join(str(i + 1) for i in np.flatnonzero(embedding.imaginary[:5])) or "none"
+    values = [f"{s:.4f}" for s in embedding.explained_stress()[:5]]
+    lines = [f"{len(embedding.coordinates)} models" + (f", {shape[1]} samples, {shape[2]} classes" if shape else "")]
+    if precision not in (None, "float64"):
+        lines[0] += f"; distances in {precision}"
+    if embedding.landmarks is None:
+        text = f"explained stress of 1..5 axes: {' '.join(values)}"
+    else:
+        lines[0] += f"; {len(embedding.landmarks)} landmarks"
+        values = [f"{s} +- {error:.1g}" for s, error in zip(values, embedding.stress_error)]
+        text = f"estimated explained stress of 1..5 axes: {', '.join(values)}"
+    lines.append(f"{text} (imaginary: {imaginary})")
+    lines += [
+        f"    +- for other {cause:11}      {' '.join(f'{e:.4f}' for e in error)}"
+        for cause, error in picture.errors.items()
+    ]
+    return "\n".join(lines)
+
+
+def report_coincidences(D: np.ndarray, index: dict) -> None:
+    """Log pairs of models of different seeds of a run at distance 0: such copies deflate the spread over seeds."""
+    i, j = np.nonzero(np.triu(D < 1e-9, 1))
+    same = (index["run"][i] == index["run"][j]) & (index["seed"][i] != index["seed"][j])
+    for a, b in list(zip(i[same], j[same]))[:3]:
+        log.warning(
+            "warning: %s: seeds %d and %d coincide at checkpoints %d and %d (distance 0)",
+            index["run"][a],
+            index["seed"][a],
+            index["seed"][b],
+            index["checkpoint"][a],
+            index["checkpoint"][b],
+        )
+    if same.sum() > 3:
+        log.warning("warning: ... and %d more pairs of models of different seeds", same.sum() - 3)
