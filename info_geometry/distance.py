@@ -14,6 +14,7 @@ import numpy as np
 from info_geometry import predictions
 from info_geometry.files import InputError, log
 from info_geometry.sums.engines import PRECISIONS
+from info_geometry.sums.sharing import State
 from info_geometry.sums.streaming import sum_logs
 
 __all__ = ["FLOOR", "PRECISIONS", "bhattacharyya", "cross", "pairwise"]
@@ -21,7 +22,7 @@ __all__ = ["FLOOR", "PRECISIONS", "bhattacharyya", "cross", "pairwise"]
 FLOOR = 1e-6  # as in the published analysis: a sample adds at most -log(1e-6) = 13.8 to the mean
 
 
-def bhattacharyya(P, Q, *, floor=FLOOR):
+def bhattacharyya(P: np.ndarray, Q: np.ndarray, *, floor: float = FLOOR) -> float:
     """Return the Bhattacharyya distance (float) of two models in float64.
 
     P, Q: probabilities of shape (N, C).  Raises InputError if the shapes differ or rows are not probabilities.
@@ -35,17 +36,17 @@ def bhattacharyya(P, Q, *, floor=FLOOR):
 
 
 def pairwise(
-    trajectories,
+    trajectories: list,
     *,
-    device=None,
-    block=None,
-    floor=FLOOR,
-    precision=None,
-    progress=False,
-    fast=None,
-    state=None,
-    groups=None,
-):
+    device: str | None = None,
+    block: int | None = None,
+    floor: float = FLOOR,
+    precision: str | None = None,
+    progress: bool = False,
+    fast: bool | None = None,
+    state: State | None = None,
+    groups: np.ndarray | None = None,
+) -> np.ndarray | None:
     """Return the distances (M, M), float64, of all models of a list of trajectories.
 
     trajectories: arrays of probabilities (T, N, C) or (N, C), or opened files; M is the sum of their T.
@@ -71,7 +72,17 @@ def pairwise(
     """
     sides = [_opened(trajectories, "trajectory")]
     M, (_, N, _) = sum(x.shape[0] for x in sides[0]), sides[0][0].shape
-    found = sum_logs(sides, device, block, floor, precision, progress, fast, state, groups)
+    found = sum_logs(
+        sides,
+        device=device,
+        block=block,
+        floor=floor,
+        precision=precision,
+        progress=progress,
+        fast=fast,
+        state=state,
+        groups=groups,
+    )
     if found is None:
         return None
     total, floored = found
@@ -89,7 +100,17 @@ def _symmetric(total, N):
     return np.maximum(D + D.T, 0.0)
 
 
-def cross(trajectories, others, *, device=None, block=None, floor=FLOOR, precision=None, progress=False, fast=None):
+def cross(
+    trajectories: list,
+    others: list,
+    *,
+    device: str | None = None,
+    block: int | None = None,
+    floor: float = FLOOR,
+    precision: str | None = None,
+    progress: bool = False,
+    fast: bool | None = None,
+) -> np.ndarray:
     """Return the distances (R, K), float64, of all models of `trajectories` to all models of `others`.
 
     Arguments are those of `pairwise`; a distance of a model to itself is zero up to rounding.
@@ -97,7 +118,9 @@ def cross(trajectories, others, *, device=None, block=None, floor=FLOOR, precisi
     sides = [_opened(trajectories, "trajectory"), _opened(others, "other trajectory")]
     predictions.check_shapes(sides[0] + sides[1])
     R, K = (sum(x.shape[0] for x in side) for side in sides)
-    total, floored = sum_logs(sides, device, block, floor, precision, progress, fast, None, None)
+    total, floored = sum_logs(
+        sides, device=device, block=block, floor=floor, precision=precision, progress=progress, fast=fast
+    )
     _report(floored, sides[0][0].shape[1] * R * K, floor)
     return np.maximum(-total / sides[0][0].shape[1], 0.0)
 

@@ -1,5 +1,8 @@
 """Which code sums the logarithms of affinities: the fused passes where they are there, or torch."""
 
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
 import numpy as np
 
 from info_geometry.files import InputError, first_line, free_memory, log
@@ -9,7 +12,42 @@ PRECISIONS = ("float64", "float32", "bfloat16")
 FUSED_FROM = 2e9  # products of roots from which importing numba pays
 
 
-def device_of(torch, device):
+@runtime_checkable
+class Products(Protocol):
+    """What sums, over samples, logarithms of affinities of models: `plain.Products`, and `fused.Products` on the CPU.
+
+    Of two sets of models, or of the pairs i <= j of one.  kind: of the numbers that arrays of roots are to have.
+    floored: how many affinities were below the floor so far, of pairs i < j in one set.
+    """
+
+    kind: np.dtype
+    floored: int
+
+    def add(self, sides: list, quantities: list) -> list:
+        """Add samples in arrays (models, n, C), one a side, of a quantity each; rows are normalised.
+
+        Returns how far squared norms of roots are from 1 at most, an array (models,) a side; NaN: a negative number.
+        """
+
+    def log(self) -> np.ndarray:
+        """Return the sums of log-affinities of normalised models (rows, columns), float64; zero below the diagonal."""
+
+
+@runtime_checkable
+class Kernel(Protocol):
+    """What takes roots that `plain.Products` has normalised on a GPU, tensors (models, n, C): `gpu.Products`."""
+
+    floored: int
+
+    def add(self, rows, columns=None) -> None:
+        """Add the affinities of these samples; without columns, of the rows with one another."""
+
+    def log(self) -> np.ndarray:
+        """Return the sums of log-affinities (rows, columns), float64; zero below the diagonal for one set."""
+
+
+def device_of(torch, device: str | None):
+    """Return the torch device of that name, or the default one; raise InputError if it is not to be had."""
     there = torch.cuda.is_available()
     try:
         found = torch.device(device or ("cuda" if there else "cpu"))
@@ -20,8 +58,11 @@ def device_of(torch, device):
     return found
 
 
-def choose(counts, N, C, device, precision, floor, fast):
-    """Return what sums logarithms: an object with `kind`, `add`, `log` and `floored`."""
+def choose(counts: list[int], N: int, C: int, device, precision: str, floor: float, fast: bool | None) -> Products:
+    """Return what sums logarithms of the affinities of so many models, one number a side, on N samples over C classes.
+
+    device: of torch.  fast: as for `distance.pairwise`, whose errors it raises.  By default the numbers alone decide.
+    """
     reason = "for so few predictions torch is as fast"
     if fast or (fast is None and counts[0] * counts[-1] * N * C >= FUSED_FROM):
         try:
@@ -52,7 +93,7 @@ def choose(counts, N, C, device, precision, floor, fast):
 class Grouped:
     """Sums over each of several groups of samples: an engine for each, with the same methods."""
 
-    def __init__(self, make, groups, M):
+    def __init__(self, make: Callable[[], Products], groups: np.ndarray, M: int) -> None:
         """make() returns an engine.  groups: of all samples, 0..B-1.  Raises InputError if they do not fit memory."""
         B = int(np.max(groups)) + 1
         needed, there = 3 * 8 * B * M * M, free_memory()
@@ -65,7 +106,7 @@ class Grouped:
         self._engines = [make() for _ in range(B)]
         self.kind = self._engines[0].kind
 
-    def add(self, sides, quantities, groups):
+    def add(self, sides: list, quantities: list, groups: np.ndarray) -> list:
         """Add samples as an engine does; groups: of these samples."""
         worst = [np.zeros(len(x)) for x in sides]
         for group in np.unique(groups):
@@ -75,10 +116,10 @@ class Grouped:
         return worst
 
     @property
-    def floored(self):
+    def floored(self) -> int:
         """The number of affinities below the floor."""
         return sum(engine.floored for engine in self._engines)
 
-    def log(self):
+    def log(self) -> np.ndarray:
         """Return the sums of log-affinities (B, M, M)."""
         return np.stack([engine.log() for engine in self._engines])

@@ -27,9 +27,9 @@ BATCH_BYTES = 1 << 24  # memory of the samples packed at once: they should stay 
 
 
 class Products:
-    """Products over samples of the affinities of models with one another (pairs i <= j), or with another set."""
+    """An `engines.Products` by products of affinities, in numba's compiled pass on the CPU."""
 
-    def __init__(self, rows, columns=None, *, precision, floor):
+    def __init__(self, rows: int, columns: int | None = None, *, precision: str, floor: float) -> None:
         """Numbers of models; columns=None: of the rows with one another.  precision, floor: see `unsuitable`."""
         self._precision, self._symmetric, self._floored = precision, columns is None, 0
         self._counts = (rows,) if self._symmetric else (rows, columns)
@@ -47,7 +47,7 @@ class Products:
         self._threads = threads()
         self._buffers = {}
 
-    def add(self, sides, quantities):
+    def add(self, sides: list, quantities: list) -> list:
         """Multiply in the affinities of samples in arrays (models, n, C), one a side, of a quantity each.
 
         Returns how far squared norms of roots are from 1 at most, an array (models,) a side; NaN: a negative number.
@@ -134,11 +134,11 @@ class Products:
         return results
 
     @property
-    def floored(self):
+    def floored(self) -> int:
         """The number of affinities below the floor; of pairs i < j if models are compared with one another."""
         return self._floored // 2 if self._symmetric else self._floored
 
-    def log(self):
+    def log(self) -> np.ndarray:
         """Return the sums of log-affinities of normalised models (rows, columns), float64; zero below the diagonal.
 
         For rows a, b that are not of unit norm, by rounding, that is log<a, b> - (log<a, a> + log<b, b>) / 2.
@@ -157,7 +157,7 @@ class Products:
         return np.triu(sums - 0.5 * np.add.outer(np.diag(sums), np.diag(sums)))
 
 
-def unsuitable(precision, floor):
+def unsuitable(precision: str, floor: float) -> str | None:
     """Return why this module does not do for a precision and a floor (str), or None if it does."""
     if precision == "bfloat16" and not BFLOAT16:
         return "this processor does not multiply bfloat16 numbers"
@@ -165,7 +165,7 @@ def unsuitable(precision, floor):
     return None if smallest <= floor else f"the floor {floor:g} is below {smallest:g}"
 
 
-def cosines(models, labels, quantity):
+def cosines(models: np.ndarray, labels: np.ndarray, quantity: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the cosines (T, n), float64, of models with the uniform distribution and with the one-hot labels (n,).
 
     models (T, n, C): stored numbers of a quantity.  Third: how far squared norms are from 1, (T, n), or NaN.

@@ -33,9 +33,19 @@ FULL = ((64, 64, 32, 4, 3), (64, 64, 16, 4, 3), (128, 64, 16, 8, 3), (32, 32, 32
 
 
 class Products:
-    """The products over samples of the affinities of two sets of models, or of one set for pairs (i, j >= i)."""
+    """An `engines.Kernel`: products of the affinities of two sets of models, or of one set for pairs (i, j >= i)."""
 
-    def __init__(self, rows, columns=None, *, precision="float32", floor=1e-6, device="cuda", config=None, dot="ieee"):
+    def __init__(
+        self,
+        rows: int,
+        columns: int | None = None,
+        *,
+        precision: str = "float32",
+        floor: float = 1e-6,
+        device="cuda",
+        config: tuple | None = None,
+        dot: str = "ieee",
+    ) -> None:
         """rows, columns: numbers of models R and K; without columns, pairs are among the rows.
 
         precision: of the factors that are multiplied; sums over classes and the products m are always float32.
@@ -60,7 +70,7 @@ class Products:
         self._floored = torch.zeros((), dtype=torch.int64, device=device)
         self._parts = None
 
-    def add(self, rows, columns=None):
+    def add(self, rows: torch.Tensor, columns: torch.Tensor | None = None) -> None:
         """Multiply the affinities of n samples in: roots (R, n, C) and (K, n, C) on the device, float, unit rows.
 
         Raises InputError if shapes are not those that were announced.
@@ -130,24 +140,24 @@ class Products:
         self._floored += counts.sum()
 
     @property
-    def floored(self):
+    def floored(self) -> int:
         """How many affinities were below the floor; among one set of models, of pairs i < j."""
         return int(self._floored)
 
-    def log(self):
+    def log(self) -> np.ndarray:
         """Return the sums of logarithms (R, K), float64, a numpy array; zero below the diagonal for one set."""
         total = self._total.cpu().numpy()
         return np.triu(total) if self._symmetric else total
 
 
-def unsuitable(precision, floor):
+def unsuitable(precision: str, floor: float) -> str | None:
     """Return why this module does not do for a precision and a floor (str), or None if it does."""
     if precision not in PRECISIONS:
         return f"on a GPU it is for {', '.join(PRECISIONS)}"
     return None if LOWEST_FLOOR <= floor < 1 else f"the floor {floor:g} is not from {LOWEST_FLOOR} to below 1"
 
 
-def log_norms(roots, floor=LOWEST_FLOOR):
+def log_norms(roots: torch.Tensor, floor: float = LOWEST_FLOOR) -> np.ndarray:
     """Return sum_n log sum_c r^2 (models,), float64, of roots (models, n, C): what Products finds for equal models.
 
     Half of it for each of the two models, taken off a sum of logarithms of affinities, renormalises rows exactly.

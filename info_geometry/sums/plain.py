@@ -10,12 +10,14 @@ BATCH_BYTES = 1 << 21  # memory of the roots that torch makes ready at once
 
 
 class Products:
-    """Sums over samples of the logarithms of affinities, with torch: the path that always works."""
+    """An `engines.Products` with torch: the path that always works."""
 
-    def __init__(self, rows, columns=None, *, precision, floor, device, kernel=None):
+    def __init__(
+        self, rows: int, columns: int | None = None, *, precision: str, floor: float, device, kernel=None
+    ) -> None:
         """Numbers of models; columns=None: of the rows with one another, on and above the diagonal.
 
-        kernel: a `cuda.Products` that sums the logarithms of roots that were made ready here.
+        kernel: an `engines.Kernel` that sums the logarithms of roots that were made ready here.
         """
         import torch
 
@@ -28,11 +30,11 @@ class Products:
         self._selves = [torch.zeros(count, dtype=torch.float64, device=device) for count in (rows, columns) if count]
 
     @property
-    def floored(self):
+    def floored(self) -> int:
         """The number of affinities below the floor, of pairs i < j if models are compared with one another."""
         return int(self._floored) + (self._kernel.floored if self._kernel else 0)
 
-    def add(self, sides, quantities):
+    def add(self, sides: list, quantities: list) -> list:
         """Add the samples of arrays (models, n, C), one a side, of a quantity each; rows are normalised.
 
         Returns how far squared norms of roots are from 1 at most, an array (models,) a side; NaN: a negative number.
@@ -91,7 +93,7 @@ class Products:
                         affinity.clamp_(min=self._floor).log_().sum(dim=0, dtype=self._total.dtype)
                     )
 
-    def log(self):
+    def log(self) -> np.ndarray:
         """Return the sums of log-affinities of normalised models (rows, columns), float64; zero below the diagonal.
 
         For rows a, b that are not of unit norm, by rounding, that is log<a, b> - (log<a, a> + log<b, b>) / 2.

@@ -1,4 +1,8 @@
-"""The processes that share a sum: those that torchrun or srun started, or the only one."""
+"""The processes that share a sum: those that torchrun or srun started, or the only one.
+
+Those that train a network are in `learning.distributed`: other ones, since they meet in every step, on GPUs, and since
+neither folder knows the other.
+"""
 
 import contextlib
 import datetime
@@ -16,7 +20,7 @@ LOST = "another process of this job was lost or stopped (see its message)"
 class Processes:
     """rank of count processes; the main one, of rank 0, alone writes.  Use as a context."""
 
-    def __init__(self, *, alone=False):
+    def __init__(self, *, alone: bool = False) -> None:
         """alone: whatever the environment says."""
         names = ("RANK", "SLURM_PROCID"), ("WORLD_SIZE", "SLURM_NTASKS"), ("LOCAL_RANK", "SLURM_LOCALID")
         shared = not alone and "MASTER_ADDR" in os.environ  # set by torchrun, and for srun by the script that calls it
@@ -50,17 +54,17 @@ class Processes:
                     self.tell(False)
             dist.destroy_process_group()
 
-    def call(self):
+    def call(self) -> None:
         """In the main process: have the others begin with what is shared."""
         if self._waiting:
             self._waiting = False
             self.tell(True)
 
-    def called(self):
+    def called(self) -> bool:
         """In another process: wait for the main one; return whether there is something to share."""
         return self.tell()
 
-    def device(self, device):
+    def device(self, device: str | None) -> str | None:
         """Return the device of this process: with several GPUs a process each."""
         import torch
 
@@ -79,7 +83,7 @@ class Processes:
             dist.broadcast_object_list(messages)
         return messages[0]
 
-    def sum(self, array):
+    def sum(self, array: np.ndarray) -> np.ndarray:
         """Return the sum of an array over the processes to the main one; to others, what they gave."""
         if self.count == 1:
             return array

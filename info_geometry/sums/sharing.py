@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from info_geometry.files import InputError, atomic_path, first_line, log, remove_orphans
+from info_geometry.sums.engines import Products
 from info_geometry.sums.processes import Processes
 
 SAVE_EVERY = 60.0  # seconds
@@ -32,7 +33,7 @@ class State:
     tells these sums from others.  resume: go on with what is there; else it is removed.
     """
 
-    def __init__(self, path, key, processes=None, *, resume=False):
+    def __init__(self, path: Path, key: list, processes: Processes | None = None, *, resume: bool = False) -> None:
         self._path, self._key = Path(path), json.dumps(key, default=str)
         self._processes = processes or Processes(alone=True)
         self.main = self._processes.main
@@ -45,7 +46,7 @@ class State:
         self._done_before = self._processes.tell(list(self._intervals))
         self._save_at = time.monotonic() + SAVE_EVERY
 
-    def missing(self, N):
+    def missing(self, N: int) -> list[tuple[int, int]]:
         """Return the intervals (start, stop) of the N samples that are this process's to do."""
         self._samples, todo, start = N, [], 0
         for a, b in [*self._done_before, (N, N)]:
@@ -61,10 +62,10 @@ class State:
             seen += b - a
         return mine
 
-    def done(self, start, stop, products):
+    def done(self, start: int, stop: int, products: Products) -> None:
         """Note that the samples start..stop are in the sums; keep these from time to time, and stop when told to.
 
-        products: an object with `log()` and `floored`, the sums of this process so far.  Raises Stopped.
+        products: the sums of this process so far.  Raises Stopped.
         """
         if self._intervals and self._intervals[-1][1] == start:
             self._intervals[-1] = self._intervals[-1][0], stop
@@ -104,7 +105,7 @@ class State:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def result(self, products):
+    def result(self, products: Products) -> tuple[np.ndarray, int] | None:
         """Return the sums over all samples and processes and how many were floored; None in all but the main one.
 
         The sums are kept until `remove`, so that what comes after them may fail, too.
@@ -122,7 +123,7 @@ class State:
             self.remove(but=self._file(0))
         return sums, floored
 
-    def remove(self, but=None):
+    def remove(self, but: Path | None = None) -> None:
         """Remove the files, but for one."""
         for path in self._files():
             if path != but:
@@ -194,7 +195,7 @@ class State:
         return sorted(found, key=lambda x: -length(x[1]))
 
 
-def length(intervals):
+def length(intervals: list[tuple[int, int]]) -> int:
     """Return how many samples there are in intervals (start, stop)."""
     return sum(b - a for a, b in intervals)
 

@@ -13,8 +13,22 @@ from info_geometry.sums import engines
 SLAB_BYTES = 1 << 25  # memory of the samples read at once; there are two such slabs
 
 
-def sum_logs(sides, device, block, floor, precision, progress, fast, state, groups):
-    """Return the sums over samples of log-affinities of normalised models, and how many were floored."""
+def sum_logs(
+    sides: list,
+    *,
+    device: str | None,
+    block: int | None,
+    floor: float,
+    precision: str | None,
+    progress: bool,
+    fast: bool | None,
+    state=None,
+    groups: np.ndarray | None = None,
+) -> tuple[np.ndarray, int] | None:
+    """Return the sums over samples of log-affinities of normalised models, and how many were floored.
+
+    sides: one or two lists of opened trajectories.  The rest is as for `distance.pairwise`.
+    """
     import torch  # takes seconds to import, and everything else here does without
 
     device = engines.device_of(torch, device)
@@ -24,7 +38,7 @@ def sum_logs(sides, device, block, floor, precision, progress, fast, state, grou
     counts, (N, C) = [sum(x.shape[0] for x in side) for side in sides], sides[0][0].shape[1:]
     make = functools.partial(engines.choose, counts, N, C, device, precision, floor, fast)
     products = make() if groups is None else engines.Grouped(make, groups, counts[0])
-    block = block or _block_size(sides)
+    block = block or _slab_size(sides)
     intervals = state.missing(N) if state else [(0, N)]
     tolerances = [np.repeat([x.tolerance for x in side], [x.shape[0] for x in side]) for side in sides]
     bar = tqdm(
@@ -90,8 +104,11 @@ def _slabs(sides, intervals, block, products):
             yield slab
 
 
-def _block_size(sides):
-    """Return how many samples to read at once: SLAB_BYTES, in whole chunks of the files unless memory is too small."""
+def _slab_size(sides):
+    """Return how many samples to read at once: SLAB_BYTES, in whole chunks of the files unless memory is too small.
+
+    As they are stored, and not of roots in float32, of which `storage.trajectories.block_size` says how many.
+    """
     everything = [x for side in sides for x in side]
     bytes_of_sample = sum(x.shape[0] * x.shape[2] * min(x.dtype.itemsize, 8) for x in everything)
     chunk = max(x.chunk for x in everything)

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from info_geometry import comparison, distance, geodesic, predictions, trajectory
+from info_geometry import distance, geodesic, predictions, trajectory
 from info_geometry.files import InputError
 from info_geometry.storage import trajectories
 from tests.support.synthetic import labels_of, random_models, training
@@ -83,9 +83,6 @@ def test_mean_is_that_of_the_probabilities(rng):
     np.testing.assert_allclose(trajectory.mean(models[:1]), models[0], atol=1e-14)
 
 
-# --- lengths --------------------------------------------------------------------------------------------------------
-
-
 def test_length_of_a_finely_split_geodesic():
     """-log cos x = x^2 / 2 + ..., so 2 sqrt(d_B) = sqrt(2) x for an angle x that is the same for all samples."""
     theta = np.arccos(1 / np.sqrt(C))
@@ -156,9 +153,6 @@ def test_files_and_blocks_of_any_size_give_the_same_summary(rng, tmp_path, monke
     assert trajectory.riemann_length(opened) == pytest.approx(length, rel=1e-7)
 
 
-# --- distances between trajectories ---------------------------------------------------------------------------------
-
-
 def test_compare(rng):
     grid = [0.1, 0.2, 0.5, 0.6]
     A, B = random_models(rng, 4, N, C), random_models(rng, 4, N, C)
@@ -175,62 +169,19 @@ def test_compare(rng):
         trajectory.compare(A, B, grid[:3])
 
 
-@pytest.fixture
-def groups(rng):
-    """Three tasks with different numbers of seeds and of checkpoints, that end at different progress."""
-
-    def seeds(final, lengths):
-        direction = 2 * rng.standard_normal((N, C))
-        return [training(rng, LABELS, C, T, final, direction) for T in lengths]
-
-    return {"all": seeds(8, (9, 12)), "even": seeds(4, (7,)), "odd": seeds(3, (8, 5, 6))}
-
-
-def compare_all(groups, **options):
-    groups = {task: [predictions.as_trajectory(x) for x in seeds] for task, seeds in groups.items()}
-    progress = {task: [geodesic.progress(x, LABELS) for x in seeds] for task, seeds in groups.items()}
-    found = comparison.compare_all(groups, progress, **options)
-    return found.curves, found.integrals, progress
+def test_a_summary_says_how_far_the_geodesic_is(rng):
+    """Without another pass over the predictions."""
+    models = training(rng, LABELS, C, T=9)
+    summary = trajectory.summarise(models, LABELS, points=geodesic.POINTS)
+    np.testing.assert_allclose(summary.to_geodesic, geodesic.distances(models, LABELS), atol=1e-7)
+    points = on_the_geodesic(geodesic.POINTS)
+    np.testing.assert_allclose(summary.to_geodesic, distance.cross([models], [points]), atol=1e-6)
+    assert trajectory.summarise(models, LABELS).to_geodesic.shape == (9, 0)
 
 
-@pytest.mark.parametrize("block", [None, 1, 7])
-def test_streaming_equals_reindexing_and_comparing_the_means(groups, monkeypatch, block):
-    if block:
-        monkeypatch.setattr(predictions, "block_size", lambda *args, **kwargs: block)
-    curves, integrals, progress = compare_all(groups)
-    grid = trajectory.GRID
-    assert list(curves) == [("all", "even"), ("all", "odd"), ("even", "odd")]
-    for (a, b), curve in curves.items():
-        low = max(p[0] for p in progress[a] + progress[b])
-        high = min(p.max() for p in progress[a] + progress[b])
-        common = (grid >= low) & (grid <= high)
-        assert common.sum() > 10
-        np.testing.assert_array_equal(np.isnan(curve), ~common)
-        A, B = (
-            trajectory.mean([trajectory.reindex(x, p, grid[common]) for x, p in zip(groups[task], progress[task])])
-            for task in (a, b)
-        )
-        expected, integral = trajectory.compare(A, B, grid[common])
-        np.testing.assert_allclose(curve[common], expected, rtol=1e-5, atol=1e-7)
-        i, j = list(groups).index(a), list(groups).index(b)
-        assert integrals[i, j] == integrals[j, i] == pytest.approx(integral, rel=1e-5)
-    np.testing.assert_array_equal(np.diag(integrals), 0)
-
-
-def test_equal_trajectories_are_at_distance_zero(groups):
-    curves, integrals, _ = compare_all({"a": groups["all"], "b": groups["all"]})
-    curve = curves["a", "b"]
-    assert np.nanmax(curve) == 0 and np.isfinite(curve).sum() > 10 and integrals[0, 1] == 0
-
-
-def test_progress_in_disjoint_ranges_gives_nan():
-    low, high = on_the_geodesic([0.1, 0.2, 0.3]), on_the_geodesic([0.6, 0.7, 0.9])
-    curves, integrals, _ = compare_all({"low": [low], "high": [high]})
-    assert np.isnan(curves["low", "high"]).all() and np.isnan(integrals[0, 1]) and integrals[0, 0] == 0
-
-
-def test_single_checkpoints_and_single_tasks(rng):
-    curves, integrals, _ = compare_all({"a": [on_the_geodesic([0.123456])], "b": [on_the_geodesic([0.123456])]})
-    assert np.isnan(curves["a", "b"]).all() and np.isnan(integrals[0, 1])
-    curves, integrals, _ = compare_all({"a": [training(rng, LABELS, C)]})
-    assert curves == {} and integrals.tolist() == [[0]]
+def test_the_mean_over_what_is_known():
+    grid = np.array([0.0, 0.1, 0.3, 0.4])
+    assert trajectory.mean_over(np.array([np.nan, 2.0, 4.0, np.nan]), grid) == pytest.approx(3.0)
+    assert trajectory.mean_over(np.full(4, 7.0), grid) == pytest.approx(7.0)
+    assert np.isnan(trajectory.mean_over(np.array([np.nan, 2.0, np.nan, np.nan]), grid))
+    assert np.isnan(trajectory.mean_over(np.full(4, np.nan), grid))

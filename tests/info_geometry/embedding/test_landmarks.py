@@ -3,26 +3,19 @@
 import functools
 import itertools
 import re
-import sys
 import tracemalloc
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
-from info_geometry import distance, files, inpca, predictions
-from info_geometry.commands import inpca as inpca_command
+from info_geometry import distance, inpca, predictions
 from info_geometry.embedding import landmarks
 from info_geometry.files import InputError
 from info_geometry.storage import embeddings, runs
+from tests.support.geometry import squared
 from tests.support.synthetic import labels_of, training, write_runs
 
 by_landmarks = functools.partial(inpca.fit_landmarks, precision="float64")  # on a GPU as well
-
-
-def squared(A, B, signature=1.0):
-    """Return the squared distances (m, M) of points (m, k) and (M, k) with a signature (k,) of signs."""
-    return (signature * (A[:, None] - B[None]) ** 2).sum(axis=2)
 
 
 def trajectories_of(M, parts=4):
@@ -322,57 +315,3 @@ def test_the_stress_of_a_picture_by_landmarks(curves, geometry):
         assert (embedding.stress_error < 0.02).all() and embedding.explained_stress(2) == embedding.stress[1]
         deviations.append((embedding.stress - full) / embedding.stress_error)
     assert (abs(np.array(deviations)) < 2.5).mean() > 0.88
-
-
-# --- the command ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def command(monkeypatch, capsys, tmp_path):
-    """Return a function that runs inpca.py in this process, without drawing: (exit code, stdout, stderr)."""
-    monkeypatch.setattr(files.log, "handlers", [])
-    monkeypatch.setattr(files.log, "level", files.log.level)
-    monkeypatch.setattr(Figure, "savefig", lambda self, target, **options: target.write_text("a figure"))
-
-    def run(*arguments):
-        places = ["--predictions", tmp_path / "predictions", "--plots", tmp_path / "plots"]
-        monkeypatch.setattr(sys, "argv", ["inpca.py", *map(str, [*arguments, *places])])
-        with pytest.raises(SystemExit) as raised:
-            files.command(inpca_command.main)
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return raised.value.code, captured.out, captured.err
-
-    return run
-
-
-def test_the_command(tmp_path, command):
-    write_runs(tmp_path / "predictions", T=12)
-    code, out, err = command("--landmarks", 20)
-    assert code == 0, err
-    assert "48 models, 60 samples, 5 classes; 20 landmarks" in out
-    line = re.search("estimated explained stress of 1..5 axes: .*", out)[0]
-    pairs = re.findall(r"(\d\.\d{4}) \+- (0\.\d+|0|\de-\d+)[ ,]", line)
-    assert len(pairs) == 5
-    embedding = inpca.load(tmp_path / "predictions" / "embedding" / "toy.npz")
-    assert embedding.coordinates.shape == (48, 10) and len(embedding.index["run"]) == 48
-    np.testing.assert_array_equal(embedding.landmarks, landmarks.choose(20, 48))
-    assert [f"{s:.4f}" for s in embedding.explained_stress()[:5]] == [stress for stress, _ in pairs]
-    written = {path.name for path in (tmp_path / "plots" / "toy").glob("*.png")}
-    assert written == {"distances.png", "inpca_3d.png", "inpca_axes.png", "spectrum.png"}
-    assert "skipped (already complete" in command("--landmarks", 20)[1]
-    assert "skipped" not in command("--landmarks", 21)[1] and "skipped" not in command()[1]
-
-
-@pytest.mark.parametrize(
-    "arguments, message",
-    [
-        (["--landmarks", 49], "49 landmarks among 48 models: expected 2 to 48"),
-        (["--landmarks", 1], "expected 2 to 48"),
-        (["--landmarks", "few"], "invalid int value"),
-    ],
-)
-def test_the_command_with_bad_numbers(tmp_path, command, arguments, message):
-    write_runs(tmp_path / "predictions", T=12)
-    code, _, err = command(*arguments)
-    assert code and message in err

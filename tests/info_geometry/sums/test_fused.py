@@ -255,7 +255,6 @@ def test_cosines_agree_with_the_definition(kind, quantity, n, C):
 
 def test_progress_is_the_same_in_one_compiled_pass(monkeypatch):
     P, labels = roots(5, 40, 6, 8).transpose(1, 0, 2) ** 2, np.arange(40) % 8
-    monkeypatch.delitem(sys.modules, "info_geometry.sums.fused")
     plain = {objective: geodesic.progress(P, labels, objective) for objective in geodesic.OBJECTIVES}
     monkeypatch.setattr(cosines, "FUSED_FROM", 0)
     for objective, expected in plain.items():
@@ -263,3 +262,18 @@ def test_progress_is_the_same_in_one_compiled_pass(monkeypatch):
     P[3, 7, 1] = np.nan
     with pytest.raises(InputError, match=r"checkpoint 3 .*not finite; the first is sample 7"):
         geodesic.progress(P, labels)
+
+
+def test_which_code_computes_follows_from_the_size_alone(monkeypatch):
+    """And not from what was imported before, as numba's pass is here."""
+    P, labels, asked = roots(5, 40, 6, 8).transpose(1, 0, 2) ** 2, np.arange(40) % 8, []
+    compiled = fused.cosines
+    monkeypatch.setattr(fused, "cosines", lambda *arguments: asked.append(len(arguments[0])) or compiled(*arguments))
+    cosines.cosines(P, labels)
+    assert not asked
+    monkeypatch.setattr(cosines, "FUSED_FROM", P.size)
+    cosines.cosines(P, labels)
+    assert asked == [6]
+    monkeypatch.setattr(cosines, "FUSED_FROM", P.size + 1)
+    cosines.cosines(P, labels)
+    assert asked == [6]
