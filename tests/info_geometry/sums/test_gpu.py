@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 
-from info_geometry import distance
 from info_geometry.files import ROOT, InputError
+from info_geometry.sums import plain
 from tests.support import stages
 
 pytest.importorskip("triton", reason="torch without CUDA comes without Triton")
@@ -180,7 +180,7 @@ def test_arrays_as_they_are_stored(cuda, quantity, precision, tolerance):
     options = {"precision": precision, "floor": 1e-6, "device": DEVICE, "config": SMALL}
 
     def products(*counts):
-        return distance.Products(
+        return plain.Products(
             *counts,
             precision=precision,
             floor=1e-6,
