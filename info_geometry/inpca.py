@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from info_geometry import distance, geodesic, predictions
+from info_geometry import geodesic
 from info_geometry.embedding import landmarks as by_landmarks
 from info_geometry.embedding import spectrum
 from info_geometry.files import InputError
@@ -191,53 +191,38 @@ def fit_landmarks(
 
     Raises InputError for fewer than 2 landmarks, more than there are models, or indices that are none.
     """
-    trajectories = [predictions.as_trajectory(x, f"trajectory {i}") for i, x in enumerate(trajectories)]
-    predictions.check_shapes(trajectories)
-    M, options = sum(x.shape[0] for x in trajectories), {"device": device, "precision": precision}
-    which = by_landmarks.choose(landmarks, M, seed)
-    chosen = by_landmarks.part(trajectories, which)
-    D = distance.pairwise(chosen, **options) if distances is None else np.asarray(distances)
-    if D.shape != (len(which), len(which)):
-        raise InputError(f"expected the distances of {len(which)} landmarks to each other, not an array {D.shape}")
-    # axes beyond the k wanted make these ten times as exact; the last of the m are mostly chance
-    of_landmarks = fit(D, max(k, min(by_landmarks.PLACING_AXES, len(which) // 3)))
-    points = by_landmarks.place(of_landmarks, trajectories, chosen, group, progress=progress, **options)
-    points[which] = of_landmarks.coordinates
-    values, turned, origin = by_landmarks.turn(points, of_landmarks.imaginary[: points.shape[1]])
-    drawn, D = by_landmarks.probe(trajectories, M, probes, seed, **options)
-    stress, error, total = estimate_stress(D, points[drawn], values, M)
-    return Embedding(
-        points[:, :k].copy(),
-        values,
-        values < -spectrum.negligible(values, M),
-        of_landmarks.column_means,
-        index or {},
-        total,
-        landmarks=which,
-        placing=of_landmarks.dual() @ turned[:, :k],
-        origin=origin[:k],
-        stress=stress[:k],
-        stress_error=error[:k],
+    fields, left = by_landmarks.fit(
+        trajectories,
+        landmarks,
+        k,
+        fit_all=fit,
+        variance=distance_variance,
+        distances=distances,
+        seed=seed,
+        probes=probes,
+        group=group,
+        progress=progress,
+        device=device,
+        precision=precision,
     )
+    stress, error, total = estimate_stress(left, len(fields["coordinates"]))
+    return Embedding(**fields, index=index or {}, total_squares=total, stress=stress[:k], stress_error=error[:k])
 
 
-def estimate_stress(
-    D: np.ndarray, points: np.ndarray, eigenvalues: np.ndarray, M: int
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return an estimate of the explained stress of 1..q axes of M models from h of them, its errors, and of |W|^2.
+def distance_variance(A: np.ndarray) -> float:
+    """Return |L A L|^2 / M^2 = 4 |W|^2 / M^2 of distances A (M, M), of which `landmarks.unexplained` tells more."""
+    return 4 * Centred(A).squares() / len(A) ** 2
 
-    D (h, h): distances of these.  points (h, q): their coordinates.  eigenvalues (q,), of the picture.
-    Returns (q,), the standard errors (q,), and a float.  Of all models, h = M, they are exact and the errors 0.
 
-    Pairs share models and are not independent, so the error bar is the jackknife's over models: with the estimate
-    f_i that leaves out model i, the standard error is the root of (h - 1)/h sum_i (f_i - mean f)^2.
+def estimate_stress(left: np.ndarray, M: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the explained stress (q,) of 1..q axes of M models, its standard errors (q,), and |W|^2.
+
+    left (q + 1, 1 + h): what 0..q axes leave, estimated from h of the models (see `landmarks.unexplained`), which share
+    pairs and are not independent.  So the error is the jackknife's over models: with the estimate f_i without model i,
+    the root of (h - 1)/h sum_i (f_i - mean f)^2.  Where only the first column is there, it is exact and the errors 0.
     """
-    exact = len(D) == M
-    left = by_landmarks.unexplained(
-        D, points, eigenvalues, M, (lambda A: 4 * Centred(A).squares() / M**2) if exact else None
-    )
-    stress = explained_stress(left[1:], left[0])
-    error = np.zeros(len(stress)) if exact else np.sqrt((len(D) - 1) * stress[:, 1:].var(axis=1))
+    stress, h = explained_stress(left[1:], left[0]), left.shape[1] - 1
+    error = np.sqrt((h - 1) * stress[:, 1:].var(axis=1)) if h else np.zeros(len(stress))
     return stress[:, 0], error, max(float(left[0, 0]), 0.0) * M**2 / 4
 
 

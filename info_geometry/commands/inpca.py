@@ -102,18 +102,18 @@ def share(
 ) -> None:
     """Have the main process do all once, and the others take part in the distances when it needs them."""
     target = predictions / "embedding" / f"{name}.npz"
-    index = runs.index(trajectories)
-    t_names = {x.attributes.get("t_name", "t") for x in trajectories}
+    index, t_names = runs.index(trajectories), {x.attributes.get("t_name", "t") for x in trajectories}
+    inputs = [runs.identity(trajectories), str(predictions), precision, landmarks, bootstrap]
     which = np.arange(len(index["t"])) if landmarks is None else by_landmarks.choose(landmarks, len(index["t"]))
+    measured = by_landmarks.part(trajectories, which)
     groups = resampling.groups(trajectories[0].shape[1]) if bootstrap else None
     options = {"device": processes.device(device), "precision": precision}
-    inputs = [runs.identity(trajectories), str(predictions), precision, landmarks, bootstrap]
     state = functools.partial(sharing.State, target.with_name(f".{name}.distances"), inputs, processes, resume=resume)
-    measured = by_landmarks.part(trajectories, which)
     measure = functools.partial(distance.pairwise, measured, progress=processes.main, groups=groups, **options)
+    kept = once.Kept(folder / ".inpca.npz", inputs)
 
     def produce():
-        begun, found = None, None if redo else picture.recall(folder, target, which, inputs)
+        begun, found = None, None if redo else picture.recall(kept, target, which)
         if found is None:
             processes.call()
             begun = state()
@@ -124,7 +124,7 @@ def share(
             inpca.save(target, found.embedding)
         written = [target, *picture.draw(folder, found, name=name, t_name=t_names.pop() if len(t_names) == 1 else "t")]
         if begun:
-            picture.remember(folder, target, found, inputs)
+            picture.remember(kept, target, found)
             begun.remove()  # not before: distances outlive what fails after them
         return picture.report(found, trajectories[0].shape, precision), written
 

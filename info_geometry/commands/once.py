@@ -1,6 +1,7 @@
 """Do a thing once: results that are there already, of the same inputs and the same program, are not made again."""
 
 import contextlib
+import hashlib
 import json
 import os
 import zipfile
@@ -38,30 +39,35 @@ def once(stamp: Path, inputs: list, produce: Callable, *, redo: bool = False) ->
     _print(report, written)
 
 
-def keep(path: Path, inputs: list, arrays: dict) -> None:
-    """Write arrays that were computed from inputs, a list JSON can hold, unless they are too large to be kept.
+class Kept:
+    """Arrays that were computed, kept to be drawn again as long as inputs and what computes them are the same.
 
-    `kept` finds them as long as what computes is the same (`provenance.digests`), whatever becomes of what draws.
+    path: of the file.  inputs: a list JSON can hold.  What draws may change (`provenance.digests`).
     """
-    path.unlink(missing_ok=True)
-    if sum(array.nbytes for array in arrays.values()) <= KEPT_BYTES:
-        with atomic_path(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, key=_key(inputs), **arrays)
+
+    def __init__(self, path: Path, inputs: list) -> None:
+        self._path, self._key = path, json.dumps([inputs, provenance.digests()[0]], default=str)
+
+    def write(self, target: Path, arrays: dict) -> None:
+        """Keep arrays that belong to a file, `target`, unless they are too large."""
+        self._path.unlink(missing_ok=True)
+        if sum(array.nbytes for array in arrays.values()) <= KEPT_BYTES:
+            with atomic_path(self._path) as temporary, open(temporary, "wb") as file:
+                np.savez(file, key=self._key, target=_digest(target), **arrays)
+
+    def read(self, target: Path) -> dict | None:
+        """Return the arrays that were kept, or None where they or `target` are others; nothing executable is loaded."""
+        try:
+            with np.load(self._path, allow_pickle=False) as file:
+                if str(file["key"]) == self._key and str(file["target"]) == _digest(target):
+                    return {name: file[name] for name in file.files if name not in ("key", "target")}
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+            pass  # not there, or damaged: it is computed again
+        return None
 
 
-def kept(path: Path, inputs: list) -> dict | None:
-    """Return the arrays that `keep` wrote for the same inputs, or None; nothing executable is loaded."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if str(file["key"]) == _key(inputs):
-                return {name: file[name] for name in file.files if name != "key"}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
-        pass  # not there, or damaged: it is computed again
-    return None
-
-
-def _key(inputs):
-    return json.dumps([inputs, provenance.digests()[0]], default=str)
+def _digest(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _print(report, written):

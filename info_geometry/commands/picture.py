@@ -1,13 +1,12 @@
 """The picture that `inpca.py` makes: an embedding with what is drawn beside it; computed, kept, drawn and reported."""
 
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from info_geometry import comparison, geodesic, inpca
-from info_geometry.commands import once
+from info_geometry.commands.once import Kept
 from info_geometry.figures import embedding as figures
 from info_geometry.figures import page
 from info_geometry.files import log
@@ -66,25 +65,21 @@ def embed(
     return Picture(embedding, D, which, placed, errors)
 
 
-def remember(folder: Path, target: Path, picture: Picture, inputs: list) -> None:
+def remember(kept: Kept, target: Path, picture: Picture) -> None:
     """Keep what is drawn beside the embedding, which is in the file `target`, to draw it again."""
     arrays = {"D": picture.D, **{f"errors_{cause}": error for cause, error in picture.errors.items()}}
     if picture.geodesic is not None:
         arrays["geodesic"] = picture.geodesic
-    once.keep(folder / ".inpca.npz", [inputs, _digest(target)], arrays)
+    kept.write(target, arrays)
 
 
-def recall(folder: Path, target: Path, which: np.ndarray, inputs: list) -> Picture | None:
-    """Return the Picture of the same inputs that was remembered, if that and its embedding are still there; or None."""
-    found = once.kept(folder / ".inpca.npz", [inputs, _digest(target)])
+def recall(kept: Kept, target: Path, which: np.ndarray) -> Picture | None:
+    """Return the Picture that was remembered, if that and its embedding are still there; or None."""
+    found = kept.read(target)
     if found is None:
         return None
     errors = {name.removeprefix("errors_"): found[name] for name in found if name.startswith("errors_")}
     return Picture(inpca.load(target), found["D"], which, found.get("geodesic"), errors)
-
-
-def _digest(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest() if path.exists() else None
 
 
 def draw(folder: Path, picture: Picture, *, name: str = "InPCA", t_name: str = "t") -> list[Path]:

@@ -6,7 +6,7 @@
 3. `turn`: the axes of the landmarks are not those of all models, which are found from the coordinates.
 4. `unexplained`: how well the picture explains W cannot be summed over M M pairs; random models say it.
 
-`inpca.fit_landmarks` puts these together; what it needs of the formulas in `inpca`, it hands in.
+`fit` puts these together.  It stands below `inpca`, whose formulas `inpca.fit_landmarks` hands in.
 
 This is landmark scaling (de Silva and Tenenbaum 2004), the method of Nystrom for kernels, with imaginary axes.
 """
@@ -16,12 +16,57 @@ from collections.abc import Callable
 import numpy as np
 from tqdm import tqdm
 
-from info_geometry import distance
+from info_geometry import distance, predictions
 from info_geometry.embedding import spectrum
 from info_geometry.files import InputError
 
 PLACING_AXES = 60  # of the landmarks that place the other models, at most
 FEWEST_PROBES = 10
+
+
+def fit(
+    trajectories: list,
+    landmarks: int | np.ndarray,
+    k: int,
+    *,
+    fit_all: Callable,
+    variance: Callable,
+    distances: np.ndarray | None,
+    seed: int,
+    probes: int,
+    group: int,
+    progress: bool,
+    **options,
+) -> tuple[dict, np.ndarray]:
+    """Return the fields of the `inpca.Embedding` of all models, but for its stress, and what its axes leave of W.
+
+    fit_all, variance: `inpca.fit` and `inpca.distance_variance`.  options: device and precision of distances.  The
+    rest is as for `inpca.fit_landmarks`, whose errors it raises.
+    """
+    trajectories = [predictions.as_trajectory(x, f"trajectory {i}") for i, x in enumerate(trajectories)]
+    predictions.check_shapes(trajectories)
+    M = sum(x.shape[0] for x in trajectories)
+    which = choose(landmarks, M, seed)
+    chosen = part(trajectories, which)
+    D = distance.pairwise(chosen, **options) if distances is None else np.asarray(distances)
+    if D.shape != (len(which), len(which)):
+        raise InputError(f"expected the distances of {len(which)} landmarks to each other, not an array {D.shape}")
+    # axes beyond the k wanted make these ten times as exact; the last of the m are mostly chance
+    of_landmarks = fit_all(D, max(k, min(PLACING_AXES, len(which) // 3)))
+    points = place(of_landmarks, trajectories, chosen, group, progress=progress, **options)
+    points[which] = of_landmarks.coordinates
+    values, turned, origin = turn(points, of_landmarks.imaginary[: points.shape[1]])
+    drawn, D = probe(trajectories, M, probes, seed, **options)
+    fields = {
+        "coordinates": points[:, :k].copy(),
+        "eigenvalues": values,
+        "imaginary": values < -spectrum.negligible(values, M),
+        "column_means": of_landmarks.column_means,
+        "landmarks": which,
+        "placing": of_landmarks.dual() @ turned[:, :k],
+        "origin": origin[:k],
+    }
+    return fields, unexplained(D, points[drawn], values, M, variance if len(drawn) == M else None)
 
 
 def choose(landmarks: int | np.ndarray, M: int, seed: int = 0) -> np.ndarray:

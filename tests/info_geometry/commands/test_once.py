@@ -96,8 +96,12 @@ def test_what_was_kept_and_does_not_fit_is_computed_again(tmp_path, folder, comm
 
 def test_what_is_too_large_is_not_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(once, "KEPT_BYTES", 80)
-    once.keep(tmp_path / "kept.npz", ["a"], {"x": np.arange(10.0)})
-    assert once.kept(tmp_path / "kept.npz", ["a"])["x"].tolist() == list(range(10))
-    assert once.kept(tmp_path / "kept.npz", ["b"]) is None
-    once.keep(tmp_path / "kept.npz", ["a"], {"x": np.arange(11.0)})
-    assert not (tmp_path / "kept.npz").exists()
+    target = tmp_path / "target"
+    target.write_text("a file")
+    kept, other = (once.Kept(tmp_path / "kept.npz", [name]) for name in "ab")
+    kept.write(target, {"x": np.arange(10.0)})
+    assert kept.read(target)["x"].tolist() == list(range(10)) and other.read(target) is None
+    target.write_text("another file")
+    assert kept.read(target) is None
+    kept.write(target, {"x": np.arange(11.0)})
+    assert kept.read(target) is None and not (tmp_path / "kept.npz").exists()
