@@ -62,8 +62,9 @@ def distances(P: np.ndarray | predictions.Trajectory, labels: np.ndarray, grid: 
 
 
 def _plane(uniform, truth, classes):
-    """Return phi = arccos(1 / sqrt C), the angle from ignorance to truth, and f . sqrt P (T, N), f being the unit
-    vector of their plane that is orthogonal to ignorance: truth = cos(phi) uniform + sin(phi) f.
+    """Return the angle phi = arccos(1 / sqrt C) from ignorance to truth, and a = f . sqrt P (T, N).
+
+    f is the unit vector in the plane of the two that is orthogonal to ignorance e: truth = cos(phi) e + sin(phi) f.
     """
     phi = np.arccos(1 / np.sqrt(classes))
     return phi, (truth - np.cos(phi) * uniform) / np.sin(phi)

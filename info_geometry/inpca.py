@@ -226,7 +226,9 @@ def estimate_stress(left: np.ndarray, M: int) -> tuple[np.ndarray, np.ndarray, f
     return stress[:, 0], error, max(float(left[0, 0]), 0.0) * M**2 / 4
 
 
-def place_geodesic(embedding: Embedding, trajectories: list, s: np.ndarray = geodesic.POINTS):
+def place_geodesic(
+    embedding: Embedding, trajectories: list, s: np.ndarray = geodesic.POINTS
+) -> tuple[np.ndarray, np.ndarray] | None:
     """Return the geodesic from ignorance P_0 to truth P_* in an embedding of trajectories (or of these landmarks).
 
     That is progress s (S,) and coordinates (S, k), placed as new models are; None where true labels are not known.

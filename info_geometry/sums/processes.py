@@ -1,7 +1,7 @@
 """The processes that share a sum: those that torchrun or srun started, or the only one.
 
-Those that train a network are in `learning.distributed`: other ones, since they meet in every step, on GPUs, and since
-neither folder knows the other.
+Those that train a network are in `learning.distributed`.  They are other ones: they meet in every step, with GPUs of
+their own, and `learning` knows nothing of sums.
 """
 
 import contextlib
