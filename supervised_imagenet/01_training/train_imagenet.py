@@ -13,17 +13,15 @@ scheduler can requeue.  Everything random in a run comes from its seed: initial 
 A run of digits takes about 3 seconds and one of fashion 30 on one CPU core.
 """
 
-from pathlib import Path
-
 from info_geometry.files import command
-from learning.config import training_arguments
+from learning import arguments
 
 
-def main():
-    options = training_arguments(__doc__, Path(__file__).parent / "configs")
+def main(argv=None):
+    options = arguments.training(__doc__, __file__, argv)
     from learning import stage, supervise  # torch takes seconds to import: only after mistakes are answered
 
-    return stage.train_all(options, supervise.train)
+    return stage.train_all(supervise, options)
 
 
 if __name__ == "__main__":
