@@ -111,6 +111,7 @@ def _each(items, work: Callable, here, bar, stage: str, done: str, report) -> in
     """
     counts = {"done": 0, SKIPPED: 0, "failed": 0}
     for item, run in items:
+        said = ""
         try:
             if isinstance(item, InputError):
                 raise item
@@ -122,13 +123,13 @@ def _each(items, work: Callable, here, bar, stage: str, done: str, report) -> in
         except InputError as error:
             if here.world > 1:  # the other processes would wait for this one
                 raise
-            outcome = "held" if report and isinstance(error, HeldError) else "failed"
-            if outcome == "failed":
+            outcome, said = "held" if report and isinstance(error, HeldError) else "failed", str(error)
+            if not report:
                 print(f"error: {error}", file=sys.stderr, flush=True)
         counts[outcome] = counts.get(outcome, 0) + 1
         if report and here.main:
             with open(report, "a", encoding="utf-8") as file:
-                file.write(json.dumps({"run": run, "outcome": outcome}) + "\n")
+                file.write(json.dumps({"run": run, "outcome": outcome, "error": said}) + "\n")
     if here.main and not report:
         print(f"{stage}: " + ", ".join(f"{count} {what}" for what, count in counts.items()), flush=True)
     return 1 if counts["failed"] else 0

@@ -17,7 +17,6 @@ with code 130 or 75; the same command goes on.
 
 import argparse
 import collections
-import json
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,7 @@ from tqdm import tqdm
 from info_geometry.files import ROOT, InputError, command
 from learning import arguments, grids
 from learning.runs.run import Folders
-from learning.workers import Interrupted, Outcome, Signals, Work, outcomes
+from learning.workers import Interrupted, Outcome, Signals, Work, outcomes, told
 
 STORE = "supervised_imagenet.02_imprinting.store_predictions"
 
@@ -132,8 +131,7 @@ def _reported(commands: list[list[str]], total: int, signals: Signals) -> Iterat
                 process.wait()
                 raise
             for line in report.read_text(encoding="utf-8").splitlines() if report.exists() else ():
-                said = json.loads(line)
-                yield Outcome(said["outcome"], said["run"] and tuple(said["run"]))
+                yield told(line)
                 count += 1
     for _ in range(total - count):
         yield Outcome("failed")

@@ -29,7 +29,7 @@ class Work(NamedTuple):
 
 class Outcome(NamedTuple):
     """What came of it: `done`, `skipped (already complete)`, `failed`, or `held`, by another process; (name, seed) of
-    the run, where that could be said; and an error that nobody has printed."""
+    the run, where that could be said; and the error, if there was one."""
 
     what: str
     run: tuple[str, int] | None = None
@@ -147,8 +147,13 @@ def _outcome(work, report):
     lines = report.read_text(encoding="utf-8").splitlines() if report.exists() else []
     if not lines:
         return Outcome("failed", None, error)
-    said = json.loads(lines[-1])
-    return Outcome(said["outcome"], said["run"] and tuple(said["run"]), error)
+    return told(lines[-1])
+
+
+def told(line: str) -> Outcome:
+    """Return the Outcome that a line of a stage's --report tells."""
+    said = json.loads(line)
+    return Outcome(said["outcome"], said["run"] and tuple(said["run"]), said["error"])
 
 
 def script(module: str):

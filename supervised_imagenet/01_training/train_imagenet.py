@@ -4,7 +4,7 @@
     torchrun --nproc-per-node 4 -m supervised_imagenet.01_training.train_imagenet imagenet_rn50 --task vert --seed 0
 
 CONFIG is a YAML file or the name of one in configs/; any of its keys can be overridden.  Output of a run:
-checkpoints/<dataset>_<task>/seed_<seed>/ with run.json, log.jsonl, ckpt/<epoch>_<batch>.pth and last.pth.
+checkpoints/<dataset>_<task>[_<variant>]/seed_<seed>/ with run.json, log.jsonl, ckpt/<epoch>_<batch>.pth and last.pth.
 
 The same command again skips what is complete and goes on where a run was interrupted, to bit-identical weights (on
 CPU, with the same number of threads).  SIGTERM and SIGUSR1 finish the step, save and exit with code 75, on which a

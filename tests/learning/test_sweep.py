@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -44,15 +45,20 @@ def started(folder, grid, *words):
     )
 
 
-def swept(folder, grid, *words):
-    """Return (exit code, output, errors) of a sweep."""
-    process = started(folder, grid, *words)
-    out, error = process.communicate(timeout=120)
-    assert "Traceback" not in error, error
-    return process.returncode, out, error
+@pytest.fixture
+def swept(capsys):
+    """A function that sweeps from this process, whose workers are forked from the server of the tests; it returns
+    (exit code, output, errors)."""
+
+    def sweeps(folder, grid, *words):
+        where = ["--checkpoints-folder", folder / "checkpoints", "--predictions", folder / "predictions"]
+        code = sweep.main([*map(str, [grid, *where, *words])])
+        return code, *capsys.readouterr()
+
+    return sweeps
 
 
-def test_every_run_is_taken_once_and_is_that_of_the_stages(tmp_path):
+def test_every_run_is_taken_once_and_is_that_of_the_stages(swept, tmp_path):
     grid = written(tmp_path, task=["all", "even"], seed=[0, 1])
     code, out, error = swept(tmp_path / "a", grid, "--jobs", 2)
     assert (code, error) == (0, "")
@@ -69,7 +75,7 @@ def test_every_run_is_taken_once_and_is_that_of_the_stages(tmp_path):
     assert stages.times(tmp_path / "a") == before
 
 
-def test_settings_that_vary_name_the_variant(tmp_path):
+def test_settings_that_vary_name_the_variant(swept, tmp_path):
     grid = written(tmp_path, settings={**TINY, "optimiser": ["sgd", "adam"]})
     code, _, error = swept(tmp_path, grid, "--set", "learning_rate=0.01,0.02", "--jobs", 2)
     assert code == 0, error
@@ -80,7 +86,7 @@ def test_settings_that_vary_name_the_variant(tmp_path):
     assert run.variant == "adam-lr0.02" and run.config["optimiser"] == "adam" and run.config["learning_rate"] == 0.02
 
 
-def test_a_run_that_fails_does_not_stop_the_others(tmp_path):
+def test_a_run_that_fails_does_not_stop_the_others(swept, tmp_path):
     folder = folder_of(tmp_path, "digits_even")
     folder.mkdir(parents=True)
     (folder / "run.json").write_text("{")
@@ -90,20 +96,27 @@ def test_a_run_that_fails_does_not_stop_the_others(tmp_path):
     assert "imprinting: 1 done, 0 skipped (already complete), 0 failed" in out
 
 
-def test_what_is_wrong_with_all_runs_is_said_once(tmp_path):
+def test_what_is_wrong_with_all_runs_is_said_once(swept, tmp_path):
     code, out, error = swept(tmp_path, written(tmp_path, task=["all", "even"]), "--set", "epoch=3")
     assert code == 1 and error == "error: unknown key --epoch; did you mean --epochs?\n" and "2 failed" in out
 
 
-def test_a_run_that_another_process_holds_is_looked_at_again_at_the_end(tmp_path):
-    grid = written(tmp_path, task=["all", "even", "odd"])
-    with files.lock(folder_of(tmp_path) / ".lock", "it"):
-        process = started(tmp_path, grid)
-        until(lambda: (folder_of(tmp_path, "digits_odd") / "ckpt" / "1_0.pth").exists(), timeout=100)
-        time.sleep(0.5)
-        assert process.poll() is None and not list(folder_of(tmp_path).glob("*"))
-    out, error = process.communicate(timeout=60)
-    assert process.returncode == 0 and "training: 3 done, 0 skipped" in out and "waiting for pid" in error
+def test_a_run_that_another_process_holds_is_looked_at_again_at_the_end(swept, tmp_path):
+    grid, found, held = written(tmp_path, task=["all", "even", "odd"]), [], threading.Event()
+
+    def hold():
+        with files.lock(folder_of(tmp_path) / ".lock", "it"):
+            held.set()
+            until(lambda: (folder_of(tmp_path, "digits_odd") / "last.pth").exists(), timeout=100)
+            time.sleep(0.5)
+            found.extend(path.name for path in folder_of(tmp_path).iterdir())
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(10)
+    code, out, _ = swept(tmp_path, grid)
+    holder.join()
+    assert code == 0 and "training: 3 done, 0 skipped" in out and found == [".lock"]
 
 
 def stat(pid):
@@ -125,6 +138,7 @@ def alive(pids):
     return [pid for pid in pids if stat(pid)[0] not in (None, "Z")]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="only Linux lists processes there")
 @pytest.mark.parametrize("number, expected", [(signal.SIGINT, 130), (signal.SIGTERM, 75)])
 def test_signals_end_all_processes_and_the_sweep_goes_on(tmp_path, number, expected):
@@ -145,35 +159,38 @@ def test_signals_end_all_processes_and_the_sweep_goes_on(tmp_path, number, expec
     assert all((log.parent / "last.pth").exists() for log in logs)  # each finished its step, and saved itself
 
 
-@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="only Linux lists processes there")
-def test_a_process_that_is_killed_does_not_stop_the_others(tmp_path):
-    settings = {"epochs": 40, "warmup_epochs": 1, "batch_size": 8, "checkpoints": 5}
-    process = started(tmp_path, written(tmp_path, seed=[0, 1, 2], settings=settings), "--jobs", 2)
-    locks = [folder_of(tmp_path, seed=seed) / ".lock" for seed in range(3)]
-    logs = [folder_of(tmp_path, seed=seed) / "log.jsonl" for seed in (0, 1)]
-    until(lambda: all(log.exists() and log.read_text().count("\n") >= 2 for log in logs), timeout=100)
-    os.kill(int(locks[0].read_text().split()[1]), signal.SIGKILL)
-    out, error = process.communicate(timeout=100)
-    assert process.returncode == 1 and "a process ended with code -9 on" in error
+def test_a_process_that_is_killed_does_not_stop_the_others(swept, tmp_path):
+    settings = {"epochs": 10, "warmup_epochs": 1, "batch_size": 8, "checkpoints": 5}
+    folder = folder_of(tmp_path)
+
+    def kill():
+        until(lambda: (folder / "last.pth").exists(), timeout=100)
+        os.kill(int((folder / ".lock").read_text().split()[1]), signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    code, out, error = swept(tmp_path, written(tmp_path, seed=[0, 1, 2], settings=settings), "--jobs", 2)
+    killer.join()
+    assert code == 1 and "a process ended with code -9 on" in error
     assert "training: 2 done, 0 skipped (already complete), 1 failed" in out
     assert "imprinting: 2 done, 0 skipped (already complete), 0 failed" in out
 
 
 @pytest.mark.slow
-def test_with_torchrun(tmp_path):
+def test_with_torchrun(swept, tmp_path):
     code, out, error = swept(tmp_path, written(tmp_path, task=["all", "even"]), "--nproc", 2)
     assert code == 0 and "training: 2 done" in out and "imprinting: 2 done" in out, error
     assert len(list(tmp_path.glob("predictions/*/preds_0.h5"))) == 2
 
 
-def test_parts_share_a_sweep(tmp_path):
+def test_parts_share_a_sweep(swept, tmp_path):
     grid = written(tmp_path, task=["all", "even", "odd"])
     for part, count in (("0/2", 2), ("1/2", 1)):
         assert f"training: {count} done, 0 skipped" in swept(tmp_path, grid, "--part", part)[1]
     assert len(list(tmp_path.glob("predictions/*/preds_0.h5"))) == 3
 
 
-def test_methods_one_after_the_other(tmp_path):
+def test_methods_one_after_the_other(swept, tmp_path):
     """The second grid starts from the runs of the first one, and has an argument of its own."""
     fine = {
         "name": "fine-tuning",
@@ -211,3 +228,4 @@ def test_report_says_what_came_of_each_run(tmp_path):
         (["digits_all", 0], "skipped (already complete)"),
         (["digits_low", 0], "held"),
     ]
+    assert [bool(line["error"]) for line in said] == [False, False, False, True]

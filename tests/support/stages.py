@@ -22,6 +22,7 @@ STORE = "supervised_imagenet/02_imprinting/store_predictions.py"
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
+        "pytest",
         "torch",
         "torchvision.transforms.v2",
         "sklearn.datasets",
