@@ -26,7 +26,8 @@ def lock(path, what, *, wait=False):
     The lock is the kernel's (flock), so it ends with its process however that dies, and a lock is never stale.
     The file only says who holds it.
 
-    Raises HeldError, an InputError that names the process and its host, if another one holds it; with `wait`, says so and waits.
+    Raises HeldError, an InputError that names the process and its host, if another one holds it; with `wait`, says so
+    and waits.
     """
     path = Path(path)
     with writing(path):

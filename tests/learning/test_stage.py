@@ -95,7 +95,7 @@ def test_incomplete_checkpoints_are_named(copied):
     for step in record.schedule[3:5]:
         record.path(folder, step).unlink()
     code, text = run(STORE, copied, "digits")
-    assert code == 1 and f"2 of {len(record['schedule'])} checkpoints missing (0_" in text
+    assert code == 1 and f"2 of {len(record.schedule)} checkpoints missing (0_" in text
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "another"])
