@@ -18,10 +18,8 @@ from learning.arguments import Options
 from learning.runs import find, store
 from learning.runs import run as runs
 from learning.runs.job import Job, describe
-from learning.runs.run import Run
+from learning.runs.run import SKIPPED, Run
 from learning.tasks import load as load_task
-
-SKIPPED = "skipped (already complete)"
 
 
 def train_all(method, options: Options, *, alone: bool = False) -> int:

@@ -28,7 +28,7 @@ from tqdm import tqdm
 
 from info_geometry.files import ROOT, InputError, command
 from learning import arguments, grids
-from learning.runs.run import Folders
+from learning.runs.run import SKIPPED, Folders
 from learning.workers import Interrupted, Outcome, Signals, Work, outcomes, told
 
 STORE = "supervised_imagenet.02_imprinting.store_predictions"
@@ -97,7 +97,7 @@ def _counted(found: Iterable[Outcome], total: int, grid: grids.Grid, stage: str)
                 bar.write(f"error: {outcome.error}", file=sys.stderr)
             if outcome.what != "failed":
                 complete.append(outcome.run)
-    whats = "done", "skipped (already complete)", "failed"
+    whats = "done", SKIPPED, "failed"
     title = f"{grid.name}, {stage}" if grid.name else stage
     print(f"{title}: " + ", ".join(f"{counts[what]} {what}" for what in whats), flush=True)
     return sorted(complete)

@@ -1,6 +1,7 @@
 """Processes that take one piece of work after the other.  They are forked from one that has imported torch once."""
 
 import collections
+import contextlib
 import importlib.util
 import json
 import multiprocessing
@@ -15,8 +16,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from info_geometry.files import ROOT, InputError
+from learning.runs.run import EXIT_REQUEUE
 
-EXIT_REQUEUE = 75  # as that of a stage (learning.runs.job)
 PRELOADED = ["torch", "sklearn.datasets", "learning.stage", "learning.supervise"]
 
 
@@ -79,7 +80,8 @@ def outcomes(works: Sequence[Work], jobs: int, signals: Signals) -> Iterator[Out
             while free and (waiting or held):
                 process, pipe = free.pop()
                 work = waiting.popleft() if waiting else held.popleft()
-                pipe.send(work)
+                with contextlib.suppress(BrokenPipeError):  # it is gone, which is found below
+                    pipe.send(work)
                 busy[pipe] = process, work
             signals.check()
             for pipe in connection.wait(list(busy), timeout=0.1):
@@ -87,7 +89,7 @@ def outcomes(works: Sequence[Work], jobs: int, signals: Signals) -> Iterator[Out
                 try:
                     outcome = pipe.recv()
                     free.append((process, pipe))
-                except EOFError:
+                except (EOFError, ConnectionResetError):
                     process.join()
                     outcome = Outcome("failed", None, f"a process ended with code {process.exitcode} on {_said(work)}")
                     free.append(_start(context))
@@ -100,7 +102,7 @@ def outcomes(works: Sequence[Work], jobs: int, signals: Signals) -> Iterator[Out
             process.terminate()  # a run that is being trained finishes its step and saves itself
         raise
     finally:
-        for _, pipe in free:
+        for pipe in [*(pipe for _, pipe in free), *busy]:
             pipe.close()  # the end, for a process that waits for work
         for process, _ in [*free, *busy.values()]:
             process.join()
@@ -128,7 +130,9 @@ def _take_work(pipe):
                 work = pipe.recv()
             except EOFError:  # there is no more
                 return
-            pipe.send(_outcome(work, Path(folder) / "report.jsonl"))
+            outcome = _outcome(work, Path(folder) / "report.jsonl")
+            with contextlib.suppress(BrokenPipeError):  # nobody wants to know any more
+                pipe.send(outcome)
 
 
 def _outcome(work, report):

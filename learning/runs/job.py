@@ -16,11 +16,9 @@ from learning.distributed import Processes
 from learning.runs import run as runs
 from learning.runs.keep import Keeper
 from learning.runs.record import Record
-from learning.runs.run import Folders, Run
+from learning.runs.run import EXIT_REQUEUE, Folders, Run
 from learning.runs.store import Imprinter
 from learning.tasks import Task, targets
-
-EXIT_REQUEUE = 75  # of a process that was told to end and can be started again
 
 
 def describe(task: Task, seed: int, images, config: Config, name: str, **more: Any) -> Run:

@@ -17,6 +17,8 @@ from info_geometry.files import ROOT, InputError, versions, write_text
 from learning.config import Config, with_defaults
 from learning.tasks import Task
 
+EXIT_REQUEUE = 75  # of a process that was told to end and can be started again
+SKIPPED = "skipped (already complete)"  # what came of a run of which there was nothing left to do
 REQUIRED = {"config", "schedule", "seed", "steps_per_epoch", "task"}  # of run.json; all else has a default
 NO_SETTINGS = {"config", "versions", "trained_by"}  # what may differ between runs of the same settings
 
