@@ -128,6 +128,7 @@ def test_torchrun(two_processes, tmp_path):
     same_runs(two_processes, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="only Linux lists the threads of a process")
 def test_no_thread_of_a_group_outlives_it(tmp_path):
     """One that does aborts the process now and then, where it lets go of a tensor while Python ends."""
