@@ -14,7 +14,6 @@
 PYTHON ?= python3
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
 BIN := .venv/bin
-SUPERVISED := supervised_imagenet
 
 .PHONY: install install-dev picture fashion claims claims-quick notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
 install: .venv/installed
@@ -33,33 +32,31 @@ install-dev: .venv/installed-dev
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[published,fast,dev]'
 	@touch $@
 
-picture: export CONFIG = digits
-picture: export TASKS = all even odd low high randomlab
-picture: export SEEDS = 0 1 2
-fashion: export CONFIG = fashion
-fashion: export TASKS = all clothing garment footwear shirt shoe 3rd randomlab
-fashion: export SEEDS = 0 1 2 3 4
+picture: SET = digits
+picture: TASKS = all even high low odd randomlab
+fashion: SET = fashion
+fashion: TASKS = 3rd all clothing footwear garment randomlab shirt shoe
 
-picture fashion: export JOBS := $(JOBS)
 picture fashion: install
-	PYTHON=$(BIN)/python sh $(SUPERVISED)/01_training/train_imagenet.sh --wait
-	PYTHON=$(BIN)/python sh $(SUPERVISED)/02_imprinting/store_predictions.sh --wait
-	$(BIN)/python info_geometry/inpca.py $(addprefix $(CONFIG)_,$(sort $(TASKS))) --bootstrap
-	$(BIN)/python info_geometry/trajectory.py $(addprefix $(CONFIG)_,$(sort $(TASKS))) --bootstrap
-	$(BIN)/python experiments/task_tree/tree.py --name $$CONFIG
+	@$(BIN)/python -m learning.sweep supervised_imagenet/sweeps/$(SET).yaml --jobs $(JOBS)
+	@$(BIN)/python info_geometry/inpca.py $(addprefix $(SET)_,$(TASKS)) --bootstrap
+	@$(BIN)/python info_geometry/trajectory.py $(addprefix $(SET)_,$(TASKS)) --bootstrap
+	@$(BIN)/python experiments/task_tree/tree.py --name $(SET)
+	@echo "open plots/$(SET)/inpca.html"
 
-claims claims-quick: export JOBS := $(JOBS)
+CLAIMS = $(BIN)/python -m learning.sweep experiments/claims/runs.yaml --jobs $(JOBS)
 claims: install
-	PYTHON=$(BIN)/python sh experiments/claims/run.sh
-	$(BIN)/python experiments/claims/verdicts.py
+	@$(CLAIMS) --checkpoints-folder checkpoints/claims --predictions predictions/claims
+	@$(BIN)/python experiments/claims/verdicts.py
+	@echo "open plots/claims.md"
 
-claims-quick: export SEEDS = 5
-claims-quick: export FOLDER = claims_quick
-claims-quick: export STARTS = 0 2 5
+QUICK = claims_quick
 claims-quick: install
-	PYTHON=$(BIN)/python sh experiments/claims/run.sh --epochs 1 --warmup_epochs 0.5 --checkpoints 6
-	$(BIN)/python experiments/claims/verdicts.py --quick --seeds $(SEEDS) --starts $(STARTS) --predictions predictions/$(FOLDER) \
-		--plots plots/$(FOLDER)
+	@$(CLAIMS) --checkpoints-folder checkpoints/$(QUICK) --predictions predictions/$(QUICK) --seeds 5 \
+		--set epochs=1 warmup_epochs=0.5 checkpoints=6 checkpoint=0,2,5
+	@$(BIN)/python experiments/claims/verdicts.py --quick --seeds 5 --starts 0 2 5 --predictions predictions/$(QUICK) \
+		--plots plots/$(QUICK)
+	@echo "open plots/$(QUICK)/claims.md"
 
 notebook: install-dev
 	$(BIN)/python docs/make_notebook.py

@@ -11,6 +11,7 @@ The images need about 10 GB in --folder for 1,000 classes of 40 + 50.  No figure
 """
 
 import argparse
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -20,7 +21,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -219,12 +219,14 @@ class Benchmark:
     def trained(self, images, config, name):
         """Return the images/s of stage 1's own loop, after as many steps to warm up."""
         from learning import supervise
+        from learning.runs.job import Job
+        from learning.runs.run import Folders
 
-        run = self.describe(images, config, [0, self.options.steps, 2 * self.options.steps])
-        options = SimpleNamespace(config=config, workers=self.options.workers, imprinter=None, imprint_as_you_go=False)
-        folder = self.folder / "runs" / name
-        supervise.train(folder, run, images, options, self.here, SimpleNamespace(update=lambda *_: None), [])
-        last = json.loads((folder / "log.jsonl").read_text().splitlines()[-1])
+        run = self.describe(images, config, [0, self.options.steps, 2 * self.options.steps], name)
+        folders = Folders(checkpoints=self.folder / "runs")
+        job = Job(run, config, images, folders, self.here, self.options.workers)
+        supervise.train(job)
+        last = json.loads((job.folder / "log.jsonl").read_text().splitlines()[-1])
         return last["images"] / last["seconds"]
 
     def imprint(self):
@@ -232,16 +234,16 @@ class Benchmark:
         import torch
 
         from learning import data, imprint, networks
-        from learning.runs import checkpoints, store
+        from learning.runs import store, weights
 
         config, count = self.config(0), self.options.checkpoints
         run = self.describe(self.val, config, list(range(count)))
-        folder, trained = self.folder / "runs" / "imprinted", max((self.folder / "runs").glob("loader_*/last.pth"))
+        folder, trained = self.folder / "runs" / "imprinted", max((self.folder / "runs").glob("loader_*/*/last.pth"))
         network = networks.build(config.network, 3, 224, self.options.classes, 0)
-        checkpoints.fit_weights(checkpoints.load(trained)["network"], network, trained)
-        whole, half = (checkpoints.weights(network, trained, half) for half in (False, True))
-        for step in run["schedule"]:
-            checkpoints.save(checkpoints.path(folder, run, step), half if self.cuda else whole)
+        weights.fit(weights.load(trained)["network"], network, trained)
+        whole, half = (weights.of(network, trained, half) for half in (False, True))
+        for step in run.schedule:
+            weights.save(run.path(folder, step), half if self.cuda else whole)
         imprinter = store.Imprinter(self.val, self.here, workers=self.options.workers)
         N, side = len(self.val.labels), config.evaluation_resolution
         started = time.perf_counter()
@@ -262,7 +264,7 @@ class Benchmark:
         forward()
         best = rate(N * count, forward)
         target = self.folder / "predictions" / "imagenet_all" / "preds_0.h5"
-        found = rate(N * count, lambda: store.store(target, folder, run, imprinter, self.here))
+        found = rate(N * count, lambda: store.store_checkpoints(target, folder, run, imprinter, self.here))
         self.row(f"imprinting, {side} pixels", found, "forward passes alone", best)
         print(
             f"\n{count} checkpoints x {N} images imprinted in {N * count / found:.1f} s, once decoded at "
@@ -271,12 +273,12 @@ class Benchmark:
             f"storing them in float16 by {2**-12:.1e}"
         )
 
-    def describe(self, images, config, schedule):
-        """Return what run.json holds, with a schedule of our own."""
-        from learning.runs import checkpoints
+    def describe(self, images, config, schedule, name="imprinted"):
+        """Return the Run `name`, with a schedule of our own."""
+        from learning.runs.job import describe
 
         task = load_task("imagenet", ",".join(map(str, range(self.options.classes))), images.class_names)
-        return {**checkpoints.describe(task, 0, images, config), "schedule": schedule}
+        return dataclasses.replace(describe(task, 0, images, config, name), schedule=schedule)
 
     def config(self, side, **changes):
         """Return the configuration of ImageNet at one resolution, with enough epochs for the steps."""

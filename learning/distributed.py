@@ -3,6 +3,8 @@
 import contextlib
 import importlib
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import torch
 import torch.distributed as dist
@@ -13,15 +15,15 @@ from info_geometry.files import InputError, lock
 class Processes:
     """rank of world processes, the device of this one, and whether it is the main one, which alone writes."""
 
-    def __init__(self, rank=0, world=1, device="cpu"):
+    def __init__(self, rank: int = 0, world: int = 1, device: str | torch.device = "cpu"):
         self.rank, self.world, self.device, self.main = rank, world, torch.device(device), rank == 0
         self._parent = os.getppid() if "TORCHELASTIC_RUN_ID" in os.environ else None
 
-    def abandoned(self):
+    def abandoned(self) -> bool:
         """Return whether the torchrun that started this process is gone, so that nobody would stop it any more."""
         return self._parent not in (None, os.getppid())
 
-    def any(self, flag):
+    def any(self, flag: bool) -> bool:
         """Return whether `flag` is true in any process."""
         if self.world == 1:
             return flag
@@ -29,28 +31,28 @@ class Processes:
         dist.all_reduce(flag, dist.ReduceOp.MAX)
         return bool(flag)
 
-    def sum(self, tensor):
+    def sum(self, tensor: torch.Tensor) -> torch.Tensor:
         """Return the sum of a tensor over the processes."""
         if self.world > 1:
             dist.all_reduce(tensor)
         return tensor
 
-    def broadcast(self, tensor, source=0):
+    def broadcast(self, tensor: torch.Tensor, source: int = 0) -> None:
         """Fill a tensor, in place, with that of the process `source`."""
         if self.world > 1:
             dist.broadcast(tensor, source)
 
-    def lock(self, path, what, *, wait=False):
+    def lock(self, path: str | Path, what: str, *, wait: bool = False) -> contextlib.AbstractContextManager:
         """Return a context in which the main process holds a lock (see files.lock) for all."""
         return lock(path, what, wait=wait) if self.main else contextlib.nullcontext()
 
-    def barrier(self):
+    def barrier(self) -> None:
         """Wait until all processes are here."""
         self.any(False)
 
 
 @contextlib.contextmanager
-def processes(device=None):
+def processes(device: str | None = None) -> Iterator[Processes]:
     """Yield the Processes that torchrun started (gloo for what is on the CPU, nccl on CUDA), or the only one."""
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
     cuda = torch.cuda.is_available()

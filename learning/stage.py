@@ -1,229 +1,239 @@
-"""The stages that all methods share: which runs there are, what is complete, signals, and the loop over steps.
+"""The two stages: which runs are asked for, which are complete, and what came of each.
 
-A method's scripts call `train_all` with what is its own, a function that trains one run, and `store_all`.
+A method's script calls `train_all` with the method, which says how one run is named and trained; `store_all` stores the
+predictions of runs of any method.
 """
 
+import contextlib
 import json
 import signal
 import sys
+from collections.abc import Callable, Iterator
 
-import torch
 from tqdm import tqdm
 
-from info_geometry.files import InputError, remove_orphans
-from learning import data, distributed, networks
-from learning.config import advised
-from learning.runs import checkpoints, store
-from learning.runs.keep import Keeper
-from learning.runs.record import Record
+from info_geometry.files import HeldError, InputError, remove_orphans
+from learning import data, distributed, supervise
+from learning.arguments import Options
+from learning.runs import find, store
+from learning.runs import run as runs
+from learning.runs.job import Job, describe
+from learning.runs.run import SKIPPED, Run
 from learning.tasks import load as load_task
 
-EXIT_REQUEUE = 75  # of a process that was told to end and can be started again
 
+def train_all(method, options: Options, *, alone: bool = False) -> int:
+    """Train all runs that are asked for, and return the exit code of the stage.
 
-def train_all(options, train, describe=checkpoints.describe, *, alone=False):
-    """Train all runs that the command line asks for, and return the exit code of the stage.
-
-    train(folder, run, images, options, here, bar, stop): trains one run, from its last saved state.
-    describe(task, seed, images, config): what determines a run, as it is kept in run.json.
+    method: has `name(task, config)`, of a run, and `train(job)`, which trains one from its last saved state; and
+    `describe(run, images, config, folders)`, where more than that determines a run.
     alone: one process trains a run, and torchrun is refused.
     """
-    stop = []
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        signal.signal(number, lambda *_: stop.append(True))
-    with distributed.processes(options.device) as here:
+    config, folders = options.config, options.folders
+    with _told_to_end() as stop, distributed.processes(options.device) as here:
         if alone and here.world > 1:
             raise InputError(
                 f"one process trains a run of this method, not {here.world}: start it without torchrun, "
                 "and several runs at a time with --part 0/2, --part 1/2"
             )
-        images = data.load(options.config.dataset, "train", options.data)
-        options.imprinter = None
-        if options.imprint_as_you_go or options.config.evaluate_every:
-            options.split = data.EVALUATION_SPLIT[options.config.dataset]
-            evaluation = data.load(options.config.dataset, options.split, options.data)
-            options.imprinter = store.Imprinter(evaluation, here, workers=options.workers, on_device=False)
-            store.check_published_labels(
-                evaluation, options.predictions / "labels", options.config.dataset, options.split
-            )
-        tasks = [load_task(options.config.dataset, name, images.class_names) for name in options.task]
-        runs = [_described(describe, task, seed, images, options.config) for task, seed in _part(tasks, options)]
+        images = data.load(config.dataset, "train", folders.data)
+        imprinter = None
+        if options.as_you_go or config.evaluate_every:
+            imprinter = _imprinter(config.dataset, options, here, on_device=False)
+        tasks = [(load_task(config.dataset, word, images.class_names), word) for word in options.tasks]
+        asked = [
+            _described(method, task, word, seed, images, options)
+            for (task, word), seed in options.taken([(task, seed) for task in tasks for seed in options.seeds])
+        ]
         bar = tqdm(
-            total=sum(run["schedule"][-1] for run in runs if isinstance(run, dict)),
+            total=sum(run.schedule[-1] for run in asked if isinstance(run, Run)),
             unit=" steps",
             smoothing=0.02,
             position=options.part[0],
             leave=False,
-            disable=None if here.main else True,
+            disable=None if here.main and not options.report else True,
         )
-        with bar:
-            return _each(
-                runs,
-                lambda run: (run["name"], run["seed"]),
-                lambda run: train_or_skip(run, images, options, here, bar, stop, train),
-                here,
-                bar,
-                "training",
-                "trained",
+
+        def train(run):
+            job = Job(
+                run, config, images, folders, here, options.workers, imprinter, options.as_you_go, bar.update, stop
             )
+            return _train_or_skip(method, job, wait=options.wait)
+
+        with bar:
+            items = [(run, None if isinstance(run, InputError) else (run.name, run.seed)) for run in asked]
+            return _each(items, train, here, bar, "training", "trained", options.report)
 
 
-def _part(tasks, options):
-    """Return the pairs of a task and a seed that --part leaves to this process."""
-    return [(task, seed) for task in tasks for seed in options.seed][options.part[0] :: options.part[1]]
-
-
-def _described(describe, *arguments):
-    """Return what describe does, or the error for which that run fails when its turn comes."""
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[list]:
+    """Yield a list that holds something once the process was told to end, by SIGTERM or SIGUSR1."""
+    stop = []
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGUSR1)}
+    for number in handlers:
+        signal.signal(number, lambda *_: stop.append(True))
     try:
-        return describe(*arguments)
+        yield stop
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _imprinter(dataset, options, here, **more):
+    """Return the Imprinter of the evaluation images of a data set."""
+    split = data.EVALUATION_SPLIT.get(dataset)
+    images = data.load(dataset, split, options.folders.data)
+    store.check_published_labels(images, options.folders.predictions / "labels", dataset, split)
+    return store.Imprinter(images, here, workers=options.workers, **more)
+
+
+def _described(method, task, word, seed, images, options):
+    """Return the Run that trains a task, or the error for which it fails when its turn comes."""
+    config, variant = options.config, options.variant
+    try:
+        name = method.name(task, config) + (f"_{variant}" if variant else "")
+        trained_by = (*options.trained_by, "--task", word)
+        run = describe(task, seed, images, config, name, variant=variant, trained_by=trained_by)
+        if hasattr(method, "describe"):
+            run = method.describe(run, images, config, options.folders)
+        return run
     except InputError as error:
         return error
 
 
-def _each(runs, name, work, here, bar, stage, done):
-    """Do the work for each run, which says what came of it; report, and return the exit code.
+def _each(items, work: Callable, here, bar, stage: str, done: str, report) -> int:
+    """Do the work for each item, which says what came of it; report that, and return the exit code.
 
-    An InputError among the runs stands for one that cannot begin.
+    items: [(what to work on, (name, seed) of the run)].  An InputError among them stands for a run that cannot begin.
+    report: a file that is told of each run, instead of printing it.
     """
-    counts = {"done": 0, "skipped (already complete)": 0, "failed": 0}
-    for run in runs:
+    counts = {"done": 0, SKIPPED: 0, "failed": 0}
+    for item, run in items:
+        said = ""
         try:
-            if isinstance(run, InputError):
-                raise run
-            title = "{} seed {}".format(*name(run))
+            if isinstance(item, InputError):
+                raise item
+            title = "{} seed {}".format(*run)
             bar.set_description(title)
-            outcome = work(run)
-            counts[outcome] += 1
-            if bar.disable and here.main and outcome == "done":  # where nobody sees the bar
+            outcome = work(item)
+            if not report and bar.disable and here.main and outcome == "done":  # where nobody sees the bar
                 print(f"{title}: {done}", flush=True)
         except InputError as error:
             if here.world > 1:  # the other processes would wait for this one
                 raise
-            print(f"error: {error}", file=sys.stderr, flush=True)
-            counts["failed"] += 1
-    if here.main:
+            outcome, said = "held" if report and isinstance(error, HeldError) else "failed", str(error)
+            if not report:
+                print(f"error: {error}", file=sys.stderr, flush=True)
+        counts[outcome] = counts.get(outcome, 0) + 1
+        if report and here.main:
+            with open(report, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"run": run, "outcome": outcome, "error": said}) + "\n")
+    if here.main and not report:
         print(f"{stage}: " + ", ".join(f"{count} {what}" for what, count in counts.items()), flush=True)
     return 1 if counts["failed"] else 0
 
 
-def train_or_skip(run, images, options, here, bar, stop, train):
+def _train_or_skip(method, job: Job, *, wait: bool) -> str:
     """Train the network of a run, or go on with it, unless all its checkpoints, or its predictions, are there."""
-    folder = options.checkpoints_folder / run["name"] / f"seed_{run['seed']}"
-    target = options.predictions / run["name"] / f"preds_{run['seed']}.h5"
-    with here.lock(folder / ".lock", str(folder), wait=options.wait):
-        if options.imprint_as_you_go and here.any(target.exists()):
-            store.check_same(target, run, folder, options.imprinter.images)
+    run, folder, here = job.run, job.folder, job.here
+    target = job.folders.file(run.name, run.seed)
+    with here.lock(folder / ".lock", str(folder), wait=wait):
+        if job.as_you_go and here.any(target.exists()):
+            store.check_same(target, run, folder, job.imprinter)
             if here.main:
                 store.remove_parts(folder)
-            bar.update(run["schedule"][-1])
-            return "skipped (already complete)"
+            job.advance(run.schedule[-1])
+            return SKIPPED
         if here.main and remove_orphans(folder) + remove_orphans(folder / "ckpt"):
             print(f"{folder}: going on (found an unfinished write)", flush=True)
         here.barrier()
-        absent = checkpoints.missing(folder, run)
+        absent = run.missing(folder)
         here.barrier()  # before one process writes what another one misses
         if absent:
-            train(folder, run, images, options, here, bar, stop)
+            method.train(job)
         elif here.main:
-            checkpoints.start_run(folder, run)  # which compares settings
-        if options.imprint_as_you_go:
-            with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
+            runs.start(folder, run, type(job.config))  # which compares settings
+        if job.as_you_go:
+            with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=wait):
                 if not here.any(target.exists()):
-                    store.store(target, folder, run, options.imprinter, here, split=options.split)
+                    split = data.EVALUATION_SPLIT[job.config.dataset]
+                    store.store_checkpoints(target, folder, run, job.imprinter, here, split=split)
             return "done"
     if not absent:
-        bar.update(run["schedule"][-1])
-    return "done" if absent else "skipped (already complete)"
+        job.advance(run.schedule[-1])
+    return "done" if absent else SKIPPED
 
 
-def begin(folder, run, network, options, here, model=None):
-    """Return the Record of a run, whose optimiser is SGD, from the last state that was saved, if there is one.
+def store_all(options: Options) -> int:
+    """Store the predictions of all runs that are asked for, and return the exit code of the stage."""
+    folders, imprinters = options.folders, {}
 
-    The run begins here: what a method refuses before leaves no run.json behind.
-    network: what checkpoints hold.  model: what is trained, where that is the network and more.
-    """
-    config, model = options.config, network if model is None else model
-    optimiser = torch.optim.SGD(
-        networks.parameter_groups(model, config.weight_decay),
-        lr=0.0,
-        momentum=config.momentum,
-        nesterov=config.momentum > 0,
-    )
-    keep = Keeper(folder, run, network, config, here, options.imprinter, options.imprint_as_you_go)
-    if here.main:
-        checkpoints.start_run(folder, run)
-    return Record(folder, run, model, optimiser, here, keep)
+    def imprinter_of(dataset):
+        if dataset not in imprinters:
+            imprinters.clear()  # one data set at a time in memory
+            imprinters[dataset] = _imprinter(dataset, options, here, head=options.head)
+        return imprinters[dataset]
 
-
-def take_steps(record, config, update, here, bar, stop):
-    """Take the steps of a run from where its record stands to the end of its schedule.
-
-    update(): takes one step, and returns the sum of losses, the number of right answers and of images, a tensor (3,).
-    """
-    first, steps = record.step, record.run["steps_per_epoch"]
-    bar.update(first)
-    for step in range(first, record.run["schedule"][-1]):
-        for group in record.optimiser.param_groups:
-            group["lr"] = config.learning_rate_at((step + 0.5) / steps)
-        record.add(update())
-        bar.update()
-        if here.any(bool(stop) or here.abandoned()):
-            record.save_state()
-            sys.exit(EXIT_REQUEUE)
-
-
-def store_all(options, trained_by, *words, name=lambda task, images: task.run):
-    """Imprint and store all runs that the command line asks for, and return the exit code of the stage.
-
-    trained_by: the module that trains them, and words that it is told besides, for messages.  name(task, images): of
-    a run.
-    """
-    split = data.EVALUATION_SPLIT.get(options.config.dataset)
     with distributed.processes(options.device) as here:
-        images = data.load(options.config.dataset, split, options.data)
-        store.check_published_labels(images, options.predictions / "labels", options.config.dataset, split)
-        names = [name(load_task(options.config.dataset, task, images.class_names), images) for task in options.task]
-        runs = _part(list(zip(names, options.task)), options)
-        imprinter = store.Imprinter(images, here, workers=options.workers)
+        if options.config:
+            asked = _of_tasks(options, imprinter_of(options.config.dataset).images.class_names)
+        else:
+            asked = find.named(options.runs, options.seeds, folders)
+        asked = options.taken(asked)
 
-        def work(run):
-            (name, task), seed = run
-            training = advised(trained_by, options, *options.settings, *words, "--task", task, "--seed", seed)
+        def work(item):
             try:
-                return store_or_skip(name, seed, training, imprinter, split, options, here)
+                return _store_or_skip(item, imprinter_of, options, here)
             finally:
                 bar.update()
 
         with tqdm(
-            total=len(runs), unit=" runs", position=options.part[0], leave=False, disable=None if here.main else True
+            total=len(asked),
+            unit=" runs",
+            position=options.part[0],
+            leave=False,
+            disable=None if here.main and not options.report else True,
         ) as bar:
-            return _each(runs, lambda run: (run[0][0], run[1]), work, here, bar, "imprinting", "stored")
+            items = [(item, (item.name, item.seed)) for item in asked]
+            return _each(items, work, here, bar, "imprinting", "stored", options.report)
 
 
-def store_or_skip(name, seed, training, imprinter, split, options, here):
+def _of_tasks(options, class_names):
+    """Return the supervised runs of the tasks and seeds that are asked for."""
+    config, variant = options.config, f"_{options.variant}" if options.variant else ""
+    names = [supervise.name(load_task(config.dataset, word, class_names), config) + variant for word in options.tasks]
+    trained_by = [(*options.trained_by, "--task", word) for word in options.tasks]
+    return [find.Asked(name, seed, words) for name, words in zip(names, trained_by) for seed in options.seeds]
+
+
+def _store_or_skip(asked: find.Asked, imprinter_of: Callable, options: Options, here) -> str:
     """Store the predictions of a run, unless they are there."""
-    folder = options.checkpoints_folder / name / f"seed_{seed}"
-    target = options.predictions / name / f"preds_{seed}.h5"
-    run = checkpoints.read_run(folder)
-    with here.lock(options.predictions / name / f".preds_{seed}.lock", str(target), wait=options.wait):
-        if here.any(target.exists()):
-            store.check_same(target, run, folder, imprinter.images)
-            if here.main:
-                store.remove_parts(folder)
-            return "skipped (already complete)"
-        if run is None:
+    folder = options.folders.run(asked.name, asked.seed)
+    target = options.folders.file(asked.name + ("_head" if options.head else ""), asked.seed)
+    run = runs.read(folder)
+    with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
+        training = find.training_command(asked, run, options.folders)
+        there = here.any(target.exists())
+        if run is None and not there:
             raise InputError(f"{folder} holds no run; train it with {training}")
-        absent = checkpoints.missing(folder, run)
+        dataset = run.config["dataset"] if run else find.dataset_of(target)
+        imprinter = imprinter_of(dataset)
+        if there:
+            store.check_same(target, run, folder, imprinter)
+            if here.main:
+                store.remove_parts(folder, imprinter.suffix)
+            return SKIPPED
+        absent = run.missing(folder, (".pth",) if options.head else (".pth", ".h5"))
         if absent:
-            names = ", ".join(checkpoints.path(folder, run, step).name for step in absent[:3])
+            names = ", ".join(run.path(folder, step).name for step in absent[:3])
             raise InputError(
-                f"{folder}: {len(absent)} of {len(run['schedule'])} checkpoints missing ({names}, ...); "
+                f"{folder}: {len(absent)} of {len(run.schedule)} checkpoints missing ({names}, ...); "
                 f"training did not finish{_reached(folder, run)}: go on with {training}"
             )
         if here.main and remove_orphans(target.parent, target.name) + remove_orphans(folder / "ckpt"):
-            print(f"{name} seed {seed}: redoing (found an unfinished write)", flush=True)
-        store.store(target, folder, run, imprinter, here, split=split)
+            print(f"{target.parent.name} seed {asked.seed}: redoing (found an unfinished write)", flush=True)
+        split = data.EVALUATION_SPLIT[dataset]
+        store.store_checkpoints(target, folder, run, imprinter, here, split=split)
     return "done"
 
 
@@ -233,4 +243,4 @@ def _reached(folder, run):
     lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     if not lines or not lines[-1].endswith("}"):
         return ""
-    return f" (it is at {run.get('t_name', 'epoch')} {json.loads(lines[-1])['epoch']:.4g})"
+    return f" (it is at {run.t_name} {json.loads(lines[-1])['epoch']:.4g})"

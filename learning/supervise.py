@@ -1,51 +1,59 @@
-"""Supervised learning: a network and its head learn the labels of a task, by SGD."""
+"""Supervised learning: a network and its head learn the labels of a task."""
 
 import contextlib
-import itertools
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from info_geometry.files import InputError
-from learning import data, networks, stage
-from learning.tasks import targets
+from learning import data, networks
+from learning.config import Config
+from learning.runs.job import Job
+from learning.tasks import Task
 
 
-def train(folder, run, images, options, here, bar, stop, begin=lambda network: None):
+def name(task: Task, config: Config) -> str:
+    """Return the name of the run that learns a Task."""
+    return f"{task.dataset}_{task.name}"
+
+
+def train(job: Job, network: networks.Network | None = None) -> None:
     """Train a run from its last saved state, or from initial weights, to the end of its schedule.
 
-    begin(network): changes the initial weights.
+    network: with other initial weights than those of the seed.
     """
-    config, classes = options.config, run["task"]["classes"]
-    wanted = targets(run["task"]["random_labels"], images)
-    indices = np.flatnonzero(np.isin(wanted, classes))
-    outputs = torch.from_numpy(np.searchsorted(classes, wanted))  # output k stands for the k-th class of the task
-    absent = len(classes) - len(np.unique(wanted[indices]))
+    config, classes, here = job.config, job.run.task.classes, job.here
+    labels, indices = job.labels, job.indices
+    outputs = torch.from_numpy(np.searchsorted(classes, labels))  # output k stands for the k-th class of the task
+    absent = len(classes) - len(np.unique(labels[indices]))
     if absent:
-        raise InputError(f"{run['name']}: {absent} of {len(classes)} classes have no training images")
+        raise InputError(f"{job.run.name}: {absent} of {len(classes)} classes have no training images")
     batch = min(config.batch_size, len(indices))
     if batch % here.world:
         raise InputError(
-            f"{run['name']}: batches of {batch} images cannot be divided evenly among {here.world} "
+            f"{job.run.name}: batches of {batch} images cannot be divided evenly among {here.world} "
             "processes; change --batch_size or --nproc-per-node"
         )
-    network = networks.build(config.network, images.channels, images.size, len(classes), run["seed"])
-    begin(network)
-    network = networks.on(here.device, network)
-    record = stage.begin(folder, run, network, options, here)
-    model = torch.nn.parallel.DistributedDataParallel(network) if here.world > 1 else network
-    if config.compile and here.device.type == "cuda":
-        model.compile(dynamic=False)
-    plan, same = itertools.tee(data.whole_plan(indices, config, run["seed"], record.step, here.rank, here.world))
-    loaded = images.batches(plan, device=here.device, augmentation=config.augmentation, workers=options.workers)
-    parts = ((pixels, data.move(outputs[part.indices], here.device)) for part, pixels in zip(same, loaded))
+    record = job.begin(job.network() if network is None else network)
+    plan = data.whole_plan(indices, config, job.run.seed, record.step, here.rank, here.world)
+    parts = (
+        (pixels, data.move(outputs[part.indices], here.device))
+        for part, pixels in job.batches(plan, config.augmentation)
+    )
     share = batch // here.world
-    stage.take_steps(record, config, lambda: update(model, record.optimiser, parts, share, config), here, bar, stop)
+    job.take_steps(record, lambda: update(record.model, record.optimiser, parts, share, config))
 
 
-def update(model, optimiser, parts, share, config):
-    """Take one step of SGD; return a tensor of the sum of losses, the number of correct answers and of images.
+def update(
+    model: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    parts: Iterator[tuple[torch.Tensor, torch.Tensor]],
+    share: int,
+    config: Config,
+) -> torch.Tensor:
+    """Take one step; return a tensor of the sum of losses, the number of correct answers and of images.
 
     parts: iterator of (pixels, outputs), of which the next ones are this process's share, a number of images.
     """

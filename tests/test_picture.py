@@ -13,25 +13,28 @@ import pytest
 from info_geometry.files import ROOT
 from tests.support import stages
 
-SMALL = {"epochs": 3, "warmup_epochs": 1, "checkpoints": 8}
-RUNS = {"CONFIG": "digits", "TASKS": "all even", "SEEDS": "0 1", "JOBS": "2"}
+GRID = """
+stage: supervised_imagenet.01_training.train_imagenet
+config: digits
+task: [all, even]
+seed: [0, 1]
+settings: {epochs: 3, warmup_epochs: 1, checkpoints: 8}
+"""
 
 
 def start(folder):
-    """Start training, imprinting and the picture one after the other, as the Makefile does, in a process group."""
+    """Start the sweep and the picture one after the other, as the Makefile does, in a process group."""
+    (folder / "grid.yaml").write_text(GRID)
     where = f"--checkpoints-folder '{folder}/checkpoints' --predictions '{folder}/predictions'"
-    train = " ".join(f"--{key} {value}" for key, value in SMALL.items())
     lines = [
         "set -e",
-        f"sh supervised_imagenet/01_training/train_imagenet.sh --wait {where} {train}",
-        f"sh supervised_imagenet/02_imprinting/store_predictions.sh --wait {where}",
+        f"'{sys.executable}' -m learning.sweep '{folder}/grid.yaml' --jobs 2 {where}",
         f"'{sys.executable}' info_geometry/inpca.py --name digits --predictions '{folder}/predictions' "
         f"--plots '{folder}/plots'",
     ]
     output = open(folder / "output.txt", "a")  # noqa: SIM115  (the processes write to it)
-    environment = {**os.environ, **RUNS, "PYTHON": sys.executable}
     return subprocess.Popen(
-        ["sh", "-c", "\n".join(lines)], cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+        ["sh", "-c", "\n".join(lines)], cwd=ROOT, stdout=output, stderr=output, start_new_session=True
     )
 
 

@@ -1,4 +1,4 @@
-"""Measure the claims of the paper on the runs that run.sh trained, and say which of them hold.                [command]
+"""Measure the claims of the paper on the runs of runs.yaml, and say which of them hold.                [command]
 
     make claims          trains what is missing, 65 trajectories and 50 fine-tuned ones, and measures: see README.md
     python -m experiments.claims.verdicts [--seeds S ...] [--starts N ...] [--predictions FOLDER] [--plots FOLDER]

@@ -6,101 +6,58 @@ few-shot learning, NeurIPS 2017).  There is no head: the model of an episode is 
 """
 
 import dataclasses
-from typing import ClassVar
+from collections.abc import Sequence
 
 import numpy as np
+import torch
 
+from experiments.meta_learning.config import MetaConfig
 from info_geometry.files import InputError
-from learning.config import Config
-from learning.tasks import targets
+from learning import data, networks
+from learning.runs.job import Job
+from learning.runs.run import Folders, Run, schedule
+from learning.tasks import Task, targets
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MetaConfig(Config):
-    """How networks are trained with episodes: of `ways` classes, with `shots` images of support and `queries` of each.
-
-    Epochs are episodes, those of warming up too, and a step is one of them.  `batch_size` follows: all queries of an
-    episode, ways * queries.
-    """
-
-    batch_size: int = 0
-    ways: int = 5
-    shots: int = 5
-    queries: int = 15
-
-    UNUSED: ClassVar = {
-        "label_smoothing": "the loss of an episode has none",
-        "micro_batch_size": "queries are compared with all of the support, so an episode cannot go in parts",
-        "schedule": "an episode is a step, with nothing between that could be kept",
-        "evaluate_every": "there is no head that could answer",
-    }
-
-    def __post_init__(self):
-        for key, least in (("ways", 2), ("shots", 1), ("queries", 1)):
-            if getattr(self, key) < least:
-                raise InputError(f"{key} is {getattr(self, key)}, expected at least {least}")
-        size = self.ways * self.queries
-        if self.batch_size not in (0, size):
-            raise InputError(
-                f"batch_size is {self.batch_size}, but an episode has {self.ways} ways * {self.queries} "
-                f"queries = {size}; leave batch_size out"
-            )
-        object.__setattr__(self, "batch_size", size)  # for the table of --status, which counts in batches
-        super().__post_init__()
-
-
-def run_name(task, config):
+def name(task: Task, config: MetaConfig) -> str:
     """Return the name of the run that learns a Task by episodes."""
-    return f"{task.run}_{config.ways}way"
+    return f"{task.dataset}_{task.name}_{config.ways}way"
 
 
-def describe(task, seed, images, config):
-    """Return what determines a run, whose time counts episodes and whose network has no head.
+def describe(run: Run, images, config: MetaConfig, folders: Folders) -> Run:
+    """Return the Run with what is different here: its time counts episodes and its network has no head.
 
     Raises InputError where the task cannot fill an episode.
     """
-    from learning.runs import checkpoints
-
-    members(vars(task), images, config)
-    return {
-        **checkpoints.describe(task, seed, images, config),
-        "name": run_name(task, config),
-        "outputs": 0,
-        "t_name": "episode",
-        "steps_per_epoch": 1,
-        "schedule": checkpoints.schedule(config, 1),
-    }
+    members(run.task, images, config)
+    return dataclasses.replace(run, outputs=0, t_name="episode", steps_per_epoch=1, schedule=schedule(config, 1))
 
 
-def members(task, images, config):
+def members(task: Task, images, config: MetaConfig) -> list[np.ndarray]:
     """Return for each class of a task the indices of its training images.
 
-    task: as run.json holds it.  Random labels count as classes.  Raises InputError where there are fewer classes, or
-    fewer images of one, than an episode takes.
+    Random labels count as classes.  Raises InputError where there are fewer classes, or fewer images of one, than an
+    episode takes.
     """
-    classes, wanted = task["classes"], targets(task["random_labels"], images)
+    classes, labels = task.classes, targets(task.random_labels, images)
     if config.ways > len(classes):
-        raise InputError(f"ways is {config.ways}, but task {task['name']} has {len(classes)} classes; lower --ways")
-    found, needed = [np.flatnonzero(wanted == each) for each in classes], config.shots + config.queries
+        raise InputError(f"ways is {config.ways}, but task {task.name} has {len(classes)} classes; lower --ways")
+    found, needed = [np.flatnonzero(labels == each) for each in classes], config.shots + config.queries
     for each, indices in zip(classes, found):
         if len(indices) < needed:
             raise InputError(
-                f"task {task['name']}: class {each} has {len(indices)} training images, but an episode "
+                f"task {task.name}: class {each} has {len(indices)} training images, but an episode "
                 f"takes {config.shots} shots + {config.queries} queries of a class; lower them"
             )
     return found
 
 
-def episode(members, config, seed, number):
+def episode(members: Sequence[np.ndarray], config: MetaConfig, seed: int, number: int) -> data.Batch:
     """Return the Batch of an episode: images of one class after the other, of each first the support, then queries.
 
     Classes are drawn from all, and images from those of a class, without repetition; they and the augmentation follow
     from (seed, number).
     """
-    import torch
-
-    from learning import data
-
     rng = np.random.default_rng([seed, number])
     chosen = [
         rng.choice(members[k], config.shots + config.queries, replace=False)
@@ -110,15 +67,13 @@ def episode(members, config, seed, number):
     return data.Batch(indices, torch.arange(len(indices)), int(rng.integers(2**63)), config.resolution_at(number))
 
 
-def loss(features, ways, shots):
+def loss(features: torch.Tensor, ways: int, shots: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return the loss of an episode, a scalar, and the number of queries whose prototype is the nearest one.
 
         mean over queries q of -log softmax_k(-||f_q - c_k||^2) at the class of q,  c_k = mean of f over support of k
 
     (Snell et al. 2017, equations 1 and 2).  features (ways * (shots + queries), F): of the images of an `episode`.
     """
-    import torch
-
     features = features.unflatten(0, (ways, -1))
     prototypes, queries = features[:, :shots].mean(dim=1), features[:, shots:]
     # (ways, queries, ways), from differences: large features would cancel in a matrix product
@@ -128,28 +83,20 @@ def loss(features, ways, shots):
     return -right.mean(), nearest.sum()
 
 
-def train(folder, run, images, options, here, bar, stop):
+def train(job: Job) -> None:
     """Train a run from its last saved state, or from initial weights, to the end of its schedule."""
-    from learning import networks, stage
-
-    config, seed = options.config, run["seed"]
-    network = networks.build(config.network, images.channels, images.size, run["outputs"], seed)
-    network = networks.on(here.device, network)
-    record = stage.begin(folder, run, network, options, here)
-    if config.compile and here.device.type == "cuda":
-        network.compile(dynamic=False)
-    there = members(run["task"], images, config)
+    config, seed = job.config, job.run.seed
+    record = job.begin(job.network())
+    there = members(job.run.task, job.images, config)
     plan = (episode(there, config, seed, number) for number in range(record.step, config.epochs))
-    loaded = images.batches(plan, device=here.device, augmentation=config.augmentation, workers=options.workers)
-    stage.take_steps(record, config, lambda: update(network, record.optimiser, next(loaded), config), here, bar, stop)
+    batches = job.batches(plan, config.augmentation)
+    job.take_steps(record, lambda: update(record.model, record.optimiser, next(batches)[1], config))
 
 
-def update(network, optimiser, pixels, config):
-    """Take one step of SGD; return a tensor of the sum of losses, the number of right answers and of queries."""
-    import torch
-
-    from learning import networks
-
+def update(
+    network: torch.nn.Module, optimiser: torch.optim.Optimizer, pixels: torch.Tensor, config: MetaConfig
+) -> torch.Tensor:
+    """Take one step; return a tensor of the sum of losses, the number of right answers and of queries."""
     network.train()
     optimiser.zero_grad(set_to_none=True)
     with networks.autocast(pixels.device, config.precision):

@@ -6,67 +6,47 @@ FixMatch: Simplifying semi-supervised learning with consistency and confidence, 
 
 import dataclasses
 import itertools
-from typing import ClassVar
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 
+from experiments.semi_supervised.config import FixMatchConfig
 from info_geometry.files import InputError
-from learning.config import Config
+from learning import data, networks
+from learning.data import views
+from learning.runs.job import Job
+from learning.runs.run import Folders, Run, schedule
+from learning.tasks import Task
 
 SUBSET, ORDER = range(2)  # what random numbers are for: a stream of its own each
 
 
-@dataclasses.dataclass(frozen=True)
-class FixMatchConfig(Config):
-    """How networks are trained with labels of a part of the images.
-
-    Of all images of a task, `labelled` keep their labels, divided evenly among the classes.  A step takes `batch_size`
-    of these and `unlabelled_ratio` times as many of all.  `threshold` and `unlabelled_weight`: see `loss`.
-    """
-
-    labelled: int = 400
-    unlabelled_ratio: int = 7
-    threshold: float = 0.95
-    unlabelled_weight: float = 1.0
-
-    POSITIVE: ClassVar = (*Config.POSITIVE, "labelled", "unlabelled_ratio", "threshold")
-    UNUSED: ClassVar = {
-        "augmentation": "views are random already",
-        "label_smoothing": "the loss of FixMatch has none",
-        "micro_batch_size": "images with and without labels go through the network together",
-    }
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.threshold > 1:
-            raise InputError(f"threshold is {self.threshold}, expected at most 1: it is a probability")
-
-
-def run_name(task):
+def name(task: Task, config: FixMatchConfig) -> str:
     """Return the name of the run that learns a Task from few labels."""
-    return f"{task.run}_fixmatch"
+    return f"{task.dataset}_{task.name}_fixmatch"
 
 
-def describe(task, seed, images, config):
-    """Return what determines a run; an epoch is one pass over the images without labels.
+def describe(run: Run, images, config: FixMatchConfig, folders: Folders) -> Run:
+    """Return the Run with what is different here: an epoch is one pass over the images without labels.
 
     Raises InputError where labels are random, or there are not enough of them.
     """
-    from learning.runs import checkpoints
-
+    task = run.task
     if task.random_labels:
         raise InputError(f"task {task.name}: random labels say nothing of images without labels; choose another task")
-    labelled(images.labels, task.classes, config.labelled, seed)
-    run = checkpoints.describe(task, seed, images, unlabelled_part(config))
-    return {**run, "name": run_name(task), "config": vars(config)}
+    labelled(images.labels, task.classes, config.labelled, run.seed)
+    steps = data.steps_per_epoch(run.samples, unlabelled_part(config).batch_size)
+    return dataclasses.replace(run, steps_per_epoch=steps, schedule=schedule(config, steps))
 
 
-def unlabelled_part(config):
+def unlabelled_part(config: FixMatchConfig) -> FixMatchConfig:
     """Return the configuration with the batches of images without labels, whose passes are the epochs."""
     return dataclasses.replace(config, batch_size=config.batch_size * config.unlabelled_ratio)
 
 
-def labelled(labels, classes, count, seed):
+def labelled(labels: np.ndarray, classes: Sequence[int], count: int, seed: int) -> np.ndarray:
     """Return the indices, increasing, of `count` images of some classes, whose numbers differ by at most one.
 
     labels (N,): of all images.  Which images they are, and which classes have one more, follows from the seed.
@@ -84,7 +64,14 @@ def labelled(labels, classes, count, seed):
     return np.sort(np.concatenate(chosen))
 
 
-def loss(logits_labelled, labels, logits_weak, logits_strong, threshold, weight):
+def loss(
+    logits_labelled: torch.Tensor,
+    labels: torch.Tensor,
+    logits_weak: torch.Tensor,
+    logits_strong: torch.Tensor,
+    threshold: float,
+    weight: float,
+) -> torch.Tensor:
     """Return the loss, a scalar, of B labelled and U unlabelled images from logits (B, K), (U, K), (U, K).
 
         1/B sum_b H(y_b, p(x_b)) + weight 1/U sum_u 1[max q_u >= threshold] H(argmax q_u, p(strong view of u)),
@@ -93,36 +80,29 @@ def loss(logits_labelled, labels, logits_weak, logits_strong, threshold, weight)
     where p is the softmax of logits and H the cross-entropy (Sohn et al. 2020, equations 3 and 4).  No gradient flows
     through q.  Images that are not sure enough count as zeros in the mean.
     """
-    import torch.nn.functional as F
-
     confidence, guessed = logits_weak.detach().softmax(dim=1).max(dim=1)
     unlabelled = F.cross_entropy(logits_strong, guessed, reduction="none") * (confidence >= threshold)
     return F.cross_entropy(logits_labelled, labels) + weight * unlabelled.mean()
 
 
-def train(folder, run, images, options, here, bar, stop):
+def train(job: Job) -> None:
     """Train a run from its last saved state, or from initial weights, to the end of its schedule."""
-    from learning import networks, stage
-
-    config = options.config
-    network = networks.build(config.network, images.channels, images.size, len(run["task"]["classes"]), run["seed"])
-    network = networks.on(here.device, network)
-    record = stage.begin(folder, run, network, options, here)
-    if config.compile and here.device.type == "cuda":
-        network.compile(dynamic=False)
-    batches = views_of(run, images, config, record.step, here.device, options.workers)
-    stage.take_steps(record, config, lambda: update(network, record.optimiser, *next(batches), config), here, bar, stop)
+    record = job.begin(job.network())
+    batches = views_of(job, record.step)
+    job.take_steps(record, lambda: update(record.model, record.optimiser, *next(batches), job.config))
 
 
-def update(network, optimiser, pixels, outputs, config):
-    """Take one step of SGD; return a tensor of the sum of losses and, of labelled images, right answers and number.
+def update(
+    network: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    pixels: torch.Tensor,
+    outputs: torch.Tensor,
+    config: FixMatchConfig,
+) -> torch.Tensor:
+    """Take one step; return a tensor of the sum of losses and, of labelled images, right answers and number.
 
     pixels: weak views of labelled images, of unlabelled ones, and strong views of these; outputs (B,): of the first.
     """
-    import torch
-
-    from learning import networks
-
     network.train()
     optimiser.zero_grad(set_to_none=True)
     with networks.autocast(pixels.device, config.precision):
@@ -137,29 +117,19 @@ def update(network, optimiser, pixels, outputs, config):
     return torch.stack([value.detach() * few, correct, torch.full_like(correct, few)]).double()
 
 
-def views_of(run, images, config, first, device, workers):
+def views_of(job: Job, first: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """Yield what `update` takes for each step from `first`: pixels of all views, outputs of labelled images."""
-    import torch
-
-    from learning import data
-    from learning.data import views
-
-    few = config.batch_size
-    outputs = torch.from_numpy(np.searchsorted(run["task"]["classes"], images.labels))
-    batches, same = itertools.tee(plan(run, images.labels, config, first))
-    for batch, pixels in zip(same, images.batches(batches, device=device, workers=workers)):
+    few, config = job.config.batch_size, job.config
+    outputs = torch.from_numpy(np.searchsorted(job.run.task.classes, job.images.labels))
+    for batch, pixels in job.batches(plan(job.run, job.images.labels, config, first)):
         weak = views.weak(pixels, batch.key, config.dataset)
         strong = views.strong(pixels[few:], batch.key ^ 1, config.dataset)  # other random numbers than those of weak
-        yield torch.cat([weak, strong]), data.move(outputs[batch.indices[:few]], device)
+        yield torch.cat([weak, strong]), data.move(outputs[batch.indices[:few]], job.here.device)
 
 
-def plan(run, labels, config, first):
+def plan(run: Run, labels: np.ndarray, config: FixMatchConfig, first: int) -> Iterator[data.Batch]:
     """Yield a Batch for each step from `first`: `batch_size` labelled images, then those without labels."""
-    import torch
-
-    from learning import data
-
-    classes, seed = run["task"]["classes"], run["seed"]
+    classes, seed = run.task.classes, run.seed
     few = repeated(labelled(labels, classes, config.labelled, seed), config.batch_size, seed, first)
     many = data.whole_plan(np.flatnonzero(np.isin(labels, classes)), unlabelled_part(config), seed, first)
     for chosen, batch in zip(few, many):
@@ -167,7 +137,7 @@ def plan(run, labels, config, first):
         yield batch._replace(indices=indices, positions=torch.arange(len(indices)))
 
 
-def repeated(indices, size, seed, first):
+def repeated(indices: np.ndarray, size: int, seed: int, first: int) -> Iterator[np.ndarray]:
     """Yield batches (size,) without end from number `first`: random orders of all indices, one after the other."""
     for number in itertools.count(first):
         rounds, places = np.divmod(np.arange(number * size, (number + 1) * size), len(indices))

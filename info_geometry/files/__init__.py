@@ -2,11 +2,12 @@
 
 from info_geometry.files.atomic import atomic_path, remove_orphans, write_text, writing
 from info_geometry.files.errors import InputError, command, first_line, log
-from info_geometry.files.locks import holder, lock
+from info_geometry.files.locks import HeldError, holder, lock
 from info_geometry.files.machine import ROOT, free_memory, threads, valid_name, versions
 
 __all__ = [
     "ROOT",
+    "HeldError",
     "InputError",
     "atomic_path",
     "command",

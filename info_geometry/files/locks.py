@@ -15,6 +15,10 @@ except ImportError:  # Windows has no flock; there two writers of one run are no
     fcntl = None
 
 
+class HeldError(InputError):
+    """Another process holds a lock."""
+
+
 @contextlib.contextmanager
 def lock(path, what, *, wait=False):
     """Hold the lock file `path` while the block runs: one process at a time works on `what`.
@@ -22,7 +26,8 @@ def lock(path, what, *, wait=False):
     The lock is the kernel's (flock), so it ends with its process however that dies, and a lock is never stale.
     The file only says who holds it.
 
-    Raises InputError, naming the process and its host, if another one holds it; with `wait`, says so and waits.
+    Raises HeldError, an InputError that names the process and its host, if another one holds it; with `wait`, says so
+    and waits.
     """
     path = Path(path)
     with writing(path):
@@ -35,7 +40,7 @@ def lock(path, what, *, wait=False):
             file.seek(0)
             found = file.read().strip() or "another process"
             if not wait:
-                raise InputError(f"{what} is being written by {found}; wait for it or stop it")
+                raise HeldError(f"{what} is being written by {found}; wait for it or stop it")
             print(f"{what}: waiting for {found}, which is writing it", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)

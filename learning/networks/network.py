@@ -19,20 +19,17 @@ class Network(nn.Module):
         return self.head(self.body(images))
 
 
-def on(device, network):
+def on(device: torch.device, network: nn.Module) -> nn.Module:
     """Return a network on a device, on GPUs with channels last in memory, which their convolutions want."""
     return network.to(device, memory_format=torch.channels_last if device.type == "cuda" else torch.preserve_format)
 
 
-def autocast(device, precision):
+def compile_on(device: torch.device, module: nn.Module) -> None:
+    """Compile a module in place, for batches of fixed shapes, on a GPU; elsewhere leave it as it is."""
+    if device.type == "cuda":
+        module.compile(dynamic=False)
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Return a context in which convolutions and matrix products on a GPU have a precision; on CPU it is float32."""
     return torch.autocast(device.type, getattr(torch, precision), precision != "float32" and device.type == "cuda")
-
-
-def parameter_groups(network, weight_decay):
-    """Return optimiser groups: weights of convolutions and linear maps decay, norm layers and biases do not."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]

@@ -1,12 +1,18 @@
 """How many evaluation images of its task a network answers right."""
 
+from collections.abc import Sequence
+
 import torch
 
 from learning import data, networks
+from learning.config import Config
+from learning.distributed import Processes
 
 
 @torch.inference_mode()
-def accuracy(network, images, indices, outputs, config, here):
+def accuracy(
+    network: torch.nn.Module, images, indices: Sequence[int], outputs: torch.Tensor, config: Config, here: Processes
+) -> float | None:
     """Return the accuracy of a network on the images `indices`, whose right answers are outputs[indices]; None of none.
 
     Where training mirrors images, the logits are those of an image plus those of its mirror image.  The processes

@@ -1,16 +1,30 @@
 """What is kept of a network at a checkpoint: its weights, or at once its predictions; and how well it does."""
 
+from pathlib import Path
+
 import numpy as np
 import torch
 
-from learning.runs import checkpoints, store
+from learning.config import Config
+from learning.distributed import Processes
+from learning.runs import store, weights
 from learning.runs.evaluate import accuracy
+from learning.runs.run import Run
 
 
 class Keeper:
-    """Keeps the model of each checkpoint of a run; `learning.record` calls it in all processes."""
+    """Keeps the model of each checkpoint of a run; a Record calls it in all processes."""
 
-    def __init__(self, folder, run, network, config, here, imprinter, as_you_go=False):
+    def __init__(
+        self,
+        folder: Path,
+        run: Run,
+        network: torch.nn.Module,
+        config: Config,
+        here: Processes,
+        imprinter: store.Imprinter | None,
+        as_you_go: bool = False,
+    ):
         """imprinter: of the evaluation images.  as_you_go: keep predictions instead of weights."""
         self._folder, self._run, self._network, self._config, self._here = folder, run, network, config, here
         self._imprinter, self._as_you_go = imprinter, as_you_go
@@ -18,28 +32,26 @@ class Keeper:
         self._half = here.device.type == "cuda" and config.evaluation_precision == "float16"
         self._images = imprinter.prepare(run) if as_you_go or config.evaluate_every else None
 
-    def __call__(self, step):
+    def __call__(self, step: int) -> dict[str, float | None]:
         """Keep the model after `step` steps if that is a checkpoint; return what there is to log besides."""
-        if self._here.main and step in self._run["schedule"]:
-            path = checkpoints.path(self._folder, self._run, step)
-            weights = checkpoints.weights(self._network, path, self._half)
+        if self._here.main and step in self._run.schedule:
+            path = self._run.path(self._folder, step)
+            found = weights.of(self._network, path, self._half)
             if self._as_you_go:
-                roots = self._imprinter.roots(weights, path)
-                store.write_part(self._folder, self._run, step, roots, self._imprinter.labels)
+                roots = self._imprinter.roots(found, path)
+                store.write_part(self._folder, self._run, step, roots, self._imprinter)
             else:
-                checkpoints.save(path, weights)
+                weights.save(path, found)
         return {"evaluation_accuracy": self._accuracy()} if self.due(step) else {}
 
-    def due(self, step):
+    def due(self, step: int) -> bool:
         """Return whether it is time to measure the accuracy on evaluation images."""
-        epoch, rest = divmod(step, self._run["steps_per_epoch"])
+        epoch, rest = divmod(step, self._run.steps_per_epoch)
         every, last = self._config.evaluate_every, epoch == self._config.epochs
-        return bool(
-            every and epoch and not rest and (last or epoch % every == 0) and not self._run["task"]["random_labels"]
-        )
+        return bool(every and epoch and not rest and (last or epoch % every == 0) and not self._run.task.random_labels)
 
     def _accuracy(self):
-        labels, classes = self._images.labels, self._run["task"]["classes"]
+        labels, classes = self._images.labels, self._run.task.classes
         outputs = torch.from_numpy(np.searchsorted(classes, labels))
         chosen = np.flatnonzero(np.isin(labels, classes))
         return accuracy(self._network, self._images, chosen, outputs, self._config, self._here)

@@ -2,30 +2,47 @@
 
 import json
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
 from info_geometry.files import InputError, write_text
-from learning.runs import checkpoints
+from learning.distributed import Processes
+from learning.runs import weights
+from learning.runs.run import Run
 
 
 class Record:
-    """What a run leaves behind: weights on the schedule, the log, and the state from which it goes on."""
+    """What a run leaves behind: the models of its schedule, the log, and the state from which it goes on.
 
-    def __init__(self, folder, run, network, optimiser, here, keep):
+    model: what is called in training.  That is the trained network (with what belongs to it), or a wrapper around it.
+    optimiser: of its parameters.  step: how many steps were taken.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        run: Run,
+        trained: torch.nn.Module,
+        optimiser: torch.optim.Optimizer,
+        here: Processes,
+        keep: Callable[[int], dict],
+    ):
         """Restore the last saved state, if there is one.
 
-        keep: a `learning.keep.Keeper`, which all processes call with the step at checkpoints and where it is due.
+        trained: the network and what belongs to it, all of which is restored.  keep: a Keeper (learning.runs.keep),
+        which all processes call with the step at checkpoints and where it is due.
         """
-        self.folder, self.run, self.network, self.optimiser, self.here = folder, run, network, optimiser, here
-        self._keep = keep
+        self.folder, self.run, self.model, self.optimiser, self.here = folder, run, trained, optimiser, here
+        self._trained, self._keep = trained, keep
         self.step, self.since = 0, torch.zeros(3, dtype=torch.float64, device=here.device)
-        state = checkpoints.load(folder / "last.pth") if (folder / "last.pth").exists() else {"step": -1}
-        lost = [step for step in checkpoints.missing(folder, run) if step <= state["step"]]
+        state = weights.load(folder / "last.pth") if (folder / "last.pth").exists() else {"step": -1}
+        lost = [step for step in run.missing(folder) if step <= state["step"]]
         if lost and here.main:
             print(f"{folder}: training again, since the checkpoint of step {lost[0]} is gone", flush=True)
         if state["step"] >= 0 and not lost:
-            network.load_state_dict(state["network"])
+            trained.load_state_dict(state["network"])
             optimiser.load_state_dict(state["optimiser"])
             self.step = state["step"]
             self.since = (state["since"] if here.main else torch.zeros(3, dtype=torch.float64)).to(here.device)
@@ -36,26 +53,26 @@ class Record:
         if self.step == 0:
             self._checkpoint()
 
-    def add(self, outcome):
-        """Count one step and what `update` returned; save what is due."""
+    def add(self, outcome: torch.Tensor) -> None:
+        """Count one step and what it returned (see Job.take_steps); save what is due."""
         self.step += 1
         self.since += outcome
         if (self.here.device.type == "cpu" or self.step % 50 == 0) and not self.since[0].isfinite():
             raise InputError(f"{self.folder}: the loss is not finite at step {self.step}; lower the learning rate")
-        if self.step in self.run["schedule"] or self._keep.due(self.step):
+        if self.step in self.run.schedule or self._keep.due(self.step):
             self._checkpoint()
 
     def _checkpoint(self):
         loss, correct, images = self.here.sum(self.since.clone()).tolist()
         seconds = round(time.perf_counter() - self.started, 3)
         if self.here.world > 1:  # norm layers average over the images of their own process
-            for buffer in self.network.buffers():
+            for buffer in self._trained.buffers():
                 self.here.broadcast(buffer)
         more = self._keep(self.step)
         if self.here.main:
             line = {
                 "step": self.step,
-                "epoch": self.step / self.run["steps_per_epoch"],
+                "epoch": self.run.time(self.step),
                 "learning_rate": self.optimiser.param_groups[0]["lr"],
                 "loss": loss / images if images else None,
                 "accuracy": correct / images if images else None,
@@ -69,14 +86,14 @@ class Record:
         self.started = time.perf_counter()
         self.save_state()
 
-    def save_state(self):
+    def save_state(self) -> None:
         """Write last.pth: from it the run goes on exactly, since order and augmentation follow from seed and step."""
         since = self.here.sum(self.since.clone())
         if self.here.main:
-            checkpoints.save(
+            weights.save(
                 self.folder / "last.pth",
                 {
-                    "network": self.network.state_dict(),
+                    "network": self._trained.state_dict(),
                     "optimiser": self.optimiser.state_dict(),
                     "step": self.step,
                     "since": since.cpu(),

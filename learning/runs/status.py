@@ -5,12 +5,12 @@ import json
 from pathlib import Path
 
 from info_geometry.files import InputError, holder
-from learning.runs.checkpoints import read_run
+from learning.runs import run as runs
 
 COLUMNS = ("run", "seed", "state", "epoch", "accuracy", "evaluation", "images/s", "time left")
 
 
-def table(folder):
+def table(folder: str | Path) -> str:
     """Return a table of the runs in a folder of checkpoints, as of their last checkpoint.
 
     accuracy: on the training images since the checkpoint before.  evaluation: on evaluation images, where configured.
@@ -34,24 +34,24 @@ def _row(path):
     folder = path.parent
     first = folder.parent.name, folder.name.removeprefix("seed_")
     try:
-        run = read_run(folder)
+        run = runs.read(folder)
         log = folder / "log.jsonl"
         lines = [
             json.loads(line)
             for line in (log.read_text(encoding="utf-8") if log.exists() else "").splitlines()
             if line.endswith("}")
         ]
-        last, config = (lines or [{"step": 0}])[-1], run["config"]
-        left = run["schedule"][-1] - last["step"]
+        last, config = (lines or [{"step": 0}])[-1], run.config
+        left = run.schedule[-1] - last["step"]
         state = "done" if lines and not left else "running" if holder(folder / ".lock") else "stopped"
         evaluation = [line["evaluation_accuracy"] for line in lines if "evaluation_accuracy" in line]
         rates = [line["images"] / line["seconds"] for line in lines[-3:] if line.get("images") and line["seconds"]]
         rate = sum(rates) / len(rates) if rates else 0.0
-        seconds = left * min(config["batch_size"], run["samples"]) / rate if rate and left else None
+        seconds = left * min(config["batch_size"], run.samples) / rate if rate and left else None
         return (
             *first,
             state,
-            f"{last['step'] / run['steps_per_epoch']:.2f} of {config['epochs']}",
+            f"{run.time(last['step']):.2f} of {config['epochs']}",
             *("" if x is None else f"{x:.3f}" for x in (last.get("accuracy"), (evaluation or [None])[-1])),
             f"{rate:.0f}" if rate else "",
             "" if seconds is None else str(datetime.timedelta(seconds=round(seconds))),

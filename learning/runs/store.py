@@ -1,12 +1,14 @@
-"""From the checkpoints of a run to its prediction file, so that a GPU computes and never waits.
+"""From the models of a run to its prediction file, so that a GPU computes and never waits.
 
-While the network of one checkpoint runs, the weights of the next are read and the predictions of the one before are
-compressed and written.  Several processes take a checkpoint each and leave its predictions beside the weights; the
-main one puts them together.
+While one model runs, the weights of the next are read and the predictions of the one before are compressed and written.
+Several processes take a checkpoint each and leave its predictions beside the weights; the main one puts them together.
 """
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,137 +16,176 @@ import torch
 from info_geometry import predictions
 from info_geometry.files import InputError
 from learning import data, imprint, networks
-from learning.config import of_run
-from learning.runs import checkpoints
+from learning.config import of_run, with_defaults
+from learning.distributed import Processes
+from learning.runs import weights
+from learning.runs.run import Run
+
+# a model: weights, a network, or the path of a file of weights (.pth) or of its predictions (.h5)
+Model = Mapping[str, torch.Tensor] | torch.nn.Module | Path
 
 
-def attributes(run):
+def attributes(run: Run) -> dict[str, Any]:
     """Return what the prediction file says of the run it was made from; `start`: where it did not begin anew."""
     return {
-        "dataset": run["config"]["dataset"],
-        "task": run["task"]["name"],
-        "classes": list(run["task"]["classes"]),
-        "seed": run["seed"],
-        "config": run["config"],
-        **({"start": run["start"]} if "start" in run else {}),
+        "dataset": run.config["dataset"],
+        "task": run.task.name,
+        "classes": list(run.task.classes),
+        "seed": run.seed,
+        "config": run.config,
+        **({"start": run.start} if run.start else {}),
+        **({"variant": run.variant} if run.variant else {}),
     }
 
 
 class Imprinter:
-    """Imprints the networks of a run with evaluation images that are decoded once."""
+    """Predicts with the networks of a run, on evaluation images that are decoded once.
 
-    def __init__(self, images, here, *, workers=0, on_device=True):
-        self.images, self.labels, self.classes = images, images.labels, images.classes
+    The predictions are those of imprinting, or with `head` those of the networks' own heads.
+    """
+
+    def __init__(self, images, here: Processes, *, workers: int = 0, on_device: bool = True, head: bool = False):
+        self.images, self.labels, self.classes, self.head = images, images.labels, images.classes, head
         self._here, self._workers, self._on_device = here, workers, on_device
-        self._run, self._decoded = None, {}
+        self._decoded = {}
 
-    def prepare(self, run):
+    @property
+    def suffix(self) -> str:
+        """How the names of files of predictions of one checkpoint end."""
+        return ".head.h5" if self.head else ".h5"
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """What prediction files say of how they were made."""
+        return {"predicted_by": "head" if self.head else "imprinting"}
+
+    def prepare(self, run: Run):
         """Build the network of a run and decode the images at its resolution; all processes do this together."""
-        config = of_run(run["config"])
-        if run.get("class_names") != self.images.class_names:
+        config = of_run(run.config)
+        if run.class_names != self.images.class_names:
             raise InputError(
-                f"{run['name']} was trained on other class folders than those in {self.images.root}; "
+                f"{run.name} was trained on other class folders than those in {self.images.root}; "
                 "training and evaluation need the same ones"
             )
+        if self.head and not run.classes:
+            raise InputError(f"{run.name}: its networks have no head; leave out --head to imprint them")
         if config.evaluation_resolution not in self._decoded:
             self._decoded = {
                 config.evaluation_resolution: self.images.in_memory(
                     config.evaluation_resolution, self._here, workers=self._workers, on_device=self._on_device
                 )
             }
-        outputs = run.get("outputs", len(run["task"]["classes"]))
-        network = networks.build(config.network, self.images.channels, self.images.size, outputs, run["seed"])
+        network = networks.build(config.network, self.images.channels, self.images.size, run.classes, run.seed)
         self._run, self._config, self._network = run, config, networks.on(self._here.device, network)
-        if config.compile and self._here.device.type == "cuda":
-            self._network.body.compile(dynamic=False)
+        if config.compile:
+            networks.compile_on(self._here.device, self._network if self.head else self._network.body)
         return self._decoded[config.evaluation_resolution]
 
     @torch.inference_mode()
-    def roots(self, weights, where):
-        """Return the square roots (N, C), float16, of the probabilities that weights give."""
-        checkpoints.fit_weights(weights, self._network, where)
+    def roots(self, model: Mapping[str, torch.Tensor] | torch.nn.Module, where: str | Path) -> torch.Tensor:
+        """Return the square roots (N, C), float16, of the probabilities of weights, or of a network.
+
+        where: what errors name.
+        """
+        if isinstance(model, torch.nn.Module):
+            network = networks.on(self._here.device, model)
+        else:
+            network = self._network
+            weights.fit(model, network, where)
         config, device = self._config, self._here.device
-        images = self._decoded[config.evaluation_resolution]
         plan = data.evaluation_plan(len(self.labels), config.evaluation_batch_size, config.evaluation_resolution)
-        found = imprint.imprint(
-            self._network.body,
-            images.batches(plan, device=device),
-            torch.from_numpy(self.labels).to(device),
-            self.classes,
-            config.evaluation_precision,
-        )
+        batches = self._decoded[config.evaluation_resolution].batches(plan, device=device)
+        if self.head:
+            task, precision = self._run.task.classes, config.evaluation_precision
+            found = imprint.of_head(network, batches, task, self.classes, precision)
+        else:
+            labels = torch.from_numpy(self.labels).to(device)
+            found = imprint.imprint(network.body, batches, labels, self.classes, config.evaluation_precision)
         return found.sqrt_().half().cpu()
 
 
-def write_part(folder, run, step, roots, labels):
-    """Keep the predictions of one checkpoint beside, or instead of, its weights."""
-    with _recorder(checkpoints.path(folder, run, step, ".h5"), run, labels) as recorder:
-        recorder.append_roots(roots, _time(run, step))
+def store(target: Path, run: Run, models: Iterable[tuple[float, Model]], imprinter: Imprinter, **more: Any) -> None:
+    """Write a prediction file of models, (t, model) in their order, to `target`; more: attributes.
+
+    models: networks of a prepared run along its training, on a line between two of them, ...; t: where each stands
+    there.  The next one is taken, and read, while one is computed.
+    """
+    with _recorder(target, run, imprinter, **more) as recorder, ThreadPoolExecutor(1) as writer:
+        pending = None
+        for t, model, where in _read_ahead(models):
+            if isinstance(model, Path):
+                _finish(pending)
+                pending = writer.submit(recorder.append_file, model)
+            else:
+                roots = imprinter.roots(model, where or f"{target}, t = {t:g}")
+                _finish(pending)
+                pending = writer.submit(recorder.append_roots, roots, t)
+        _finish(pending)
 
 
-def store(target, folder, run, imprinter, here, **more):
-    """Write the prediction file of a run whose checkpoints are all there; more: attributes.
+def store_checkpoints(target: Path, folder: Path, run: Run, imprinter: Imprinter, here: Processes, **more: Any) -> None:
+    """Write the prediction file of a run whose checkpoints are all there, as `store` does.
 
     Under torchrun the processes share the checkpoints; the main one writes the file.
     """
     imprinter.prepare(run)
-    check_space(target, len(run["schedule"]) * len(imprinter.labels) * imprinter.classes * 2)
+    check_space(target, len(run.schedule) * len(imprinter.labels) * imprinter.classes * 2)
     if here.world > 1:
-        absent = [step for step in run["schedule"] if not checkpoints.path(folder, run, step, ".h5").exists()]
+        absent = run.missing(folder, (imprinter.suffix,))
         here.barrier()  # all have the same list
+        mine = [(step, run.path(folder, step)) for step in absent[here.rank :: here.world]]
         with ThreadPoolExecutor(1) as writer:
             pending = None
-            for step, roots in _imprinted(folder, run, absent[here.rank :: here.world], imprinter):
+            for step, model, where in _read_ahead(mine):
+                roots = imprinter.roots(model, where)
                 _finish(pending)
-                pending = writer.submit(write_part, folder, run, step, roots, imprinter.labels)
+                pending = writer.submit(write_part, folder, run, step, roots, imprinter)
             _finish(pending)
         here.barrier()
     if here.main:
-        _assemble(target, folder, run, imprinter, more)
+        parts = [run.path(folder, step, imprinter.suffix) for step in run.schedule]
+        models = [
+            (run.time(step), part if part.exists() else run.path(folder, step))
+            for step, part in zip(run.schedule, parts)
+        ]
+        store(target, run, models, imprinter, **more)
+        remove_parts(folder, imprinter.suffix)
     here.barrier()
 
 
-def _assemble(target, folder, run, imprinter, more):
-    parts = {step: checkpoints.path(folder, run, step, ".h5") for step in run["schedule"]}
-    parts = {step: part for step, part in parts.items() if part.exists()}
-    found = _imprinted(folder, run, [step for step in run["schedule"] if step not in parts], imprinter)
-    with _recorder(target, run, imprinter.labels, **more) as recorder, ThreadPoolExecutor(1) as writer:
-        pending = None
-        for step in run["schedule"]:
-            if step in parts:
-                _finish(pending)
-                pending = writer.submit(recorder.append_file, parts[step])
-            else:
-                _, roots = next(found)
-                _finish(pending)
-                pending = writer.submit(recorder.append_roots, roots, _time(run, step))
-        _finish(pending)
-    remove_parts(folder)
+def write_part(folder: Path, run: Run, step: int, roots: torch.Tensor, imprinter: Imprinter) -> None:
+    """Keep the predictions of one checkpoint beside, or instead of, its weights."""
+    with _recorder(run.path(folder, step, imprinter.suffix), run, imprinter) as recorder:
+        recorder.append_roots(roots, run.time(step))
 
 
-def remove_parts(folder):
+def remove_parts(folder: Path, suffix: str = ".h5") -> None:
     """Remove the predictions beside the checkpoints of a run, which are all in one file now."""
     for part in (folder / "ckpt").glob("[0-9]*.h5"):
-        part.unlink()
+        if part.name.partition(".")[2] == suffix[1:]:
+            part.unlink()
 
 
-def _imprinted(folder, run, steps, imprinter):
-    """Yield (step, square roots (N, C)) of checkpoints; the weights of the next are read while one is imprinted."""
-    paths = [checkpoints.path(folder, run, step) for step in steps]
+def _read_ahead(models: Iterable[tuple[float, Model]]) -> Iterator[tuple[float, Model, Path | None]]:
+    """Yield (t, model, its path), with the weights of a .pth file loaded, one ahead, in a thread."""
+
+    def following():
+        t, model = next(remaining, (None, None))
+        if isinstance(model, Path) and model.suffix == ".pth":
+            return t, weights.load(model), model
+        return t, model, None
+
+    remaining = iter(models)
     with ThreadPoolExecutor(1) as reader:
-        following = reader.submit(checkpoints.load, paths[0]) if paths else None
-        for i, step in enumerate(steps):
-            weights = following.result()
-            following = reader.submit(checkpoints.load, paths[i + 1]) if i + 1 < len(paths) else None
-            yield step, imprinter.roots(weights, paths[i])
+        pending: Future = reader.submit(following)
+        while (found := pending.result())[1] is not None:
+            pending = reader.submit(following)
+            yield found
 
 
-def _recorder(path, run, labels, **more):
-    return predictions.Recorder(path, labels=labels, t_name=run.get("t_name", "epoch"), **attributes(run), **more)
-
-
-def _time(run, step):
-    return step / run["steps_per_epoch"]
+def _recorder(path, run, imprinter, **more):
+    given = {**attributes(run), **imprinter.attributes, **more}
+    return predictions.Recorder(path, labels=imprinter.labels, **{"t_name": run.t_name, **given})
 
 
 def _finish(pending):
@@ -153,19 +194,23 @@ def _finish(pending):
         pending.result()
 
 
-def check_same(target, run, folder, images):
+def check_same(target: Path, run: Run | None, folder: Path, imprinter: Imprinter) -> None:
     """Raise InputError if predictions that are there come from other settings or other samples than asked for."""
     there = predictions.open_trajectory(target).attributes
-    if run and any(there.get(key) != value for key, value in attributes(run).items()):
+    if isinstance(there.get("config"), dict):
+        there = {**there, "config": with_defaults(there["config"])}
+    there = {"predicted_by": "imprinting", **there}
+    asked = {**attributes(run), **imprinter.attributes} if run else imprinter.attributes
+    if any(there.get(key) != value for key, value in asked.items()):
         raise InputError(
             f"{target} was made from a run with other settings than {folder}; delete it to store the "
             "predictions of that run"
         )
-    if there.get("labels_sha256") != predictions.fingerprint(images.labels):
+    if there.get("labels_sha256") != predictions.fingerprint(imprinter.labels):
         raise InputError(f"{target} holds predictions of other samples than the data here; delete it to redo it")
 
 
-def check_published_labels(images, folder, dataset, split):
+def check_published_labels(images, folder: Path, dataset: str, split: str) -> None:
     """Raise InputError if published labels are there and the data here are not in their order."""
     path = folder / f"{dataset}_{split}_labels.npy"
     labels = predictions.read_labels(path)
@@ -177,7 +222,7 @@ def check_published_labels(images, folder, dataset, split):
         )
 
 
-def check_space(target, needed):
+def check_space(target: Path, needed: int) -> None:
     """Raise InputError if the disk has less room than the predictions may need."""
     target.parent.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(target.parent).free

@@ -4,7 +4,7 @@
     torchrun --nproc-per-node 4 -m supervised_imagenet.01_training.train_imagenet imagenet_rn50 --task vert --seed 0
 
 CONFIG is a YAML file or the name of one in configs/; any of its keys can be overridden.  Output of a run:
-checkpoints/<dataset>_<task>/seed_<seed>/ with run.json, log.jsonl, ckpt/<epoch>_<batch>.pth and last.pth.
+checkpoints/<dataset>_<task>[_<variant>]/seed_<seed>/ with run.json, log.jsonl, ckpt/<epoch>_<batch>.pth and last.pth.
 
 The same command again skips what is complete and goes on where a run was interrupted, to bit-identical weights (on
 CPU, with the same number of threads).  SIGTERM and SIGUSR1 finish the step, save and exit with code 75, on which a
@@ -13,17 +13,15 @@ scheduler can requeue.  Everything random in a run comes from its seed: initial 
 A run of digits takes about 3 seconds and one of fashion 30 on one CPU core.
 """
 
-from pathlib import Path
-
 from info_geometry.files import command
-from learning.config import training_arguments
+from learning import arguments
 
 
-def main():
-    options = training_arguments(__doc__, Path(__file__).parent / "configs")
+def main(argv=None):
+    options = arguments.training(__doc__, __file__, argv)
     from learning import stage, supervise  # torch takes seconds to import: only after mistakes are answered
 
-    return stage.train_all(options, supervise.train)
+    return stage.train_all(supervise, options)
 
 
 if __name__ == "__main__":

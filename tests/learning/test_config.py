@@ -4,21 +4,22 @@ import dataclasses
 import json
 import math
 import re
-import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from experiments.contrastive.objectives import ContrastiveConfig
-from experiments.meta_learning.prototypical import MetaConfig
-from experiments.semi_supervised.fixmatch import FixMatchConfig
+from experiments.contrastive.config import ContrastiveConfig
+from experiments.meta_learning.config import MetaConfig
+from experiments.semi_supervised.config import FixMatchConfig
 from info_geometry.files import ROOT, InputError
 from learning import config
 from learning.config import Config
 from tests.support import stages
 
 CONFIGS = ROOT / "supervised_imagenet" / "01_training" / "configs"
+FOLDERS = [ROOT / "supervised_imagenet", *(ROOT / "experiments").iterdir()]
 CLASSES = {
     "supervised_imagenet": Config,
     "fine_tuning": Config,
@@ -52,7 +53,9 @@ def test_what_is_read_is_what_was_written(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "path", sorted(ROOT.glob("*/01_training/configs/*.yaml")), ids=lambda path: f"{path.parents[2].name}-{path.stem}"
+    "path",
+    [path for folder in FOLDERS for path in sorted(folder.glob("01_training/configs/*.yaml"))],
+    ids=lambda path: f"{path.parents[2].name}-{path.stem}",
 )
 def test_shipped_configurations_load(path):
     found = config.read(path, CLASSES[path.parents[2].name])
@@ -104,6 +107,7 @@ def test_the_advised_spelling_is_right(tmp_path, text):
         ("batch_size", -8, "batch_size is -8, expected a finite number that is not negative"),
         ("label_smoothing", 1.5, "label_smoothing is 1.5, expected at most 1"),
         ("augmentation", "crop", "augmentation is 'crop', expected one of none, crop_flip, random_resized_crop"),
+        ("optimiser", "sdg", "optimiser is 'sdg', expected one of sgd, adam, adamw"),
         ("schedule", "linear", "schedule is 'linear', expected one of geometric, epochs"),
         ("precision", "float16", "precision is 'float16', expected one of float32, bfloat16"),
         ("evaluation_precision", "half", "evaluation_precision is 'half', expected one of float32, float16, bfloat16"),
@@ -241,82 +245,33 @@ def test_images_that_do_not_grow():
         assert {settings.resolution_at(epoch) for epoch in range(40)} == {side}
 
 
-# Command lines
+def settings(**changes):
+    values = {
+        "learning_rate": 2.0,
+        "warmup_epochs": 2.0,
+        "epochs": 10,
+        "resolution": 160,
+        "final_resolution": 192,
+        "grow_from": 4,
+        "grow_until": 8,
+        "batch_size": 64,
+        "base_batch_size": 0,
+    }
+    return SimpleNamespace(**{**values, **changes})
 
 
-def parse(monkeypatch, *words, **options):
-    monkeypatch.setattr(sys, "argv", ["train", *map(str, words)])
-    return config.arguments("What it does.", CONFIGS, **options)
+def test_learning_rate_by_hand():
+    rate = Config.learning_rate_at
+    assert [rate(settings(), epoch) for epoch in (0, 1, 2, 6, 10)] == [0, 1, 2, 1, 0]
+    assert [rate(settings(warmup_epochs=0.0), epoch) for epoch in (0, 5, 10)] == [2, 1, 0]
+    assert [rate(settings(base_batch_size=256), epoch) for epoch in (0, 1, 2, 6, 10)] == [0, 0.25, 0.5, 0.25, 0]
 
 
-def test_command_line(monkeypatch, tmp_path):
-    options = parse(
-        monkeypatch,
-        "digits",
-        "--task",
-        "all",
-        "even",
-        "--epochs",
-        "3",
-        "--seed",
-        "0",
-        "4",
-        "--learning-rate=0.5",
-        "--batch_size=7",
-        "--data",
-        tmp_path,
-    )
-    assert (options.task, options.seed, options.part, options.data) == (["all", "even"], [0, 4], (0, 1), tmp_path)
-    assert (options.config.epochs, options.config.learning_rate, options.config.batch_size) == (3, 0.5, 7)
-    assert options.config == dataclasses.replace(
-        config.read(CONFIGS / "digits.yaml"), epochs=3, learning_rate=0.5, batch_size=7
-    )
-    assert parse(monkeypatch, written(tmp_path)).config.epochs == 3
-    assert parse(monkeypatch, "--workers", "2", "--wait", "digits", "--compile", "true").config.compile
-
-
-def test_command_line_of_a_stage(monkeypatch, capsys):
-    def add(parser):
-        parser.add_argument("--status", action="store_true")
-
-    assert parse(monkeypatch, "--status", add=add).status  # without a configuration
-    assert not parse(monkeypatch, "digits", add=add).status
-    with pytest.raises(SystemExit) as raised:
-        parse(monkeypatch, add=add)
-    assert raised.value.code == 2 and "CONFIG is missing" in capsys.readouterr().err
-
-
-def test_default_paths_do_not_depend_on_the_working_directory(monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    options = parse(monkeypatch, "digits")
-    assert [options.checkpoints_folder, options.predictions, options.data] == [
-        ROOT / "checkpoints",
-        ROOT / "predictions",
-        ROOT / "supervised_imagenet" / "data",
-    ]
-
-
-@pytest.mark.parametrize(
-    "words, message",
-    [
-        (["nowhere"], "nowhere: no such file, and none of the configurations"),
-        (["digits", "--epoch", "3"], "unknown key --epoch; did you mean --epochs?"),
-        (["digits", "--epochs"], "expected --key value"),
-        (["digits", "--epochs", "three"], "--epochs is 'three'"),
-        (["digits", "more"], "expected --key value"),
-        (["digits", "-x", "3"], "expected --key value"),
-        (["digits", "--seed", "-1"], "--seed -1: expected whole numbers from 0 to 4294967295"),
-        (["digits", "--seed", "0", str(2**32)], "--seed 4294967296: expected whole numbers from 0 to 4294967295"),
-        (["digits", "--workers", "-1"], "--workers"),
-        (["digits", "--part", "2"], "expected I/N"),
-        (["digits", "--part", "2/2"], "expected I/N"),
-        (["digits", "--part", "0/0"], "expected I/N"),
-        (["digits", "--dataset", "../digits"], "can be part of a path"),
-    ],
-)
-def test_bad_command_lines(monkeypatch, words, message):
-    with pytest.raises(InputError, match=re.escape(message)):
-        parse(monkeypatch, *words)
+def test_images_grow_in_steps_of_32():
+    side = Config.resolution_at
+    assert [side(settings(), epoch) for epoch in range(10)] == [160] * 6 + [192] * 4
+    assert {side(settings(final_resolution=0), epoch) for epoch in range(10)} == {160}
+    assert side(settings(grow_from=4, grow_until=4), 5) == 192
 
 
 def test_resolved_configuration_is_stored(tmp_path):

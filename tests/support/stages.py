@@ -15,13 +15,14 @@ import sys
 import time
 
 from info_geometry.files import ROOT
-from learning.runs import checkpoints
+from learning.runs import run as runs
 
 TRAIN = "supervised_imagenet/01_training/train_imagenet.py"
 STORE = "supervised_imagenet/02_imprinting/store_predictions.py"
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(
     [
+        "pytest",
         "torch",
         "torchvision.transforms.v2",
         "sklearn.datasets",
@@ -30,14 +31,9 @@ SERVER.set_forkserver_preload(
         "learning.data",
         "learning.data.encoded",
         "learning.networks",
-        "learning.runs.checkpoints",
-        "learning.imprint",
-        "learning.distributed",
-        "learning.runs.record",
-        "learning.runs.keep",
-        "learning.runs.store",
         "learning.stage",
         "learning.supervise",
+        "learning.workers",
         "info_geometry.predictions",
     ]
 )
@@ -143,7 +139,7 @@ def interrupt(stage, number, folder):
     stage.send(number)
     code, _ = stage.wait()
     assert code == {signal.SIGTERM: 75, signal.SIGKILL: -9}[number]
-    assert checkpoints.missing(folder, checkpoints.read_run(folder))
+    assert runs.read(folder).missing(folder)
 
 
 def log_lines(folder):

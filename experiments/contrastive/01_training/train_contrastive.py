@@ -11,18 +11,17 @@ Everything else is as in supervised_imagenet/01_training: skipping, going on, si
 A run of digits takes about 12 seconds and one of fashion 100 on one CPU core.
 """
 
-from pathlib import Path
-
-from experiments.contrastive import objectives
+from experiments.contrastive.config import ContrastiveConfig
 from info_geometry.files import command
-from learning.config import training_arguments
+from learning import arguments
 
 
-def main():
-    options = training_arguments(__doc__, Path(__file__).parent / "configs", objectives.ContrastiveConfig)
-    from learning import stage  # torch takes seconds to import: only after mistakes are answered
+def main(argv=None):
+    options = arguments.training(__doc__, __file__, argv, ContrastiveConfig)
+    from experiments.contrastive import objectives  # torch takes seconds to import: only after mistakes are answered
+    from learning import stage
 
-    return stage.train_all(options, objectives.train, objectives.describe, alone=True)
+    return stage.train_all(objectives, options, alone=True)
 
 
 if __name__ == "__main__":

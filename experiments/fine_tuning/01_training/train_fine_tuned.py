@@ -12,19 +12,21 @@ Everything else is as in supervised_imagenet/01_training: skipping, going on, si
 A run of digits takes 2 seconds on one CPU core.
 """
 
-import functools
-from pathlib import Path
-
-from experiments.fine_tuning import continuation
 from info_geometry.files import command
-from learning.config import training_arguments
+from learning import arguments
 
 
-def main():
-    options = training_arguments(__doc__, Path(__file__).parent / "configs", add=continuation.add_arguments)
-    from learning import stage  # torch takes seconds to import: only after mistakes are answered
+def add_arguments(parser):
+    parser.add_argument("--start", metavar="A", help="the task whose network is gone on with")
+    parser.add_argument("--checkpoint", type=int, metavar="N", help="of its run, from 0; default: the last one")
 
-    return stage.train_all(options, continuation.train, functools.partial(continuation.describe, options))
+
+def main(argv=None):
+    options = arguments.training(__doc__, __file__, argv, add=add_arguments, required=("start",))
+    from experiments.fine_tuning.continuation import Continuation  # torch takes seconds: after mistakes are answered
+    from learning import stage
+
+    return stage.train_all(Continuation(**options.own), options)
 
 
 if __name__ == "__main__":

@@ -11,18 +11,19 @@ trains a run.
 A run of digits takes 12 seconds and one of fashion_5way 38 seconds on one CPU core.
 """
 
-from pathlib import Path
-
-from experiments.meta_learning import prototypical
+from experiments.meta_learning.config import MetaConfig
 from info_geometry.files import command
-from learning.config import training_arguments
+from learning import arguments
 
 
-def main():
-    options = training_arguments(__doc__, Path(__file__).parent / "configs", prototypical.MetaConfig)
-    from learning import stage  # torch takes seconds to import: only after mistakes are answered
+def main(argv=None):
+    options = arguments.training(__doc__, __file__, argv, MetaConfig)
+    from experiments.meta_learning import (
+        prototypical,
+    )  # torch takes seconds to import: only after mistakes are answered
+    from learning import stage
 
-    return stage.train_all(options, prototypical.train, prototypical.describe, alone=True)
+    return stage.train_all(prototypical, options, alone=True)
 
 
 if __name__ == "__main__":

@@ -11,18 +11,17 @@ trains a run.
 A run of digits takes 12 seconds and one of fashion 105 on one CPU core.
 """
 
-from pathlib import Path
-
-from experiments.semi_supervised import fixmatch
+from experiments.semi_supervised.config import FixMatchConfig
 from info_geometry.files import command
-from learning.config import training_arguments
+from learning import arguments
 
 
-def main():
-    options = training_arguments(__doc__, Path(__file__).parent / "configs", fixmatch.FixMatchConfig)
-    from learning import stage  # torch takes seconds to import: only after mistakes are answered
+def main(argv=None):
+    options = arguments.training(__doc__, __file__, argv, FixMatchConfig)
+    from experiments.semi_supervised import fixmatch  # torch takes seconds to import: only after mistakes are answered
+    from learning import stage
 
-    return stage.train_all(options, fixmatch.train, fixmatch.describe, alone=True)
+    return stage.train_all(fixmatch, options, alone=True)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """The claims: measures on trajectories made so that a claim holds, or does not, and the command on files."""
 
 import itertools
-import os
 import subprocess
 import sys
 
@@ -210,23 +209,11 @@ def test_all_of_it_quickly(tmp_path, monkeypatch, capsys):
     """What `make claims-quick` does: every method through both stages, and the table."""
     if not (sets.DEBIAN_FASHION.exists() or (ROOT / "supervised_imagenet" / "data" / "FashionMNIST").exists()):
         pytest.skip("Fashion-MNIST is not here (Debian: apt-get install dataset-fashion-mnist)")
-    settings = {"SEEDS": "5", "STARTS": "0 3", "JOBS": "2", "PYTHON": sys.executable}
-    words = [
-        "--epochs",
-        1,
-        "--warmup_epochs",
-        0.5,
-        "--checkpoints",
-        4,
-        "--checkpoints-folder",
-        tmp_path / "c",
-        "--predictions",
-        tmp_path / "p",
-    ]
+    words = ["--seeds", 5, "--jobs", 2, "--set", "epochs=1", "warmup_epochs=0.5", "checkpoints=4", "checkpoint=0,3"]
+    words += ["--checkpoints-folder", tmp_path / "c", "--predictions", tmp_path / "p"]
     done = subprocess.run(
-        ["sh", "experiments/claims/run.sh", *map(str, words)],
+        [sys.executable, "-m", "learning.sweep", "experiments/claims/runs.yaml", *map(str, words)],
         cwd=ROOT,
-        env={**os.environ, **settings},
         capture_output=True,
         text=True,
     )

@@ -2,25 +2,25 @@
 
 import math
 import signal
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from experiments.contrastive import objectives
+from experiments.contrastive.config import ContrastiveConfig
 from info_geometry import predictions
 from info_geometry.files import InputError
 from learning import data, networks, tasks
 from learning.distributed import Processes
-from learning.runs import checkpoints
+from learning.runs import run as runs
+from learning.runs import weights
+from learning.runs.job import Job, describe
+from learning.runs.run import Folders
 from tests.support import stages
-from tests.support.stages import Stage, done, run, until
+from tests.support.stages import STORE, Stage, done, run, until
 
-TRAIN, STORE = (
-    "experiments/contrastive/01_training/train_contrastive.py",
-    "experiments/contrastive/02_imprinting/store_predictions.py",
-)
+TRAIN = "experiments/contrastive/01_training/train_contrastive.py"
 FAST = {"epochs": 6, "warmup_epochs": 1, "batch_size": 64, "checkpoints": 10}  # 108 steps
 LOSSES = {
     "simclr": lambda a, b: objectives.nt_xent(a, b, 0.3),
@@ -46,7 +46,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trained")
     for objective in LOSSES:
         assert "training: 1 done" in done(TRAIN, folder, f"digits_{objective}", **FAST)
-        assert "imprinting: 1 done" in done(STORE, folder, f"digits_{objective}")
+        assert "imprinting: 1 done" in done(STORE, folder, f"digits_all_{objective}")
     return folder
 
 
@@ -135,10 +135,9 @@ def test_share_of_partners_found():
 @EACH
 def test_run_leaves_networks_without_head_and_a_sound_prediction_file(trained, objective):
     folder = folder_of(trained, objective)
-    record = checkpoints.read_run(folder)
-    assert record["name"] == f"digits_all_{objective}" and record["outputs"] == 0
-    weights = checkpoints.load(folder / "ckpt" / "6_0.pth")
-    assert all(key.startswith("body.") for key in weights)
+    record = runs.read(folder)
+    assert record.name == f"digits_all_{objective}" and record.outputs == 0
+    assert all(key.startswith("body.") for key in weights.load(folder / "ckpt" / "6_0.pth"))
     there = predictions.open_trajectory(trained / "predictions" / f"digits_all_{objective}" / "preds_0.h5")
     assert there.shape == (10, 599, 10) and there.t[0] == 0 and there.t[-1] == 6
     assert ": sound" in predictions.check(there.path) and there.attributes["config"]["objective"] == objective
@@ -147,7 +146,7 @@ def test_run_leaves_networks_without_head_and_a_sound_prediction_file(trained, o
 @EACH
 def test_first_checkpoint_holds_the_initial_weights(trained, objective):
     initial = networks.build("small_cnn", 1, 8, 0, seed=0).state_dict()
-    there = checkpoints.load(folder_of(trained, objective) / "ckpt" / "0_0.pth")
+    there = weights.load(folder_of(trained, objective) / "ckpt" / "0_0.pth")
     assert there.keys() == initial.keys() and all(torch.equal(there[key], initial[key]) for key in there)
 
 
@@ -163,7 +162,7 @@ def test_partners_are_found_and_losses_fall(trained, objective):
 def test_the_same_command_again_skips_and_changed_settings_are_refused(trained, objective):
     before = stages.times(trained / "checkpoints")
     assert "1 skipped (already complete)" in done(TRAIN, trained, f"digits_{objective}", **FAST)
-    assert "1 skipped (already complete)" in done(STORE, trained, f"digits_{objective}")
+    assert "1 skipped (already complete)" in done(STORE, trained, f"digits_all_{objective}")
     assert stages.times(trained / "checkpoints") == before
     code, text = run(TRAIN, trained, f"digits_{objective}", **FAST, hidden=32)
     assert code == 1 and "was trained with other settings (hidden 128 -> 32)" in text
@@ -192,7 +191,7 @@ def test_interrupted_and_resumed(trained, tmp_path, objective, number):
     expected = stages.contents(one, "ckpt/*.pth")
     assert len(expected) == 10 and stages.contents(other, "ckpt/*.pth") == expected
     assert stages.log_lines(other) == stages.log_lines(one)
-    states = [checkpoints.load(path / "last.pth") for path in (one, other)]
+    states = [weights.load(path / "last.pth") for path in (one, other)]
     assert {key.split(".")[0] for key in states[0]["network"]} == {"0", "1"}  # network and projector
     assert all(torch.equal(value, states[1]["network"][key]) for key, value in states[0]["network"].items())
     for mine, its in zip(*(state["optimiser"]["state"].values() for state in states)):
@@ -204,7 +203,7 @@ def test_interrupted_and_resumed(trained, tmp_path, objective, number):
 
 def learned(folder, images, task="low", objective="simclr", **more):
     """Return the weights after two epochs of images in memory."""
-    config = objectives.ContrastiveConfig(
+    config = ContrastiveConfig(
         **{
             "dataset": "digits",
             "network": "small_cnn",
@@ -216,11 +215,11 @@ def learned(folder, images, task="low", objective="simclr", **more):
             **more,
         }
     )
-    record = objectives.describe(tasks.load("digits", task), 0, images, config)
-    options = SimpleNamespace(config=config, imprinter=None, imprint_as_you_go=False, workers=0)
-    bar = SimpleNamespace(update=lambda *_: None)
-    objectives.train(folder, record, images, options, Processes(), bar, [])
-    return checkpoints.load(checkpoints.path(folder, record, record["schedule"][-1]))
+    folders, task = Folders(checkpoints=folder), tasks.load("digits", task)
+    described = describe(task, 0, images, config, objectives.name(task, config))
+    job = Job(objectives.describe(described, images, config, folders), config, images, folders, Processes())
+    objectives.train(job)
+    return weights.load(job.run.path(job.folder, job.run.schedule[-1]))
 
 
 @EACH
@@ -231,8 +230,8 @@ def test_labels_are_never_seen(tmp_path, objective):
     others = np.flatnonzero(images[0].labels >= 5)
     images[2].pixels[others] = 0  # what is not of the task does not count either
     first, *rest = (learned(tmp_path / str(i), x, objective=objective) for i, x in enumerate(images))
-    for weights in rest:
-        assert all(torch.equal(weights[key], first[key]) for key in first)
+    for other in rest:
+        assert all(torch.equal(other[key], first[key]) for key in first)
     everything = learned(tmp_path / "all", images[0], "all", objective)
     assert not torch.equal(everything["body.0.weight"], first["body.0.weight"])
 
@@ -282,7 +281,7 @@ def test_a_single_image(tmp_path):
 
 
 def test_missing_checkpoints(tmp_path):
-    code, text = run(STORE, tmp_path, "digits_barlow")
+    code, text = run(STORE, tmp_path, "digits_all_barlow")
     assert code == 1
     assert (
         "train it with python -m experiments.contrastive.01_training.train_contrastive digits_barlow "

@@ -10,31 +10,15 @@ import torch
 from experiments.fine_tuning import continuation
 from info_geometry import predictions
 from info_geometry.files import InputError
-from learning import networks
-from learning.runs import checkpoints
+from learning import networks, tasks
+from learning.config import Config
+from learning.runs import weights
 from tests.support import stages
-from tests.support.stages import SMALL, STORE, TRAIN, Stage, done, run, until
+from tests.support.stages import STORE, Stage, done, run, until
 
-TUNE, STORE_TUNED = (
-    "experiments/fine_tuning/01_training/train_fine_tuned.py",
-    "experiments/fine_tuning/02_imprinting/store_predictions.py",
-)
+TUNE = "experiments/fine_tuning/01_training/train_fine_tuned.py"
 FAST = {"epochs": 1, "warmup_epochs": 0.25, "batch_size": 8, "checkpoints": 8}
 LOW = ("digits", "--start", "all", "--task", "low")
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """A folder with a run of all digits, trained and imprinted."""
-    folder = tmp_path_factory.mktemp("trained")
-    done(TRAIN, folder, "digits", **SMALL)
-    done(STORE, folder, "digits")
-    return folder
-
-
-@pytest.fixture
-def copied(trained, tmp_path):
-    return shutil.copytree(trained, tmp_path / "copy")
 
 
 def folder_of(folder, name="digits_low_from_all"):
@@ -47,7 +31,7 @@ def opened(folder, name):
 
 def test_the_path_begins_at_the_model_of_the_first_task(copied):
     assert "training: 1 done" in done(TUNE, copied, *LOW, **FAST)
-    assert "imprinting: 1 done" in done(STORE_TUNED, copied, *LOW)
+    assert "imprinting: 1 done" in done(STORE, copied, "digits_low_from_all")
     first, tuned = opened(copied, "digits_all"), opened(copied, "digits_low_from_all")
     assert np.array_equal(tuned.model(0)[0], first.model(first.shape[0] - 1)[0])
     assert tuned.shape == (8, 599, 10) and tuned.t[0] == 0 and tuned.t[-1] == 1
@@ -59,17 +43,17 @@ def test_the_path_begins_at_the_model_of_the_first_task(copied):
 
 def test_from_a_checkpoint_on_the_way(copied):
     done(TUNE, copied, *LOW, "--checkpoint", 3, **FAST)
-    done(STORE_TUNED, copied, *LOW, "--checkpoint", 3)
+    done(STORE, copied, "digits_low_from_all_at_3")
     first, tuned = opened(copied, "digits_all"), opened(copied, "digits_low_from_all_at_3")
     assert np.array_equal(tuned.model(0)[0], first.model(3)[0])
 
 
-def test_only_the_body_is_taken_over(trained, tmp_path):
-    path = folder_of(trained, "digits_all") / "ckpt" / "0_0.pth"
+def test_only_the_body_is_taken_over(undisturbed, tmp_path):
+    path = folder_of(undisturbed, "digits_all") / "ckpt" / "0_0.pth"
     network, fresh = (networks.build("small_cnn", 1, 8, 5, seed=3) for _ in range(2))
     continuation.start_from(path, network)
-    there = checkpoints.load(path)
-    checkpoints.save(tmp_path / "wrapped.pth", {f"module.{key}": value for key, value in there.items()})
+    there = weights.load(path)
+    weights.save(tmp_path / "wrapped.pth", {f"module.{key}": value for key, value in there.items()})
     twin = networks.build("small_cnn", 1, 8, 5, seed=4)
     continuation.start_from(tmp_path / "wrapped.pth", twin)
     assert all(torch.equal(value, twin.body.state_dict()[key]) for key, value in network.body.state_dict().items())
@@ -77,9 +61,16 @@ def test_only_the_body_is_taken_over(trained, tmp_path):
     assert all(torch.equal(value, fresh.head.state_dict()[key]) for key, value in network.head.state_dict().items())
     with pytest.raises(InputError, match="does not fit the network"):
         continuation.start_from(path, networks.build("wrn_16_4", 1, 32, 5, seed=3))
-    checkpoints.save(tmp_path / "list.pth", [torch.zeros(3)])
+    weights.save(tmp_path / "list.pth", [torch.zeros(3)])
     with pytest.raises(InputError, match="holds no weights; expected a dictionary of tensors"):
         continuation.start_from(tmp_path / "list.pth", network)
+
+
+def test_a_name_is_that_of_the_tasks_however_they_are_written():
+    low, settings = tasks.load("digits", "low"), Config("digits", "small_cnn", 2, 8, 0.1)
+    found = continuation.Continuation("4,1", 3).name(low, settings)
+    assert found == "digits_low_from_classes_1-4_at_3"
+    assert continuation.Continuation("all").name(low, settings) == "digits_low_from_all"
 
 
 def test_the_same_command_again_skips_and_changed_settings_are_refused(copied):
@@ -93,16 +84,16 @@ def test_the_same_command_again_skips_and_changed_settings_are_refused(copied):
 
 def test_a_first_task_that_was_trained_anew_is_noticed(copied):
     done(TUNE, copied, *LOW, **FAST)
-    done(STORE_TUNED, copied, *LOW)
+    done(STORE, copied, "digits_low_from_all")
     last = folder_of(copied, "digits_all") / "ckpt" / "2_0.pth"
-    content = checkpoints.load(last)
+    content = weights.load(last)
     content["body.0.weight"] += 0.1
-    checkpoints.save(last, content)
+    weights.save(last, content)
     code, text = run(TUNE, copied, *LOW, **FAST)
     assert code == 1 and "was trained with other settings (start" in text
     shutil.rmtree(folder_of(copied))
     done(TUNE, copied, *LOW, **FAST)
-    code, text = run(STORE_TUNED, copied, *LOW)
+    code, text = run(STORE, copied, "digits_low_from_all")
     assert code == 1 and "preds_0.h5 was made from a run with other settings than" in text and "delete it" in text
 
 
@@ -110,7 +101,7 @@ def test_a_complete_run_does_not_need_the_first_task_any_more(copied):
     done(TUNE, copied, *LOW, **FAST)
     shutil.rmtree(folder_of(copied, "digits_all"))
     assert "1 skipped (already complete)" in done(TUNE, copied, *LOW, **FAST)
-    assert "imprinting: 1 done" in done(STORE_TUNED, copied, *LOW)
+    assert "imprinting: 1 done" in done(STORE, copied, "digits_low_from_all")
     (folder_of(copied) / "ckpt" / "1_0.pth").unlink()
     code, text = run(TUNE, copied, *LOW, **FAST)
     assert code == 1 and "no such checkpoint, from which digits_low_from_all starts; train digits_all again" in text
@@ -137,7 +128,7 @@ def test_interrupted_and_resumed(copied, tmp_path, number):
     expected = stages.contents(folder_of(whole), "ckpt/*.pth")
     assert len(expected) == 8 and stages.contents(folder, "ckpt/*.pth") == expected
     assert stages.log_lines(folder) == stages.log_lines(folder_of(whole))
-    one, other = (checkpoints.load(path / "last.pth")["network"] for path in (folder, folder_of(whole)))
+    one, other = (weights.load(path / "last.pth")["network"] for path in (folder, folder_of(whole)))
     assert all(torch.equal(one[key], other[key]) for key in other)
 
 
@@ -163,12 +154,12 @@ def test_what_cannot_be_started_from(copied, arguments, message):
 
 
 def test_missing_checkpoints(copied):
-    code, text = run(STORE_TUNED, copied, *LOW, "--checkpoint", 3)
+    code, text = run(STORE, copied, "digits_low_from_all_at_3")
     assert (
         code == 1
         and (
-            "train it with python -m experiments.fine_tuning.01_training.train_fine_tuned digits --start all "
-            "--checkpoint 3 --task low --seed 0 "
+            "train it with python -m experiments.fine_tuning.01_training.train_fine_tuned digits --task low "
+            "--start all --checkpoint 3 --seed 0 "
         )
         in text
     )

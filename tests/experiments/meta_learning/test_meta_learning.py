@@ -8,15 +8,16 @@ import pytest
 import torch
 
 from experiments.meta_learning import prototypical
-from experiments.meta_learning.prototypical import MetaConfig
+from experiments.meta_learning.config import MetaConfig
 from info_geometry import predictions
 from learning import data, networks, tasks
-from learning.runs import checkpoints
+from learning.runs import run as runs
+from learning.runs import weights
 from tests.support import stages
-from tests.support.stages import Stage, done, run, until
+from tests.support.runs import load_weights
+from tests.support.stages import STORE, Stage, done, run, until
 
 TRAIN = "experiments/meta_learning/01_training/train_prototypical.py"
-STORE = "experiments/meta_learning/02_imprinting/store_predictions.py"
 FAST = {"epochs": 60, "warmup_epochs": 5, "ways": 3, "checkpoints": 12}
 SIZES = [(2, 1, 1), (5, 3, 4), (3, 5, 2)]
 
@@ -39,7 +40,7 @@ def trained(tmp_path_factory):
     """A folder with a run of digits, trained and imprinted."""
     folder = tmp_path_factory.mktemp("trained")
     assert "training: 1 done" in done(TRAIN, folder, "digits", **FAST)
-    assert "imprinting: 1 done" in done(STORE, folder, "digits", **FAST)
+    assert "imprinting: 1 done" in done(STORE, folder, "digits_all_3way")
     return folder
 
 
@@ -81,18 +82,18 @@ def test_the_loss_has_the_gradient_of_the_definition():
 
 @pytest.mark.parametrize(("ways", "shots", "queries"), SIZES)
 def test_an_episode_holds_what_it_should(digits, ways, shots, queries):
-    settings, task = config(ways=ways, shots=shots, queries=queries), vars(tasks.load("digits", "low"))
+    settings, task = config(ways=ways, shots=shots, queries=queries), tasks.load("digits", "low")
     there = prototypical.members(task, digits, settings)
     for number in range(50):
         indices = prototypical.episode(there, settings, 3, number).indices.numpy()
         assert len(np.unique(indices)) == len(indices) == ways * (shots + queries)  # support and queries do not overlap
         labels = digits.labels[indices].reshape(ways, shots + queries)
         assert (labels == labels[:, :1]).all() and len(set(labels[:, 0])) == ways
-        assert set(labels[:, 0]) <= set(task["classes"])
+        assert set(labels[:, 0]) <= set(task.classes)
 
 
 def test_episodes_follow_from_seed_and_number(digits):
-    there = prototypical.members(vars(tasks.load("digits", "all")), digits, config())
+    there = prototypical.members(tasks.load("digits", "all"), digits, config())
     batches = {
         (seed, number): prototypical.episode(there, config(), seed, number) for seed in (0, 1) for number in (0, 1, 7)
     }
@@ -109,7 +110,7 @@ def test_classes_and_images_are_drawn_evenly(digits):
     from scipy.stats import chisquare
 
     settings = config(ways=2, shots=1, queries=1)
-    there = prototypical.members(vars(tasks.load("digits", "low")), digits, settings)
+    there = prototypical.members(tasks.load("digits", "low"), digits, settings)
     drawn = np.stack([prototypical.episode(there, settings, 0, number).indices.numpy() for number in range(5000)])
     assert chisquare(np.bincount(digits.labels[drawn[:, 0]])).pvalue > 1e-4  # the first class is one like any other
     for place in (0, 1):  # support and queries
@@ -118,14 +119,14 @@ def test_classes_and_images_are_drawn_evenly(digits):
 
 
 def test_random_labels_count_as_classes(digits):
-    task = vars(tasks.load("digits", "randomlab"))
+    task = tasks.load("digits", "randomlab")
     wanted = tasks.targets(True, digits)
     for k, found in enumerate(prototypical.members(task, digits, config())):
         assert np.array_equal(found, np.flatnonzero(wanted == k))
 
 
 def test_training_begins_at_the_initial_weights_and_learns(trained):
-    there = checkpoints.load(folder_of(trained) / "ckpt" / "0_0.pth")
+    there = weights.load(folder_of(trained) / "ckpt" / "0_0.pth")
     initial = networks.build("small_cnn", 1, 8, 0, seed=0).state_dict()
     assert there.keys() == initial.keys() and all(torch.equal(there[key], initial[key]) for key in there)
     log = stages.log_lines(folder_of(trained))
@@ -135,13 +136,13 @@ def test_training_begins_at_the_initial_weights_and_learns(trained):
 
 def test_time_counts_episodes_and_predictions_are_those_of_the_features(trained):
     trajectory = predictions.open_trajectory(trained / "predictions" / "digits_all_3way" / "preds_0.h5")
-    described = checkpoints.read_run(folder_of(trained))
+    described = runs.read(folder_of(trained))
     assert trajectory.shape == (12, 599, 10) and ": sound" in predictions.check(trajectory.path)
-    assert trajectory.attributes["t_name"] == "episode" and trajectory.t.tolist() == described["schedule"]
-    assert trajectory.t[-1] == 60 and described["config"]["ways"] == 3 and described["outputs"] == 0
+    assert trajectory.attributes["t_name"] == "episode" and trajectory.t.tolist() == described.schedule
+    assert trajectory.t[-1] == 60 and described.config["ways"] == 3 and described.outputs == 0
     images = data.load("digits", "test", "")
     network = networks.build("small_cnn", 1, 8, 0, seed=9)
-    checkpoints.load_weights(folder_of(trained) / "ckpt" / "60_0.pth", network)
+    load_weights(folder_of(trained) / "ckpt" / "60_0.pth", network)
     with torch.no_grad():
         features = network.eval()(next(images.batches(data.evaluation_plan(599, 599)))).double().numpy()
     prototypes = np.stack([features[images.labels == k].mean(axis=0) for k in range(10)])
@@ -152,7 +153,7 @@ def test_time_counts_episodes_and_predictions_are_those_of_the_features(trained)
 def test_the_same_command_again_skips_and_changed_settings_are_refused(trained):
     before = stages.times(trained / "checkpoints")
     assert "1 skipped (already complete)" in done(TRAIN, trained, "digits", **FAST)
-    assert "1 skipped (already complete)" in done(STORE, trained, "digits", **FAST)
+    assert "1 skipped (already complete)" in done(STORE, trained, "digits_*way")
     assert stages.times(trained / "checkpoints") == before
     code, text = run(TRAIN, trained, "digits", "--shots", 4, **FAST)
     assert code == 1 and "was trained with other settings (shots 5 -> 4)" in text
@@ -216,9 +217,9 @@ def test_a_task_of_too_few_classes_does_not_stop_the_others(tmp_path):
 
 
 def test_missing_runs(tmp_path):
-    code, text = run(STORE, tmp_path, "digits", "--ways", 4)
+    code, text = run(STORE, tmp_path, "digits_all_4way")
     assert code == 1
     assert (
-        "train it with python -m experiments.meta_learning.01_training.train_prototypical digits --ways 4 --task all "
+        "train it with python -m experiments.meta_learning.01_training.train_prototypical digits --task all --ways 4 "
         in text
     )

@@ -1,8 +1,8 @@
 """FixMatch: its loss is the one of the paper, labels that were not given are not used, runs go on exactly."""
 
+import dataclasses
 import math
 import signal
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from experiments.semi_supervised import fixmatch
+from experiments.semi_supervised.config import FixMatchConfig
 from info_geometry import predictions
 from info_geometry.files import InputError
 from learning import data, distributed, networks, tasks
-from learning.runs import checkpoints
+from learning.runs import run as runs
+from learning.runs import weights
+from learning.runs.job import Job, describe
+from learning.runs.run import Folders
 from tests.support import stages
-from tests.support.stages import Stage, done, run, until
+from tests.support.stages import STORE, Stage, done, run, until
 
-TRAIN, STORE = (
-    "experiments/semi_supervised/01_training/train_fixmatch.py",
-    "experiments/semi_supervised/02_imprinting/store_predictions.py",
-)
+TRAIN = "experiments/semi_supervised/01_training/train_fixmatch.py"
 # A run of digits that takes about a second: 74 steps in 2 epochs, 10 checkpoints.
 SMALL = {"epochs": 2, "warmup_epochs": 0.5, "batch_size": 8, "unlabelled_ratio": 4, "labelled": 100, "checkpoints": 10}
 
@@ -35,7 +36,7 @@ def trained(tmp_path_factory):
     """A folder with a run of digits, trained and imprinted."""
     folder = tmp_path_factory.mktemp("trained")
     assert "training: 1 done" in done(TRAIN, folder, "digits", **SMALL)
-    assert "imprinting: 1 done" in done(STORE, folder, "digits")
+    assert "imprinting: 1 done" in done(STORE, folder, "digits_all_fixmatch")
     return folder
 
 
@@ -134,47 +135,49 @@ def test_not_enough_images():
             fixmatch.labelled(labels, (0, 1, 2), count, 0)
 
 
-def prepared(task="all", **changes):
-    """Return a run of digits, its images and configuration."""
-    config = fixmatch.FixMatchConfig("digits", "small_cnn", learning_rate=0.02, **{**SMALL, **changes})
-    images = data.load("digits", "train", "")
-    return fixmatch.describe(tasks.load("digits", task), 0, images, config), images, config
+def prepared(task="all", folder=None, **changes):
+    """Return a Job that trains on digits."""
+    config = FixMatchConfig("digits", "small_cnn", learning_rate=0.02, **{**SMALL, **changes})
+    images, task, folders = data.load("digits", "train", ""), tasks.load("digits", task), Folders(checkpoints=folder)
+    described = describe(task, 0, images, config, fixmatch.name(task, config))
+    return Job(fixmatch.describe(described, images, config, folders), config, images, folders, distributed.Processes())
 
 
-def train(folder, run, images, config):
+def trained_in(folder, job):
     """Train a run in this process; return the weights of its last checkpoint."""
-    options = SimpleNamespace(config=config, imprinter=None, imprint_as_you_go=False, workers=0)
-    bar = SimpleNamespace(update=lambda steps=1: None)
-    fixmatch.train(folder, run, images, options, distributed.Processes(), bar, [])
-    return checkpoints.load(checkpoints.path(folder, run, run["schedule"][-1]))
+    job = dataclasses.replace(job, folders=Folders(checkpoints=folder))
+    fixmatch.train(job)
+    return weights.load(job.run.path(job.folder, job.run.schedule[-1]))
 
 
 def test_labels_that_were_not_given_are_not_used(tmp_path, monkeypatch):
-    run, images, config = prepared("low", labelled=50, epochs=1)
-    few = fixmatch.labelled(images.labels, run["task"]["classes"], 50, 0)
-    weights = train(tmp_path / "a", run, images, config)
-    hidden = np.setdiff1d(np.flatnonzero(np.isin(images.labels, run["task"]["classes"])), few)
+    job = prepared("low", labelled=50, epochs=1)
+    images, classes = job.images, job.run.task.classes
+    few = fixmatch.labelled(images.labels, classes, 50, 0)
+    first = trained_in(tmp_path / "a", job)
+    hidden = np.setdiff1d(np.flatnonzero(np.isin(images.labels, classes)), few)
     true, images.labels = images.labels, images.labels.copy()
     images.labels[hidden] = np.random.default_rng(0).permutation(true[hidden])
     assert (images.labels != true).sum() > 300
     monkeypatch.setattr(fixmatch, "labelled", lambda *_: few)  # they were chosen by their labels, before
-    same = train(tmp_path / "b", run, images, config)
-    assert all(torch.equal(same[key], weights[key]) for key in weights)
+    same = trained_in(tmp_path / "b", job)
+    assert all(torch.equal(same[key], first[key]) for key in first)
     images.labels[few] = np.random.default_rng(0).permutation(true[few])
-    other = train(tmp_path / "c", run, images, config)
-    assert not torch.equal(other["head.weight"], weights["head.weight"])
+    other = trained_in(tmp_path / "c", job)
+    assert not torch.equal(other["head.weight"], first["head.weight"])
 
 
 # The order of images
 
 
 def test_a_step_takes_labelled_images_and_all_images_of_the_task():
-    run, images, config = prepared("even", labelled=20, unlabelled_ratio=3)
-    few = fixmatch.labelled(images.labels, run["task"]["classes"], 20, 0)
-    batches = [batch.indices.numpy() for batch in fixmatch.plan(run, images.labels, config, 0)]
+    job = prepared("even", labelled=20, unlabelled_ratio=3)
+    run, images = job.run, job.images
+    few = fixmatch.labelled(images.labels, run.task.classes, 20, 0)
+    batches = [batch.indices.numpy() for batch in fixmatch.plan(run, images.labels, job.config, 0)]
     inside = np.flatnonzero(images.labels % 2 == 0)
     steps = len(inside) // 24
-    assert run["steps_per_epoch"] == steps and run["schedule"][-1] == len(batches) == 2 * steps
+    assert run.steps_per_epoch == steps and run.schedule[-1] == len(batches) == 2 * steps
     assert {len(batch) for batch in batches} == {8 + 24}
     for epoch in (batches[:steps], batches[steps:]):
         seen = np.concatenate([batch[8:] for batch in epoch])
@@ -190,11 +193,11 @@ def test_a_batch_may_hold_all_labelled_images_several_times():
 
 
 def test_order_and_views_follow_from_seed_and_step():
-    run, images, config = prepared()
-    whole = list(fixmatch.views_of(run, images, config, 0, "cpu", 0))
+    job = prepared()
+    whole = list(fixmatch.views_of(job, 0))
     torch.manual_seed(1)
     for first in (1, 36, 37, 73):
-        rest = list(fixmatch.views_of(run, images, config, first, "cpu", 0))
+        rest = list(fixmatch.views_of(job, first))
         assert len(rest) == len(whole) - first
         assert all(torch.equal(a, b) for one, other in zip(rest, whole[first:]) for a, b in zip(one, other))
     pixels, outputs = whole[0]
@@ -207,18 +210,18 @@ def test_order_and_views_follow_from_seed_and_step():
 
 def test_run_leaves_what_it_says(trained):
     folder = folder_of(trained)
-    record, lines = checkpoints.read_run(folder), stages.log_lines(folder)
-    assert record["config"]["labelled"] == 100 and record["config"]["threshold"] == 0.95
-    assert record["schedule"][-1] == 74 and [line["step"] for line in lines] == record["schedule"]
+    record, lines = runs.read(folder), stages.log_lines(folder)
+    assert record.config["labelled"] == 100 and record.config["threshold"] == 0.95
+    assert record.schedule[-1] == 74 and [line["step"] for line in lines] == record.schedule
     assert sum(line["images"] for line in lines) == 74 * 8 and lines[-1]["epoch"] == 2
     found = predictions.open_trajectory(trained / "predictions" / "digits_all_fixmatch" / "preds_0.h5")
     assert found.shape == (10, 599, 10) and found.t[0] == 0 and found.t[-1] == 2
-    assert found.attributes["task"] == "all" and found.attributes["config"] == record["config"]
+    assert found.attributes["task"] == "all" and found.attributes["config"] == record.config
     assert ": sound" in predictions.check(found.path)
 
 
 def test_first_checkpoint_holds_the_initial_weights(trained):
-    found = checkpoints.load(folder_of(trained) / "ckpt" / "0_0.pth")
+    found = weights.load(folder_of(trained) / "ckpt" / "0_0.pth")
     expected = networks.build("small_cnn", 1, 8, 10, seed=0).state_dict()
     assert found.keys() == expected.keys() and all(torch.equal(found[key], expected[key]) for key in expected)
 
@@ -311,7 +314,7 @@ def test_mistakes_are_answered(tmp_path, arguments, message):
 
 
 def test_what_was_not_trained_cannot_be_imprinted(tmp_path):
-    code, text = run(STORE, tmp_path, "digits", "--task", "low")
+    code, text = run(STORE, tmp_path, "digits_low_fixmatch")
     assert code == 1
     assert (
         "train it with python -m experiments.semi_supervised.01_training.train_fixmatch digits --task low --seed 0"

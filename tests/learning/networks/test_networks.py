@@ -69,15 +69,6 @@ def test_numbers_of_parameters():
     assert count(networks.build("resnet50_blurpool", 3, 224, 1000, 0)) == 25_557_032  # torchvision's ResNet-50
 
 
-def test_normalisation_and_biases_do_not_decay():
-    network = networks.build("wrn_16_4", 3, 32, 10, 0)
-    decaying, others = networks.parameter_groups(network, 0.1)
-    assert (decaying["weight_decay"], others["weight_decay"]) == (0.1, 0.0)
-    expected = {id(module.weight) for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))}
-    assert {id(parameter) for parameter in decaying["params"]} == expected
-    assert {id(p) for p in network.parameters()} - expected == {id(parameter) for parameter in others["params"]}
-
-
 def test_blurring_is_a_binomial_filter_before_the_stride():
     conv = nn.Conv2d(16, 5, 1, stride=2, bias=False)
     blurred, x = blurpool_resnet._BlurredConv(conv), torch.randn(1, 16, 9, 9, dtype=torch.float64)

@@ -30,7 +30,7 @@ def write_run(folder, name="digits_all", seed=0, steps=(), rates=(), **changes):
         "seed": seed,
         "steps_per_epoch": 100,
         "samples": 5000,
-        "task": {"name": name},
+        "task": {"name": name, "dataset": "digits", "classes": [0, 1]},
         **changes,
     }
     (path / "run.json").write_text(json.dumps(record))
@@ -161,7 +161,7 @@ def changed(**changes):
             "seed": 1,
             "steps_per_epoch": 100,
             "samples": 5000,
-            "task": {},
+            "task": {"name": "all", "dataset": "digits", "classes": [0, 1]},
             **changes,
         }
     ).encode()
@@ -183,6 +183,8 @@ def changed(**changes):
         changed(schedule=[]),
         changed(steps_per_epoch=None),
         changed(steps_per_epoch=0),
+        changed(task={}),
+        changed(task=None),
     ],
 )
 def test_unreadable_run_does_not_hide_the_others(tmp_path, content):

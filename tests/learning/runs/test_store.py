@@ -1,5 +1,6 @@
 """Storing predictions: those of the weights, in order, read and written while the network runs; faults are named."""
 
+import dataclasses
 import errno
 import gc
 import threading
@@ -16,7 +17,9 @@ from info_geometry.files import InputError
 from learning import data, networks
 from learning.config import Config
 from learning.distributed import Processes
-from learning.runs import checkpoints, store
+from learning.runs import store, weights
+from learning.runs.run import Run
+from learning.tasks import Task
 
 STEPS = [0, 1, 3, 7, 10]
 SECONDS = 20  # what should happen at once has happened by then, or never will
@@ -40,17 +43,13 @@ def images():
 
 @pytest.fixture
 def run():
-    """What run.json says of a run whose task has three classes."""
+    """A run whose task has three classes."""
     config = vars(Config("digits", "small_cnn", 2, 8, 0.1, evaluation_batch_size=17))
-    return {
-        "name": "digits_mine",
-        "task": {"name": "mine", "classes": [1, 2, 5], "random_labels": False},
-        "seed": 4,
-        "config": config,
-        "class_names": None,
-        "steps_per_epoch": 5,
-        "schedule": STEPS,
-    }
+    return Run("digits_mine", Task("mine", "digits", (1, 2, 5)), 4, config, 90, None, 5, STEPS)
+
+
+def with_config(run, **changes):
+    return dataclasses.replace(run, config={**run.config, **changes})
 
 
 @pytest.fixture
@@ -58,8 +57,8 @@ def folder(tmp_path, run):
     """The folder of a run with checkpoints of networks that have nothing in common."""
     for step in STEPS:
         network = networks.build("small_cnn", 1, 8, 3, seed=step)
-        weights = {key: value * 2 for key, value in network.state_dict().items()}  # or all classes are as probable
-        checkpoints.save(checkpoints.path(tmp_path / "run", run, step), weights)
+        doubled = {key: value * 2 for key, value in network.state_dict().items()}  # or all classes are as probable
+        weights.save(run.path(tmp_path / "run", step), doubled)
     return tmp_path / "run"
 
 
@@ -70,7 +69,7 @@ def target(tmp_path):
 
 def stored(target, folder, run, images, here=None):
     here = here or Processes()
-    store.store(target, folder, run, store.Imprinter(images, here), here, split="test")
+    store.store_checkpoints(target, folder, run, store.Imprinter(images, here), here, split="test")
     return predictions.open_trajectory(target) if target.exists() else None
 
 
@@ -90,19 +89,19 @@ def parts_of(folder):
 def probabilities_by_hand(path, images):
     """Return softmax_k(-|f - p_k|^2) of the network in a file, in float64, image after image."""
     network = networks.build("small_cnn", 1, 8, 3, 0).eval().double()
-    network.load_state_dict(checkpoints.load(path))
+    network.load_state_dict(weights.load(path))
     with torch.inference_mode():
         features = np.array([network.body((pixels[None].double() - 110) / 60)[0].numpy() for pixels in images.pixels])
     prototypes = np.array([features[images.labels == k].mean(axis=0) for k in range(6)])
     scores = -np.square(features[:, None] - prototypes).sum(axis=2)
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def test_predictions_are_those_of_the_weights_in_their_order(target, folder, run, images):
     found = stored(target, folder, run, images)
     assert found.shape == (5, 90, 6) and found.t.tolist() == [0, 0.2, 0.6, 1.4, 2]
-    expected = np.array([probabilities_by_hand(checkpoints.path(folder, run, step), images) for step in STEPS])
+    expected = np.array([probabilities_by_hand(run.path(folder, step), images) for step in STEPS])
     np.testing.assert_allclose(found.roots(dtype=np.float64) ** 2, expected, atol=2e-3)
     assert min(np.abs(a - b).max() for i, a in enumerate(expected) for b in expected[:i]) > 0.2
     assert np.array_equal(found.labels, images.labels) and ": sound" in predictions.check(target)
@@ -112,7 +111,8 @@ def test_predictions_are_those_of_the_weights_in_their_order(target, folder, run
         "classes": [1, 2, 5],
         "seed": 4,
         "split": "test",
-        "config": run["config"],
+        "config": run.config,
+        "predicted_by": "imprinting",
         "t_name": "epoch",
     }.items():
         assert found.attributes[key] == value
@@ -121,7 +121,7 @@ def test_predictions_are_those_of_the_weights_in_their_order(target, folder, run
 @pytest.mark.parametrize("batch", [1, 500])
 def test_size_of_evaluation_batches_does_not_matter(tmp_path, folder, run, images, batch):
     stored(tmp_path / "a" / "preds_4.h5", folder, run, images)
-    other = {**run, "config": {**run["config"], "evaluation_batch_size": batch}}
+    other = with_config(run, evaluation_batch_size=batch)
     stored(tmp_path / "b" / "preds_4.h5", folder, other, images)
     a, b = (data_of(tmp_path / name / "preds_4.h5").astype(float) for name in "ab")
     np.testing.assert_allclose(a, b, atol=1e-3)
@@ -133,20 +133,20 @@ def test_parts_beside_weights_or_instead_of_them_give_the_same_file(target, fold
     expected = stored(target.with_name("preds_0.h5"), folder, run, images)
     imprinter.prepare(run)
     for number, step in enumerate(there):
-        path = checkpoints.path(folder, run, step)
-        store.write_part(folder, run, step, imprinter.roots(checkpoints.load(path), path), images.labels)
+        path = run.path(folder, step)
+        store.write_part(folder, run, step, imprinter.roots(weights.load(path), path), imprinter)
         if number % 2 == 0:
             path.unlink()
-    weights = [name for name in left(folder / "ckpt") if name.endswith(".pth")]
+    remaining = [name for name in left(folder / "ckpt") if name.endswith(".pth")]
     found = stored(target, folder, run, images)
     assert np.array_equal(data_of(target), data_of(expected.path)) and found.attributes == expected.attributes
     assert np.array_equal(found.t, expected.t) and np.array_equal(found.labels, expected.labels)
-    assert left(folder / "ckpt") == weights and ": sound" in predictions.check(target)
+    assert left(folder / "ckpt") == remaining and ": sound" in predictions.check(target)
 
 
 def test_part_is_a_prediction_file_of_one_model(folder, run, images):
     roots = np.sqrt(np.random.default_rng(0).dirichlet(np.ones(6), 90)).astype(np.float16)
-    store.write_part(folder, run, 7, torch.from_numpy(roots), images.labels)
+    store.write_part(folder, run, 7, torch.from_numpy(roots), store.Imprinter(images, Processes()))
     part = predictions.open_trajectory(folder / "ckpt" / "1_2.h5")
     assert part.shape == (1, 90, 6) and part.t.tolist() == [1.4] and ": sound" in predictions.check(part.path)
     assert np.array_equal(data_of(part.path)[0], roots) and part.attributes["seed"] == 4
@@ -187,17 +187,17 @@ def test_processes_take_a_checkpoint_each(target, folder, run, images, there, la
     expected, taken = stored(target.with_name("preds_0.h5"), folder, run, images), {0: [], 1: []}
     for step in there:
         roots = torch.from_numpy(data_of(expected.path)[STEPS.index(step)])
-        store.write_part(folder, run, step, roots, images.labels)
+        store.write_part(folder, run, step, roots, store.Imprinter(images, Processes()))
 
     def one(here):
         imprinter = store.Imprinter(images, here)
         prepare, roots = imprinter.prepare, imprinter.roots
         imprinter.prepare = lambda run: [time.sleep(0.3 * (here.rank == late)), prepare(run)]
-        imprinter.roots = lambda weights, path: taken[here.rank].append(path.name) or roots(weights, path)
-        store.store(target, folder, run, imprinter, here, split="test")
+        imprinter.roots = lambda model, path: taken[here.rank].append(path.name) or roots(model, path)
+        store.store_checkpoints(target, folder, run, imprinter, here, split="test")
 
     at_once(one, one)
-    names = [checkpoints.path(folder, run, step).name for step in STEPS if step not in there]
+    names = [run.path(folder, step).name for step in STEPS if step not in there]
     assert taken == {0: names[0::2], 1: names[1::2]}
     found = predictions.open_trajectory(target)
     assert found.attributes == expected.attributes and np.array_equal(data_of(target), data_of(expected.path))
@@ -210,18 +210,18 @@ def test_processes_take_a_checkpoint_each(target, folder, run, images, there, la
 def test_network_runs_while_the_next_is_read_and_the_one_before_is_written(monkeypatch, target, folder, run, images):
     """Each step of the network waits until the next weights are read; each is written only once the next is done."""
     read, imprinted = ([threading.Event() for _ in STEPS] for _ in range(2))
-    names, numbers = [checkpoints.path(folder, run, step) for step in STEPS], iter(range(len(STEPS)))
-    load, append = checkpoints.load, predictions.Recorder.append_roots
+    names, numbers = [run.path(folder, step) for step in STEPS], iter(range(len(STEPS)))
+    load, append = weights.load, predictions.Recorder.append_roots
 
     def loading(path):
         read[names.index(path)].set()
         return load(path)
 
-    def roots(self, weights, where, original=store.Imprinter.roots):
+    def roots(self, model, where, original=store.Imprinter.roots):
         i = names.index(where)
         assert i + 1 == len(names) or read[i + 1].wait(SECONDS)
         assert i + 2 >= len(names) or not read[i + 2].is_set()  # one at a time, or memory would fill
-        found = original(self, weights, where)
+        found = original(self, model, where)
         imprinted[i].set()
         return found
 
@@ -230,7 +230,7 @@ def test_network_runs_while_the_next_is_read_and_the_one_before_is_written(monke
         assert i + 1 == len(names) or imprinted[i + 1].wait(SECONDS)
         append(self, roots, t)
 
-    monkeypatch.setattr(checkpoints, "load", loading)
+    monkeypatch.setattr(weights, "load", loading)
     monkeypatch.setattr(store.Imprinter, "roots", roots)
     monkeypatch.setattr(predictions.Recorder, "append_roots", appending)
     assert stored(target, folder, run, images).shape == (5, 90, 6) and next(numbers, None) is None
@@ -241,7 +241,7 @@ def test_evaluation_images_are_decoded_once_a_resolution(folder, run, images):
     images.in_memory = lambda resolution, *_, **__: decoded.append(resolution) or in_memory(resolution, None)
     imprinter = store.Imprinter(images, Processes())
     for resolution in (0, 0, 32, 32, 0):
-        imprinter.prepare({**run, "config": {**run["config"], "evaluation_resolution": resolution}})
+        imprinter.prepare(with_config(run, evaluation_resolution=resolution))
     assert decoded == [0, 32, 0]
 
 
@@ -260,23 +260,23 @@ def fails(message, target, folder, run, images):
 @pytest.mark.parametrize("damage", ["gone", "truncated", "flipped", "another"])
 def test_damaged_checkpoint_is_named(target, folder, run, images, step, damage):
     """The next one is read before it is needed."""
-    path = checkpoints.path(folder, run, step)
+    path = run.path(folder, step)
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     if damage == "gone":
         path.unlink()
     elif damage == "another":
-        checkpoints.save(path, networks.build("small_cnn", 1, 8, 5, 0).state_dict())
+        weights.save(path, networks.build("small_cnn", 1, 8, 5, 0).state_dict())
     else:
         path.write_bytes(content[: len(content) // (2 if damage == "truncated" else 1)])
     fails(rf"^{path}", target, folder, run, images)
 
 
 def test_weights_that_are_not_finite_are_named(target, folder, run, images):
-    path = checkpoints.path(folder, run, 3)
-    weights = checkpoints.load(path)
-    weights["body.0.weight"][0, 0, 0, 0] = torch.nan
-    checkpoints.save(path, weights)
+    path = run.path(folder, 3)
+    found = weights.load(path)
+    found["body.0.weight"][0, 0, 0, 0] = torch.nan
+    weights.save(path, found)
     fails(rf"^{path}: 1 non-finite values in body.0.weight", target, folder, run, images)
 
 
@@ -305,15 +305,16 @@ def test_error_of_the_writer_in_several_processes(monkeypatch, target, folder, r
     monkeypatch.setattr(predictions.Recorder, "append_roots", failing)
     here = Processes(1, 2)
     here.any = lambda flag: flag
-    with pytest.raises(InputError, match=f"^cannot write {checkpoints.path(folder, run, 1, '.h5')}"):
-        store.store(target, folder, run, store.Imprinter(images, here), here)
+    with pytest.raises(InputError, match=f"^cannot write {run.path(folder, 1, '.h5')}"):
+        store.store_checkpoints(target, folder, run, store.Imprinter(images, here), here)
     assert parts_of(folder) == [] and left(target.parent) == []
 
 
 def test_part_of_other_samples_is_refused(target, folder, run, images):
     roots = np.full((90, 6), np.sqrt(1 / 6), np.float16)
-    store.write_part(folder, run, 3, roots, images.labels[::-1])
-    part = checkpoints.path(folder, run, 3, ".h5")
+    others = data.TensorImages(images.pixels, images.labels[::-1], 6, [0.0], [1.0])
+    store.write_part(folder, run, 3, roots, store.Imprinter(others, Processes()))
+    part = run.path(folder, 3, ".h5")
     fails(
         f"^{part} holds other samples or another quantity than {target} is to hold; delete it",
         target,
@@ -325,8 +326,8 @@ def test_part_of_other_samples_is_refused(target, folder, run, images):
 
 @pytest.mark.parametrize("keep", [0, 0.5])
 def test_damaged_part_is_named(target, folder, run, images, keep):
-    store.write_part(folder, run, 3, np.full((90, 6), np.sqrt(1 / 6), np.float16), images.labels)
-    part = checkpoints.path(folder, run, 3, ".h5")
+    store.write_part(folder, run, 3, np.full((90, 6), np.sqrt(1 / 6), np.float16), store.Imprinter(images, Processes()))
+    part = run.path(folder, 3, ".h5")
     part.write_bytes(part.read_bytes()[: int(keep * part.stat().st_size)])
     fails(f"^{part} is not a complete trajectory file", target, folder, run, images)
 
@@ -337,7 +338,7 @@ def test_images_of_other_class_folders_are_refused(target, folder, run, images):
         "digits_mine was trained on other class folders than those in /data/val",
         target,
         folder,
-        {**run, "class_names": ["a", "b"]},
+        dataclasses.replace(run, class_names=["a", "b"]),
         images,
     )
 
@@ -361,20 +362,84 @@ def test_no_room_is_said_before_imprinting(monkeypatch, target, folder, run, ima
 
 def test_predictions_that_are_there_are_compared(target, folder, run, images):
     stored(target, folder, run, images)
-    store.check_same(target, run, folder, images)
-    store.check_same(target, None, folder, images)  # nothing is known of the run any more
+    imprinter = store.Imprinter(images, Processes())
+    store.check_same(target, run, folder, imprinter)
+    store.check_same(target, None, folder, imprinter)  # nothing is known of the run any more
     for changed in (
-        {**run, "seed": 5},
-        {**run, "config": {**run["config"], "learning_rate": 0.2}},
-        {**run, "task": {**run["task"], "classes": [1, 2, 4]}},
+        dataclasses.replace(run, seed=5),
+        with_config(run, learning_rate=0.2),
+        dataclasses.replace(run, task=Task("mine", "digits", (1, 2, 4))),
+        dataclasses.replace(run, variant="wide"),
     ):
         with pytest.raises(InputError, match=f"{target} was made from a run with other settings than {folder}"):
-            store.check_same(target, changed, folder, images)
-    begun = {**run, "start": {"run": "digits_all", "checkpoint": "2_0.pth", "sha256": "1f"}}
-    stored(target, folder, begun, images)
-    store.check_same(target, begun, folder, images)
+            store.check_same(target, changed, folder, imprinter)
     with pytest.raises(InputError, match="was made from a run with other settings"):
-        store.check_same(target, {**begun, "start": {**begun["start"], "sha256": "2e"}}, folder, images)
+        store.check_same(target, run, folder, store.Imprinter(images, Processes(), head=True))
+    begun = dataclasses.replace(run, start={"run": "digits_all", "checkpoint": "2_0.pth", "sha256": "1f"})
+    stored(target, folder, begun, images)
+    store.check_same(target, begun, folder, imprinter)
+    with pytest.raises(InputError, match="was made from a run with other settings"):
+        store.check_same(target, dataclasses.replace(begun, start={**begun.start, "sha256": "2e"}), folder, imprinter)
     images.labels = images.labels[::-1]
     with pytest.raises(InputError, match=f"{target} holds predictions of other samples than the data here"):
-        store.check_same(target, run, folder, images)
+        store.check_same(target, run, folder, store.Imprinter(images, Processes()))
+
+
+# Other models than checkpoints, other predictions than imprinted ones
+
+
+def test_models_on_a_line_between_two_networks(target, folder, run, images):
+    """Weights, networks and files are predicted alike, and t is what the caller says."""
+    ends = [weights.load(run.path(folder, step)) for step in (0, 10)]
+    imprinter = store.Imprinter(images, Processes())
+    imprinter.prepare(run)
+
+    def between(s):
+        return {key: torch.lerp(x, ends[1][key], s) if x.is_floating_point() else x for key, x in ends[0].items()}
+
+    def models():
+        yield -1.0, run.path(folder, 0)
+        for s in (0.0, 0.5):
+            yield s, between(s)
+        network = networks.build("small_cnn", 1, 8, 3, seed=9)
+        network.load_state_dict(between(0.5))
+        yield 7.0, network
+
+    store.store(target, run, models(), imprinter, t_name="line", what="a line")
+    found = predictions.open_trajectory(target)
+    assert found.t.tolist() == [-1, 0, 0.5, 7] and found.attributes["t_name"] == "line"
+    assert found.attributes["what"] == "a line" and ": sound" in predictions.check(target)
+    stored = data_of(target)
+    assert np.array_equal(stored[0], stored[1]) and np.array_equal(stored[2], stored[3])
+    assert np.abs(stored[1] - stored[2]).max() > 0.1
+    del ends[0]["head.bias"]
+    with pytest.raises(InputError, match=rf"^{target}, t = 0.5 does not fit the network: missing \['head.bias'\]"):
+        store.store(target, run, [(0.5, ends[0])], imprinter)
+
+
+@pytest.mark.parametrize("there", [(), (0, 7)])
+def test_predictions_of_the_head(target, folder, run, images, there):
+    """The softmax of its logits at the classes of the task, and 0 elsewhere; parts of imprinting are not taken."""
+    plain = store.Imprinter(images, Processes())
+    plain.prepare(run)
+    for step in there:
+        path = run.path(folder, step)
+        store.write_part(folder, run, step, plain.roots(weights.load(path), path), plain)
+    imprinter = store.Imprinter(images, Processes(), head=True)
+    store.store_checkpoints(target, folder, run, imprinter, Processes())
+    found = predictions.open_trajectory(target)
+    assert found.attributes["predicted_by"] == "head" and ": sound" in predictions.check(target)
+    assert parts_of(folder) == [run.path(folder, step, ".h5").name for step in there]
+    network = networks.build("small_cnn", 1, 8, 3, 0).eval()
+    for step, roots in zip(STEPS, found.roots()):
+        network.load_state_dict(weights.load(run.path(folder, step)))
+        with torch.inference_mode():
+            expected = network(next(images.batches(data.evaluation_plan(90, 90)))).softmax(dim=1)
+        np.testing.assert_allclose(roots[:, [1, 2, 5]] ** 2, expected, atol=1e-3)
+        assert not roots[:, [0, 3, 4]].any()
+
+
+def test_predictions_of_a_head_that_is_not_there(target, folder, run, images):
+    imprinter = store.Imprinter(images, Processes(), head=True)
+    with pytest.raises(InputError, match="digits_mine: its networks have no head; leave out --head to imprint them"):
+        store.store_checkpoints(target, folder, dataclasses.replace(run, outputs=0), imprinter, Processes())

@@ -1,9 +1,6 @@
-"""Checkpoints: a schedule, files that survive kills and full disks, and loading that executes nothing."""
+"""Files of weights: they survive kills and full disks, loading executes nothing, and what does not fit is named."""
 
 import argparse
-import dataclasses
-import itertools
-import json
 import os
 import pickle
 import random
@@ -15,69 +12,11 @@ import zipfile
 import pytest
 import torch
 
-from info_geometry.files import ROOT, InputError
-from learning import config, networks
-from learning.runs import checkpoints
+from info_geometry.files import InputError
+from learning import networks
+from learning.runs import weights
 from tests.support import stages
-
-CONFIGS = ROOT / "supervised_imagenet" / "01_training" / "configs"
-DIGITS = config.read(CONFIGS / "digits.yaml")
-
-
-@pytest.mark.parametrize(
-    "epochs, steps, number",
-    [(20, 37, 40), (1, 1, 40), (3, 5, 40), (5, 480, 40), (100, 250, 60), (20, 37, 2), (40, 763, 100)],
-)
-def test_geometric_schedule(epochs, steps, number):
-    settings = dataclasses.replace(DIGITS, epochs=epochs, checkpoints=number, warmup_epochs=0.5)
-    found = checkpoints.schedule(settings, steps)
-    total = epochs * steps
-    assert found[0] == 0 and found[-1] == total and found == sorted(set(found))
-    assert abs(len(found) - min(number, total + 1)) <= 2
-    gaps = [b - a for a, b in itertools.pairwise(found)]
-    assert all(b >= a - 1 for a, b in itertools.pairwise(gaps[:-1]))  # they grow, but for rounding
-    if len(found) > 4:
-        assert found[1] <= max(1, total / 5) and gaps[-2] >= gaps[0]
-
-
-def test_schedule_of_digits_is_dense_early():
-    found = checkpoints.schedule(DIGITS, 37)
-    assert 38 <= len(found) <= 42 and found[:6] == [0, 1, 2, 3, 4, 5] and sum(step <= 37 for step in found) >= 15
-
-
-def test_schedule_of_imagenet_is_the_published_one():
-    found = checkpoints.schedule(config.read(CONFIGS / "imagenet_rn50.yaml"), 763)
-    assert len(found) == 61 and found[0] == 0 and found[-1] == 40 * 763
-    for epoch in range(5):
-        inside = [step for step in found if epoch * 763 < step <= (epoch + 1) * 763]
-        assert len(inside) == 5 and inside[-1] == (epoch + 1) * 763
-        assert max(abs(step - (epoch + i / 5) * 763) for i, step in enumerate(inside, 1)) <= 0.5
-    assert found[25:] == [epoch * 763 for epoch in range(5, 41)]
-
-
-@pytest.mark.parametrize("epochs, steps", [(1, 1), (2, 3), (3, 100), (5, 4)])
-def test_schedule_of_short_runs(epochs, steps):
-    whole = config.read(CONFIGS / "imagenet_rn50.yaml")
-    found = checkpoints.schedule(dataclasses.replace(whole, epochs=epochs, warmup_epochs=0.5), steps)
-    assert found[0] == 0 and found[-1] == epochs * steps and found == sorted(set(found))
-    assert {epoch * steps for epoch in range(epochs + 1)} <= set(found)
-
-
-def test_names_are_distinct_and_say_epoch_and_batch(tmp_path):
-    run = {"steps_per_epoch": 37}
-    assert checkpoints.path(tmp_path, run, 0) == tmp_path / "ckpt" / "0_0.pth"
-    assert checkpoints.path(str(tmp_path), run, 75, ".h5") == tmp_path / "ckpt" / "2_1.h5"
-    paths = {checkpoints.path(tmp_path, run, step, suffix) for step in range(500) for suffix in (".pth", ".h5")}
-    assert len(paths) == 1000
-
-
-def test_checkpoint_is_there_as_weights_or_as_predictions(tmp_path):
-    run = {"steps_per_epoch": 4, "schedule": [0, 1, 4, 8]}
-    assert checkpoints.missing(tmp_path, run) == [0, 1, 4, 8]
-    (tmp_path / "ckpt").mkdir()
-    for name in ("0_1.pth", "1_0.h5", "0_0.txt", "2_0.pth.tmp", ".2_0.h5.7.tmp"):
-        (tmp_path / "ckpt" / name).touch()
-    assert checkpoints.missing(tmp_path, run) == [0, 8]
+from tests.support.runs import load_weights
 
 
 def network(outputs=10, seed=0):
@@ -89,7 +28,7 @@ def equal(one, other):
 
 
 def save(path, network, half=False):
-    checkpoints.save(path, checkpoints.weights(network, path, half))
+    weights.save(path, weights.of(network, path, half))
 
 
 @pytest.fixture
@@ -103,7 +42,7 @@ def refused(path, into=None):
     into = into or network(seed=1)
     before = {key: value.clone() for key, value in into.state_dict().items()}
     with pytest.raises(InputError) as raised:
-        checkpoints.load_weights(path, into)
+        load_weights(path, into)
     assert equal(before, into.state_dict())
     assert str(path) in str(raised.value) and "\n" not in str(raised.value)
     return str(raised.value)
@@ -111,7 +50,7 @@ def refused(path, into=None):
 
 def test_what_is_loaded_is_what_was_saved(saved):
     into = network(seed=1)
-    checkpoints.load_weights(saved, into)
+    load_weights(saved, into)
     assert equal(into.state_dict(), network().state_dict())
     assert [path.name for path in saved.parent.iterdir()] == ["0_0.pth"]
     content = saved.read_bytes()
@@ -135,7 +74,7 @@ def trained_a_little(seed=0):
 
 def test_weights_in_float16_are_those_of_convolutions_and_linear_maps():
     whole = trained_a_little()
-    found = checkpoints.weights(whole, "here", half=True)
+    found = weights.of(whole, "here", half=True)
     halved = {
         f"{name}.weight"
         for name, module in whole.named_modules()
@@ -145,17 +84,17 @@ def test_weights_in_float16_are_those_of_convolutions_and_linear_maps():
     for key, value in whole.state_dict().items():
         assert torch.equal(found[key], value.half() if key in halved else value)
         assert found[key].dtype == (torch.float16 if key in halved else value.dtype) and not found[key].requires_grad
-    assert equal(checkpoints.weights(whole, "here"), whole.state_dict())
-    assert {value.dtype for value in checkpoints.weights(whole, "here").values()} == {torch.float32, torch.int64}
+    assert equal(weights.of(whole, "here"), whole.state_dict())
+    assert {value.dtype for value in weights.of(whole, "here").values()} == {torch.float32, torch.int64}
 
 
 def test_weights_in_float16_are_loaded_into_float32(tmp_path):
     whole, into = trained_a_little(), network(seed=1)
     for half in (True, False):
         save(tmp_path / "a.pth", whole, half)
-        checkpoints.load_weights(tmp_path / "a.pth", into)
+        load_weights(tmp_path / "a.pth", into)
         direct = network(seed=2)
-        checkpoints.fit_weights(checkpoints.weights(whole, "here", half), direct, "here")
+        weights.fit(weights.of(whole, "here", half), direct, "here")
         for loaded in (into.state_dict(), direct.state_dict()):
             assert {key: value.dtype for key, value in loaded.items()} == {
                 key: value.dtype for key, value in whole.state_dict().items()
@@ -168,7 +107,7 @@ def test_weights_in_float16_are_loaded_into_float32(tmp_path):
 
 def test_float16_loses_nothing_where_convolutions_compute_in_it():
     whole, halved, images = trained_a_little(), network(seed=1), torch.randn(16, 1, 8, 8)
-    checkpoints.fit_weights(checkpoints.weights(whole, "here", half=True), halved, "here")
+    weights.fit(weights.of(whole, "here", half=True), halved, "here")
     whole.eval()
     halved.eval()
     with torch.inference_mode():
@@ -182,9 +121,9 @@ def test_weights_too_large_for_float16_are_refused():
     large = network()
     with torch.no_grad():
         large.body[3].weight[0, 0, 0, 0] = 1e5
-    checkpoints.weights(large, "here")
+    weights.of(large, "here")
     with pytest.raises(InputError, match=r"^here: 1 non-finite values in body\.3\.weight"):
-        checkpoints.weights(large, "here", half=True)
+        weights.of(large, "here", half=True)
 
 
 # What is wrong with files
@@ -192,9 +131,9 @@ def test_weights_too_large_for_float16_are_refused():
 
 @pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod.", "_orig_mod.module."])
 def test_weights_of_wrapped_networks(tmp_path, prefix):
-    checkpoints.save(tmp_path / "a.pth", {prefix + key: value for key, value in network().state_dict().items()})
+    weights.save(tmp_path / "a.pth", {prefix + key: value for key, value in network().state_dict().items()})
     into = network(seed=1)
-    checkpoints.load_weights(tmp_path / "a.pth", into)
+    load_weights(tmp_path / "a.pth", into)
     assert equal(into.state_dict(), network().state_dict())
 
 
@@ -257,7 +196,7 @@ def test_any_damage_is_refused_or_harmless(saved):
         saved.write_bytes(damaged)
         into = network(seed=1)
         try:
-            checkpoints.load_weights(saved, into)
+            load_weights(saved, into)
         except InputError as error:
             assert str(saved) in str(error)
         else:
@@ -278,7 +217,7 @@ def test_another_architecture(saved):
 
 @pytest.mark.parametrize("content", [[1, 2], {"a": 1}, torch.zeros(3), {}, {1: torch.zeros(3)}, None, "text"])
 def test_files_that_hold_no_weights(tmp_path, content):
-    checkpoints.save(tmp_path / "a.pth", content)
+    weights.save(tmp_path / "a.pth", content)
     message = refused(tmp_path / "a.pth")
     assert "holds no weights" in message or "does not fit the network" in message
 
@@ -297,7 +236,7 @@ def test_weights_that_are_not_finite(saved):
         with pytest.raises(InputError, match=r"0_0\.pth: 2 non-finite values in body\.3\.weight"):
             save(saved, bad, half)
     assert saved.read_bytes() == content
-    checkpoints.save(saved, bad.state_dict())
+    weights.save(saved, bad.state_dict())
     assert "2 non-finite values in body.3.weight" in refused(saved)
 
 
@@ -309,14 +248,14 @@ class Refuses:
 def test_saving_that_fails_changes_nothing(saved):
     before = stages.contents(saved.parent)
     with pytest.raises(RuntimeError, match="no"):
-        checkpoints.save(saved, {"weights": torch.zeros(10000), "more": Refuses()})
+        weights.save(saved, {"weights": torch.zeros(10000), "more": Refuses()})
     assert stages.contents(saved.parent) == before
 
 
 def limited_save(path, limit):
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
-        checkpoints.save(path, {"weights": torch.zeros(100000)})
+        weights.save(path, {"weights": torch.zeros(100000)})
     except InputError as error:
         (path.parent / "message").write_text(str(error))
 
@@ -333,7 +272,7 @@ def save_for_ever(path):
     number = 0
     while True:
         number += 1
-        checkpoints.save(path, {"number": number, "weights": torch.full((200000,), float(number))})
+        weights.save(path, {"number": number, "weights": torch.full((200000,), float(number))})
 
 
 def test_killed_savers_leave_the_old_file_or_the_new_one(tmp_path):
@@ -344,57 +283,7 @@ def test_killed_savers_leave_the_old_file_or_the_new_one(tmp_path):
         time.sleep(rng.random() * 0.05)
         process.kill()
         process.join()
-        content = checkpoints.load(path)
+        content = weights.load(path)
         assert content["number"] >= 1 and torch.all(content["weights"] == content["number"])
         last = max(last, content["number"])
     assert last > 1
-
-
-def test_settings_that_changed_are_named(tmp_path):
-    run = {
-        "name": "digits_all",
-        "config": vars(DIGITS),
-        "seed": 0,
-        "schedule": [0, 1],
-        "steps_per_epoch": 1,
-        "task": {},
-        "versions": {"torch": "1"},
-    }
-    checkpoints.start_run(tmp_path, run)
-    checkpoints.save(tmp_path / "ckpt" / "0_0.pth", {})
-    before = stages.times(tmp_path)
-    checkpoints.start_run(tmp_path, {**run, "versions": {"torch": "2"}})
-    assert checkpoints.read_run(tmp_path) == json.loads(json.dumps(run)) and stages.times(tmp_path) == before
-    other = {**run, "config": vars(dataclasses.replace(DIGITS, epochs=7, learning_rate=0.5))}
-    with pytest.raises(InputError) as raised:
-        checkpoints.start_run(tmp_path, other)
-    assert "epochs 20 -> 7; learning_rate 0.01 -> 0.5" in str(raised.value) and stages.times(tmp_path) == before
-
-
-def test_settings_can_change_until_something_was_trained(tmp_path):
-    run = {
-        "name": "digits_all",
-        "config": vars(DIGITS),
-        "seed": 0,
-        "schedule": [0, 1],
-        "steps_per_epoch": 1,
-        "task": {},
-    }
-    checkpoints.start_run(tmp_path, run)
-    checkpoints.start_run(tmp_path, {**run, "seed": 1})
-    assert checkpoints.read_run(tmp_path)["seed"] == 1
-    (tmp_path / "ckpt").mkdir()
-    (tmp_path / "ckpt" / ".0_0.pth.123.tmp").touch()  # of a process that was killed while it wrote the first one
-    checkpoints.start_run(tmp_path, {**run, "seed": 2})
-    assert checkpoints.read_run(tmp_path)["seed"] == 2
-    (tmp_path / "ckpt" / "0_0.h5").touch()
-    with pytest.raises(InputError, match="seed 2 -> 3"):
-        checkpoints.start_run(tmp_path, {**run, "seed": 3})
-
-
-def test_run_that_cannot_be_read(tmp_path):
-    assert checkpoints.read_run(tmp_path) is None
-    for text in ("", "{", "[1, 2]", "{}"):
-        (tmp_path / "run.json").write_text(text)
-        with pytest.raises(InputError, match=r"run\.json: not readable"):
-            checkpoints.read_run(tmp_path)

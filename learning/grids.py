@@ -1,0 +1,158 @@
+"""Grid files: which runs a sweep takes.  Imports no torch.
+
+    - name: fine-tuning                 of the grid, for what is printed; may be left out
+      stage: experiments.fine_tuning.01_training.train_fine_tuned      the module that trains
+      config: fashion                   its configuration
+      task: [clothing, footwear]        default: all
+      seed: [0, 1, 2]                   default: 0
+      settings: {learning_rate: [0.01, 0.1], optimiser: adam}          keys of the configuration
+      arguments: {start: all, checkpoint: [0, 39]}                     arguments that only this method has
+
+A file holds one grid, or a list of them.  Runs are the product of all lists.  Settings that have several values name
+the variant of a run, such as `lr0.01`; `variant: NAME` names it besides.
+"""
+
+import dataclasses
+import difflib
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from info_geometry.files import ROOT, InputError, valid_name
+
+KEYS = ("name", "stage", "config", "task", "seed", "variant", "settings", "arguments")
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """Runs of one configuration, whose values are tuples.
+
+    settings, arguments: key -> its values, as words of a command line.
+    """
+
+    stage: str
+    config: str
+    name: str = ""
+    task: tuple[str, ...] = ("all",)
+    seed: tuple[str, ...] = ("0",)
+    variant: str = ""
+    settings: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    arguments: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+
+    def combinations(self) -> list[tuple[str, ...]]:
+        """Return the words of stage 1 for all that is not task or seed, one tuple a combination."""
+        found = []
+        for values in itertools.product(*self.settings.values()):
+            chosen = dict(zip(self.settings, values))
+            variant = "-".join(filter(None, [self.variant, *map(self._part, chosen.items())]))
+            named = ("--variant", variant) if variant else ()
+            for own in itertools.product(*self.arguments.values()):
+                pairs = [*chosen.items(), *zip(self.arguments, own)]
+                words = itertools.chain.from_iterable((f"--{key}", value) for key, value in pairs)
+                found.append((self.config, *words, *named))
+        return found
+
+    def runs(self) -> list[tuple[str, ...]]:
+        """Return the words of stage 1 for each run."""
+        return [
+            (*words, "--task", task, "--seed", seed)
+            for words in self.combinations()
+            for task in self.task
+            for seed in self.seed
+        ]
+
+    def _part(self, setting):
+        """Return what a setting adds to the variant: nothing unless it varies, else `lr0.01`, `adam`, ..."""
+        key, value = setting
+        if len(self.settings[key]) < 2:
+            return ""
+        short = "".join(word[0] for word in key.split("_")) if "_" in key else key
+        return value if value[0].isalpha() and value not in ("true", "false") else short + value
+
+
+def read(path: str | Path, seeds: Sequence[int] | None = None, changes: Sequence[str] = ()) -> list[Grid]:
+    """Return the grids in a file; seeds: instead of theirs.  changes: `key=value[,value...]`, of any of them.
+
+    A key that some grid has among its arguments is changed there alone, any other key in the settings of all.
+    Raises InputError naming the file and the key.
+    """
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    entries = found if isinstance(found, list) else [found]
+    grids = [
+        _grid(entry, f"{path}: grid {number}" if len(entries) > 1 else f"{path}")
+        for number, entry in enumerate(entries)
+    ]
+    own = {key for grid in grids for key in grid.arguments}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not key or not equals or not text:
+            raise InputError(f"--set {change!r}: expected key=value, or key=value,value,...")
+        place = "arguments" if key in own else "settings"
+        grids = [
+            dataclasses.replace(grid, **{place: {**getattr(grid, place), key: tuple(text.split(","))}})
+            if place == "settings" or key in grid.arguments
+            else grid
+            for grid in grids
+        ]
+    if seeds is not None:
+        grids = [dataclasses.replace(grid, seed=tuple(map(str, seeds))) for grid in grids]
+    for grid in grids:
+        _check_distinct(grid, path)
+    return grids
+
+
+def _grid(entry: Any, where: str) -> Grid:
+    if not isinstance(entry, dict):
+        raise InputError(f"{where}: expected lines of the form `key: value` with the keys {', '.join(KEYS)}")
+    for key in entry:
+        if key not in KEYS:
+            near = difflib.get_close_matches(str(key), KEYS, n=1)
+            raise InputError(
+                f"{where}: unknown key {key}; "
+                + (f"did you mean {near[0]}?" if near else f"there are {', '.join(KEYS)}")
+            )
+    for key in ("stage", "config"):
+        if not isinstance(entry.get(key), str):
+            raise InputError(f"{where}: {key} is {entry.get(key)!r}; add `{key}: ...`")
+    if not ROOT.joinpath(*entry["stage"].split(".")).with_suffix(".py").is_file():
+        raise InputError(
+            f"{where}: stage {entry['stage']!r} is no module here; "
+            "expected one such as supervised_imagenet.01_training.train_imagenet"
+        )
+    values: dict[str, Any] = {key: str(entry[key]) for key in ("name", "stage", "config", "variant") if key in entry}
+    if values.get("variant"):
+        valid_name(values["variant"], f"{where}: variant")
+    for key in ("task", "seed"):
+        if key in entry:
+            values[key] = _words(entry[key], f"{where}: {key}")
+    for key in ("settings", "arguments"):
+        given = entry.get(key) or {}
+        if not isinstance(given, dict):
+            raise InputError(f"{where}: {key} is {given!r}; expected {{key: value, key: [value, value]}}")
+        values[key] = {str(name): _words(value, f"{where}: {name}") for name, value in given.items()}
+    return Grid(**values)
+
+
+def _words(value, where):
+    """Return a value, or a list of values, as words of a command line."""
+    every = value if isinstance(value, list) else [value]
+    if not every or not all(isinstance(each, (str, int, float)) for each in every):
+        raise InputError(f"{where} is {value!r}; expected a value or a list of values")
+    return tuple(str(each).lower() if isinstance(each, bool) else str(each) for each in every)
+
+
+def _check_distinct(grid, path):
+    runs = grid.runs()
+    twice = [words for words in runs if runs.count(words) > 1]
+    if twice:
+        raise InputError(f"{path}: a value is named twice, so that there are two runs {' '.join(twice[0])}")
+    for name in {words[words.index("--variant") + 1] for words in grid.combinations() if "--variant" in words}:
+        valid_name(name, f"{path}: the variant")

@@ -1,0 +1,80 @@
+"""Which runs are asked for, by names and patterns; and the command that trains each."""
+
+import pytest
+
+from info_geometry.files import InputError
+from learning.runs import find
+from learning.runs.find import Asked
+from learning.runs.run import Folders
+
+
+@pytest.fixture
+def folders(tmp_path):
+    there = Folders(checkpoints=tmp_path / "checkpoints", predictions=tmp_path / "predictions")
+    for name, seed in (("digits_all", 0), ("digits_all", 10), ("digits_all_adam", 2), ("fashion_all", 1)):
+        there.run(name, seed).mkdir(parents=True)
+        (there.run(name, seed) / "run.json").touch()
+    for name, seed in (("digits_all", 3), ("digits_gone", 4)):
+        there.file(name, seed).parent.mkdir(parents=True, exist_ok=True)
+        there.file(name, seed).touch()
+    return there
+
+
+@pytest.mark.parametrize(
+    "patterns, seeds, expected",
+    [
+        (["digits_all"], None, [("digits_all", 0), ("digits_all", 3), ("digits_all", 10)]),
+        (["digits_all"], [10], [("digits_all", 10)]),
+        (["digits_all", "digits_all"], [10, 10], [("digits_all", 10)]),
+        (["*_adam", "fashion_*"], None, [("digits_all_adam", 2), ("fashion_all", 1)]),
+        (["digits_gone"], None, [("digits_gone", 4)]),
+        (["cifar10_all"], None, [("cifar10_all", 0)]),  # is not there, which is said when its turn comes
+        (["cifar10_all"], [1, 2], [("cifar10_all", 1), ("cifar10_all", 2)]),
+    ],
+)
+def test_runs_by_names_and_patterns(folders, patterns, seeds, expected):
+    assert [(asked.name, asked.seed) for asked in find.named(patterns, seeds, folders)] == expected
+
+
+@pytest.mark.parametrize(
+    "pattern, message",
+    [
+        ("mnist_*", "has no run 'mnist_\\*'; there are digits_all, digits_all_adam, fashion_all"),
+        ("digits_al", "there is no run 'digits_al', nor a configuration; did you mean digits_all?"),
+        ("nowhere", "there is no run 'nowhere', nor a configuration; there are the runs digits_all, "),
+    ],
+)
+def test_runs_that_are_not_there(folders, pattern, message):
+    with pytest.raises(InputError, match=message):
+        find.named([pattern], None, folders)
+
+
+@pytest.mark.parametrize(
+    "name, expected",
+    [
+        ("digits_even", "supervised_imagenet.01_training.train_imagenet digits --task even"),
+        ("imagenet_vert", "supervised_imagenet.01_training.train_imagenet imagenet_rn50 --task vert"),
+        ("digits_all_barlow", "experiments.contrastive.01_training.train_contrastive digits_barlow --task all"),
+        (
+            "fashion_low_5way",
+            "experiments.meta_learning.01_training.train_prototypical fashion_5way --task low --ways 5",
+        ),
+        ("digits_all_3way", "experiments.meta_learning.01_training.train_prototypical digits --task all --ways 3"),
+        ("fashion_all_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch fashion --task all"),
+        (
+            "digits_low_from_all_at_3",
+            "experiments.fine_tuning.01_training.train_fine_tuned digits --task low --start all --checkpoint 3",
+        ),
+    ],
+)
+def test_command_that_trains_a_run_of_version_0_1_follows_from_its_name(name, expected):
+    assert " ".join(find.guessed(name)) == expected
+
+
+def test_command_can_be_pasted(folders):
+    said = find.training_command(Asked("digits_all", 3, ("module", "a b", "--task", "8,1")), None, folders)
+    assert said == (
+        f"python -m module 'a b' --task 8,1 --seed 3 --checkpoints-folder {folders.checkpoints} "
+        f"--predictions {folders.predictions}"
+    )
+    assert find.command("module", 3, folders=Folders()) == "python -m module 3"

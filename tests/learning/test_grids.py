@@ -1,0 +1,113 @@
+"""Grid files: the runs they stand for, the names of variants, and what is wrong with them."""
+
+import pytest
+import yaml
+
+from info_geometry.files import ROOT, InputError
+from learning import grids
+
+STAGE = "supervised_imagenet.01_training.train_imagenet"
+GOOD = {"stage": STAGE, "config": "digits"}
+
+
+def read(folder, *entries, **options):
+    path = folder / "grid.yaml"
+    path.write_text(yaml.safe_dump(list(entries) if len(entries) > 1 else entries[0], sort_keys=False))
+    return grids.read(path, **options)
+
+
+def variants(grid):
+    return [dict(zip(words[1::2], words[2::2])).get("--variant") for words in grid.combinations()]
+
+
+def test_runs_are_the_product_of_all_lists(tmp_path):
+    settings = {"epochs": 3, "learning_rate": [0.1, 0.2]}
+    (grid,) = read(tmp_path, {**GOOD, "task": ["all", "8,1"], "seed": [0, 7], "settings": settings})
+    runs = grid.runs()
+    assert len(runs) == len(set(runs)) == 8
+    first = "digits --epochs 3 --learning_rate 0.1 --variant lr0.1 --task all --seed 0"
+    assert runs[0] == tuple(first.split()) and {words[-3:][0] for words in runs} == {"all", "8,1"}
+    (plain,) = read(tmp_path, GOOD)
+    assert plain.runs() == [("digits", "--task", "all", "--seed", "0")]
+
+
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        ({"epochs": 3}, [None]),
+        ({"optimiser": ["sgd", "adam"]}, ["sgd", "adam"]),
+        (
+            {"optimiser": ["adam", "adamw"], "learning_rate": [0.01, 1.0e-05]},
+            ["adam-lr0.01", "adam-lr1e-05", "adamw-lr0.01", "adamw-lr1e-05"],
+        ),
+        ({"nesterov": [True, False], "epochs": [2]}, ["nesterovtrue", "nesterovfalse"]),
+        ({"checkpoints": [5, 6]}, ["checkpoints5", "checkpoints6"]),
+    ],
+)
+def test_variants_are_named_by_the_settings_that_vary(tmp_path, settings, expected):
+    assert variants(read(tmp_path, {**GOOD, "settings": settings})[0]) == expected
+    named = read(tmp_path, {**GOOD, "settings": settings, "variant": "wide"})[0]
+    assert variants(named) == [f"wide-{each}" if each else "wide" for each in expected]
+
+
+def test_arguments_of_a_method_name_no_variant(tmp_path):
+    (grid,) = read(tmp_path, {**GOOD, "arguments": {"start": "all", "checkpoint": [0, 3]}})
+    assert grid.combinations() == [
+        ("digits", "--start", "all", "--checkpoint", "0"),
+        ("digits", "--start", "all", "--checkpoint", "3"),
+    ]
+
+
+def test_changes_from_the_command_line(tmp_path):
+    own = {**GOOD, "arguments": {"start": "all", "checkpoint": [0, 3]}}
+    one, other = read(tmp_path, GOOD, own, seeds=[5], changes=["epochs=1", "checkpoint=0,2,5"])
+    assert one.seed == other.seed == ("5",) and one.settings == other.settings == {"epochs": ("1",)}
+    assert one.arguments == {} and other.arguments == {"start": ("all",), "checkpoint": ("0", "2", "5")}
+    assert variants(read(tmp_path, GOOD, changes=["epochs=1,2"])[0]) == ["epochs1", "epochs2"]
+
+
+@pytest.mark.parametrize("path", [*ROOT.glob("*/sweeps/*.yaml"), *ROOT.glob("experiments/*/runs.yaml")], ids=str)
+def test_shipped_grids_load(path):
+    assert all(grid.runs() for grid in grids.read(path))
+
+
+def test_grid_of_the_claims():
+    found = grids.read(ROOT / "experiments" / "claims" / "runs.yaml")
+    assert sum(len(grid.runs()) for grid in found) == 115  # 65 trajectories, and 50 fine-tuned ones
+
+
+@pytest.mark.parametrize(
+    "entry, message",
+    [
+        (None, "expected lines of the form `key: value` with the keys name, stage"),
+        ("digits", "expected lines of the form"),
+        ({"config": "digits"}, "stage is None; add `stage: ...`"),
+        ({**GOOD, "config": 3}, "config is 3; add `config: ...`"),
+        ({**GOOD, "stage": "nowhere.train"}, "stage 'nowhere.train' is no module here"),
+        ({**GOOD, "tasks": "all"}, "unknown key tasks; did you mean task?"),
+        ({**GOOD, "task": []}, "task is []; expected a value or a list of values"),
+        ({**GOOD, "seed": {"a": 1}}, "seed is {'a': 1}; expected a value or a list of values"),
+        ({**GOOD, "settings": ["epochs"]}, "settings is ['epochs']; expected {key: value"),
+        ({**GOOD, "settings": {"epochs": None}}, "epochs is None; expected a value or a list of values"),
+        ({**GOOD, "seed": [0, 0]}, "a value is named twice, so that there are two runs digits --task all --seed 0"),
+        ({**GOOD, "variant": "a/b"}, "variant 'a/b': only letters"),
+        ({**GOOD, "settings": {"network": ["a/b", "c"]}}, "the variant 'a/b': only letters"),
+    ],
+)
+def test_mistakes_are_named(tmp_path, entry, message):
+    with pytest.raises(InputError) as raised:
+        read(tmp_path, entry)
+    assert str(raised.value).startswith(f"{tmp_path}/grid.yaml") and message in str(raised.value)
+    with pytest.raises(InputError) as raised:
+        read(tmp_path, GOOD, entry)
+    assert message in str(raised.value)
+
+
+def test_files_that_cannot_be_read(tmp_path):
+    (tmp_path / "grid.yaml").write_text("a: [")
+    for path, message in ((tmp_path / "no.yaml", "cannot be read"), (tmp_path / "grid.yaml", "not YAML")):
+        with pytest.raises(InputError, match=message):
+            grids.read(path)
+    for change in ("epochs", "=3", "epochs="):
+        with pytest.raises(InputError, match="expected key=value"):
+            read(tmp_path, GOOD, changes=[change])

@@ -1,0 +1,107 @@
+"""Optimisers: those of the papers, on the parameters they should see; runs with any of them go on exactly."""
+
+import itertools
+import signal
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from info_geometry.files import InputError
+from learning import networks, optimisers
+from learning.config import Config
+from tests.support import stages
+from tests.support.runs import folder_of, same_runs
+from tests.support.stages import SMALL, STORE, TRAIN, Stage, done, run, until
+
+START = np.array([[0.5, -1.0, 2.0]])
+
+
+def config(**changes):
+    return Config("digits", "small_cnn", 3, 32, 0.1, **changes)
+
+
+def taken(settings, steps=5, rate=0.1):
+    """Return a weight after steps of gradient 2 w + 1, each with its learning rate."""
+    model = nn.Linear(3, 1, bias=False).double()
+    with torch.no_grad():
+        model.weight.copy_(torch.from_numpy(START))
+    optimiser = optimisers.build(model, settings)
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = rate / (1 + step)
+        optimiser.zero_grad()
+        (model.weight.square() + model.weight).sum().backward()
+        optimiser.step()
+    return model.weight.detach().numpy()
+
+
+def by_hand(name, decay, momentum=0.0, nesterov=False, steps=5, rate=0.1):
+    """The same, from the papers."""
+    w, m, v = START.copy(), 0.0, 0.0
+    for step, lr in enumerate(rate / (1 + step) for step in range(steps)):
+        g = 2 * w + 1 + (0 if name == "adamw" else decay * w)
+        if name == "sgd":
+            m = g if step == 0 else momentum * m + g
+            w = w - lr * (g + momentum * m if nesterov else m)
+            continue
+        if name == "adamw":
+            w = w * (1 - lr * decay)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        w = w - lr * (m / (1 - 0.9 ** (step + 1))) / (np.sqrt(v / (1 - 0.999 ** (step + 1))) + 1e-8)
+    return w
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        ({}, {"name": "sgd", "momentum": 0.9, "nesterov": True}),
+        ({"nesterov": False}, {"name": "sgd", "momentum": 0.9}),
+        ({"momentum": 0.0}, {"name": "sgd"}),
+        ({"optimiser": "adam"}, {"name": "adam"}),
+        ({"optimiser": "adamw"}, {"name": "adamw"}),
+    ],
+)
+def test_steps_are_those_of_the_papers(settings, expected, decay):
+    found = taken(config(weight_decay=decay, **settings))
+    np.testing.assert_allclose(found, by_hand(decay=decay, **expected), rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_normalisation_and_biases_do_not_decay(name):
+    network = networks.build("wrn_16_4", 3, 32, 10, 0)
+    decaying, others = optimisers.build(network, config(optimiser=name, weight_decay=0.1)).param_groups
+    assert (decaying["weight_decay"], others["weight_decay"]) == (0.1, 0.0)
+    expected = {id(module.weight) for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))}
+    assert {id(parameter) for parameter in decaying["params"]} == expected
+    assert {id(p) for p in network.parameters()} - expected == {id(parameter) for parameter in others["params"]}
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_keys_that_an_optimiser_does_not_use_are_refused(name):
+    for key, value in (("momentum", 0.5), ("nesterov", False)):
+        with pytest.raises(InputError, match=f"{key} is {value}, but the optimiser is {name}; leave it out"):
+            config(optimiser=name, **{key: value})
+
+
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_interrupted_and_resumed(tmp_path, name):
+    """To the same bits as without interruption, the state of the optimiser included; the learning rate is scheduled."""
+    settings = {**SMALL, "optimiser": name, "learning_rate": 0.01}
+    words = ["digits", "--variant", name]
+    done(TRAIN, tmp_path / "whole", *words, **settings)
+    folder = folder_of(tmp_path / "halted", f"digits_all_{name}")
+    stage = Stage(TRAIN, tmp_path / "halted", *words, **settings)
+    until(lambda: len(stages.log_lines(folder)) >= 5)
+    stages.interrupt(stage, signal.SIGTERM, folder)
+    done(TRAIN, tmp_path / "halted", *words, **settings)
+    for one in ("whole", "halted"):
+        done(STORE, tmp_path / one, f"digits_all_{name}")
+    same_runs(tmp_path / "whole", tmp_path / "halted")
+    lines = stages.log_lines(folder)
+    rates = [line["learning_rate"] for line in lines]
+    assert lines[-1]["accuracy"] > 0.9 and rates[0] == 0 and max(rates) > 0.008 and rates[-1] < 1e-4
+    assert all(a < b for a, b in itertools.pairwise(rates[: rates.index(max(rates)) + 1]))
+    code, text = run(TRAIN, tmp_path / "halted", *words, **{**settings, "optimiser": "sgd"})
+    assert code == 1 and f"(optimiser '{name}' -> 'sgd')" in text

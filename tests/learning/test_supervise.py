@@ -1,0 +1,200 @@
+"""What a network learns: its task, of the images of that alone; in parts of batches as in whole ones."""
+
+import copy
+import os
+import signal
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from learning import data, distributed, networks, supervise, tasks
+from learning.runs import run as runs
+from learning.runs import weights
+from tests.support import stages
+from tests.support.runs import (
+    TINY,
+    equal,
+    folder_of,
+    load_weights,
+    main,
+    same_runs,
+    shades,
+    together_environments,
+)
+from tests.support.stages import SMALL, STORE, TRAIN, Stage, done, run, until
+
+
+def test_output_k_stands_for_class_k_of_the_task(monkeypatch, tmp_path):
+    images = shades(np.arange(600) % 10)
+    code, _, error = main(
+        monkeypatch,
+        TRAIN,
+        tmp_path,
+        "digits",
+        "--task",
+        "8,1,4",
+        images={"train": images},
+        epochs=8,
+        warmup_epochs=2,
+        batch_size=20,
+        checkpoints=2,
+        learning_rate=0.05,
+    )
+    assert code == 0, error
+    folder = folder_of(tmp_path, "digits_classes_1-4-8")
+    record = runs.read(folder)
+    assert record.task.classes == (1, 4, 8) and record.samples == 180
+    network = networks.build("small_cnn", 1, 8, 3, 0)
+    load_weights(folder / "ckpt" / "8_0.pth", network)
+    test = shades(np.repeat([1, 4, 8], 20), seed=1)
+    with torch.inference_mode():
+        answers = network.eval()(next(test.batches(data.evaluation_plan(60, 60)))).argmax(dim=1)
+    assert (answers == torch.arange(3).repeat_interleave(20)).float().mean() > 0.95
+
+
+def test_only_images_of_the_task_are_seen(monkeypatch, tmp_path):
+    """Images of other classes may change as they like."""
+    images, others = shades(np.arange(300) % 10), shades(np.arange(300) % 10)
+    others.pixels[others.labels % 2 == 1] = 255
+    for folder, train in (("a", images), ("b", others)):
+        arguments = "digits", "--task", "even"
+        assert main(monkeypatch, TRAIN, tmp_path / folder, *arguments, images={"train": train}, **TINY)[0] == 0
+    same_runs(tmp_path / "a", tmp_path / "b")
+
+
+def test_random_labels_are_the_same_for_all_seeds(monkeypatch, tmp_path):
+    seen = {}
+
+    def update(model, optimiser, parts, share, config):
+        pixels, outputs = next(parts)
+        assert len(outputs) == share
+        seen.update(zip(map(tuple, pixels.flatten(1).tolist()), outputs.tolist()))
+        return torch.zeros(3, dtype=torch.float64)
+
+    found = []
+    monkeypatch.setattr(supervise, "update", update)
+    for seed in (0, 1):
+        seen.clear()
+        code, *_ = main(
+            monkeypatch, TRAIN, tmp_path, "digits", "--task", "randomlab", "--seed", seed, **{**TINY, "batch_size": 599}
+        )
+        assert code == 0
+        found.append(dict(seen))
+    digits = data.load("digits", "train", "")
+    pixels = next(digits.batches(data.evaluation_plan(1198, 1198))).flatten(1).tolist()
+    expected = dict(zip(map(tuple, pixels), tasks.random_labels(1198, 10).tolist()))
+    assert found[0] == found[1] == expected
+    assert 0.05 < (tasks.random_labels(1198, 10) == digits.labels).mean() < 0.15
+
+
+def test_random_labels_say_nothing_of_the_images(tmp_path):
+    done(TRAIN, tmp_path, "digits", "--task", "randomlab", epochs=2, warmup_epochs=0.5, checkpoints=6)
+    lines = stages.log_lines(folder_of(tmp_path, "digits_randomlab"))
+    assert abs(lines[-1]["loss"] - np.log(10)) < 0.3 and lines[-1]["accuracy"] < 0.25  # chance: 0.1
+
+
+def linear(channels, size, outputs):
+    return networks.Network(torch.nn.Flatten(), channels * size**2, outputs).double()
+
+
+def step_by_hand(network, batches, rate, smoothing):
+    """Return the weights after steps of gradient descent on the mean cross-entropy of each batch, in closed form."""
+    W, b = (parameter.detach().numpy().copy() for parameter in network.head.parameters())
+    for pixels, outputs in batches:
+        x = pixels.flatten(1).numpy()
+        logits = x @ W.T + b
+        answers = np.exp(logits - logits.max(axis=1, keepdims=True))
+        answers /= answers.sum(axis=1, keepdims=True)
+        wanted = (1 - smoothing) * np.eye(len(b))[outputs] + smoothing / len(b)
+        difference = (answers - wanted) / len(x)
+        W, b = W - rate * difference.T @ x, b - rate * difference.sum(axis=0)
+    return W, b
+
+
+def linear_training(update, here, micro, model=lambda network: network):
+    """Return a linear network trained for four steps of 24 digits, its network before, and what update returned."""
+    digits, config = data.load("digits", "train", ""), SimpleNamespace(label_smoothing=0.1, precision="float32")
+    network = networks.build("linear", 1, 8, 10, seed=0)
+    before, trained = copy.deepcopy(network), model(network)
+    optimiser = torch.optim.SGD(network.parameters(), lr=0.05)
+    plan = list(data.training_plan(np.arange(96), 24, 0, 0, rank=here.rank, world=here.world, micro=micro))
+    loaded = (
+        (pixels.double(), torch.from_numpy(digits.labels)[batch.indices])
+        for batch, pixels in zip(plan, digits.batches(plan))
+    )
+    outcomes = [update(trained, optimiser, loaded, 24 // here.world, config) for _ in range(4)]
+    assert next(loaded, None) is None
+    return network, before, torch.stack(outcomes)
+
+
+def linear_oracle(before):
+    digits = data.load("digits", "train", "")
+    plan = list(data.training_plan(np.arange(96), 24, 0, 0))
+    batches = [
+        (pixels.double(), torch.from_numpy(digits.labels)[batch.indices])
+        for batch, pixels in zip(plan, digits.batches(plan))
+    ]
+    return step_by_hand(before, batches, 0.05, 0.1)
+
+
+@pytest.mark.parametrize("micro", [0, 1, 5, 12, 24, 100])
+def test_parts_of_a_batch_give_the_step_of_the_whole(monkeypatch, micro):
+    monkeypatch.setitem(networks.NETWORKS, "linear", linear)
+    update = supervise.update
+    network, before, outcomes = linear_training(update, distributed.Processes(), micro)
+    for found, expected in zip(network.head.parameters(), linear_oracle(before)):
+        np.testing.assert_allclose(found.detach().numpy(), expected, rtol=0, atol=2e-7)  # the loss is in float32
+    assert not torch.equal(network.head.weight, before.head.weight)
+    whole = linear_training(update, distributed.Processes(), 0)[2]
+    torch.testing.assert_close(outcomes, whole, rtol=1e-6, atol=0)
+    assert outcomes.dtype == torch.float64 and outcomes[:, 2].tolist() == [24] * 4
+
+
+def train_linear(environment, micro, path):
+    """Train a linear network in one of several processes; save what comes of it."""
+    os.environ.update(environment)
+    networks.NETWORKS["linear"] = linear
+    with distributed.processes("cpu") as here:
+        parallel = torch.nn.parallel.DistributedDataParallel
+        network, before, outcomes = linear_training(supervise.update, here, micro, parallel)
+        torch.save([network.head.state_dict(), before.head.state_dict(), here.sum(outcomes)], path)
+
+
+def test_parts_in_two_processes_give_the_step_of_the_whole(monkeypatch, tmp_path):
+    monkeypatch.setitem(networks.NETWORKS, "linear", linear)
+    environments = together_environments(2)
+    group = [
+        stages.start(train_linear, environment, 5, tmp_path / f"{rank}.pth")
+        for rank, environment in enumerate(environments)
+    ]
+    for process in group:
+        process.join(60)
+        assert process.exitcode == 0
+    *both, whole = [weights.load(tmp_path / f"{rank}.pth") for rank in (0, 1)] + [
+        linear_training(supervise.update, distributed.Processes(), 0)
+    ]
+    equal(both[0][0], both[1][0])
+    for found, expected in zip(both[0][0].values(), linear_oracle(whole[1])):
+        np.testing.assert_allclose(found.numpy(), expected, rtol=0, atol=2e-7)
+    torch.testing.assert_close(both[0][2], whole[2], rtol=1e-6, atol=0)
+
+
+@pytest.mark.slow
+def test_run_in_parts_of_batches_goes_on_exactly(tmp_path):
+    options = {**SMALL, "epochs": 1, "micro_batch_size": 3}
+    done(TRAIN, tmp_path / "a", "digits", **options)
+    done(STORE, tmp_path / "a", "digits")
+    stage = Stage(TRAIN, tmp_path / "b", "digits", **options)
+    until(lambda: len(stages.log_lines(folder_of(tmp_path / "b"))) >= 4)
+    stage.send(signal.SIGTERM)
+    assert stage.wait() == (75, "")
+    code, text = run(TRAIN, tmp_path / "b", "digits", **{**options, "micro_batch_size": 0})
+    assert code == 1 and "(micro_batch_size 3 -> 0)" in text
+    done(TRAIN, tmp_path / "b", "digits", **options)
+    done(STORE, tmp_path / "b", "digits")
+    same_runs(tmp_path / "a", tmp_path / "b")
+    lines = stages.log_lines(folder_of(tmp_path / "a"))
+    assert [line["images"] for line in lines[1:]] == [8 * (b["step"] - a["step"]) for a, b in pairwise(lines)]
