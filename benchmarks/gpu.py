@@ -33,11 +33,11 @@ DEVICE = "cuda"
 PRECISIONS = ("float32", "float16", "bfloat16")
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="tiny sizes")
     parser.add_argument("--tune", action="store_true", help="time each tile size of the kernel")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     import torch
 
     if not torch.cuda.is_available():

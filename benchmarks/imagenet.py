@@ -33,8 +33,8 @@ STAGE = ROOT / "supervised_imagenet" / "01_training"
 SMALL = {"batch_size": 16, "micro_batch_size": 8, "evaluation_batch_size": 20, "evaluation_resolution": 64}
 
 
-def main():
-    options = arguments()
+def main(argv=None):
+    options = arguments(argv)
     if options.images_only:
         write_images(options.images_only, options)
         return
@@ -42,7 +42,7 @@ def main():
         Benchmark(Path(folder), options).run()
 
 
-def arguments():
+def arguments(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="few small images and steps")
     parser.add_argument("--loader-only", action="store_true", help="pack and load, but do not train or imprint")
@@ -55,7 +55,7 @@ def arguments():
     parser.add_argument("--width", type=int, help="pixels of the long side of an image")
     parser.add_argument("--checkpoints", type=int, help="to imprint")
     parser.add_argument("--steps", type=int, help="of training to time, after as many to warm up")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     defaults = {
         "classes": (1000, 8),
         "per_class": ((40, 50), (12, 6)),
@@ -148,14 +148,13 @@ class Benchmark:
 
     def pack(self):
         """Pack in parallel; the ceiling is one core's rate times the cores."""
-        from learning.data import encoded as images
-        from learning.data import packed
+        from learning.data import encoded, packing
 
         source = self.folder / "images"
         write_images(source, self.options)
-        folder = images.Folder(source / "train")
+        folder = encoded.Folder(source / "train")
         raw = [folder.read(i) for i in range(min(100, len(folder.labels)))]
-        alone = rate(len(raw), lambda: [packed.reduced(each, 400, 90) for each in raw])
+        alone = rate(len(raw), lambda: [packing.reduced(each, 400, 90) for each in raw])
         started = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "supervised_imagenet.01_training.write_imagenet", source, self.folder / "packed"],

@@ -32,10 +32,10 @@ SLABS = (1000, 300, 48)
 EARLY, LATE = (0, 4, 8, 16, 32), (0.6, 0.7, 0.8, 0.9, 1)  # steps, and parts of the training
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes: see that it works")
-    print(tables(parser.parse_args().quick))
+    print(tables(parser.parse_args(argv).quick))
 
 
 def tables(quick=False):
