@@ -1,4 +1,4 @@
-"""Time views: those of a whole batch at once (learning/data/views.py), against torchvision's transforms, image by image.
+"""Time views: those of a whole batch at once (learning/data/views.py), against torchvision's, image by image.
 
     python benchmarks/views.py          10 seconds on one CPU core
 
