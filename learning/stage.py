@@ -16,6 +16,7 @@ from learning.config import advised
 from learning.runs import checkpoints, store
 from learning.runs.keep import Keeper
 from learning.runs.record import Record
+from learning.tasks import facts
 from learning.tasks import load as load_task
 
 EXIT_REQUEUE = 75  # of a process that was told to end and can be started again
@@ -40,7 +41,7 @@ def train_all(options, train, describe=checkpoints.describe, *, alone=False):
         images = data.load(options.config.dataset, "train", options.data)
         options.imprinter = None
         if options.imprint_as_you_go or options.config.evaluate_every:
-            options.split = data.EVALUATION_SPLIT[options.config.dataset]
+            options.split = facts(options.config.dataset).evaluation_split
             evaluation = data.load(options.config.dataset, options.split, options.data)
             options.imprinter = store.Imprinter(evaluation, here, workers=options.workers, on_device=False)
             store.check_published_labels(
@@ -179,7 +180,7 @@ def store_all(options, trained_by, *words, name=lambda task, images: task.run):
     trained_by: the module that trains them, and words that it is told besides, for messages.  name(task, images): of
     a run.
     """
-    split = data.EVALUATION_SPLIT.get(options.config.dataset)
+    split = facts(options.config.dataset).evaluation_split
     with distributed.processes(options.device) as here:
         images = data.load(options.config.dataset, split, options.data)
         store.check_published_labels(images, options.predictions / "labels", options.config.dataset, split)

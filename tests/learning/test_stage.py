@@ -25,7 +25,7 @@ from info_geometry.files import ROOT, InputError
 from learning import data, distributed, networks, supervise, tasks
 from learning.config import Config
 from learning.data import encoded as images
-from learning.data import packed
+from learning.data import packed, packing
 from learning.runs import checkpoints
 from tests.support import stages
 from tests.support.stages import SMALL, STORE, TRAIN, Stage, done, run, until
@@ -1104,10 +1104,10 @@ def test_output_k_answers_to_the_colour_of_class_k(tmp_path, pack):
         for split in ("train", "val"):
             source, target = images.Folder(tmp_path / "imagenet" / split), tmp_path / "packed" / split
             names = [os.fsdecode(path) for path in source.paths]
-            count, *_ = packed.pack_part(
+            count, *_ = packing.pack_part(
                 packed.part_path(target, 0), source.root, names, source.labels, size=40, quality=90, skip_corrupt=False
             )
-            packed.write_index(target, {"classes": source.class_names, "images": [count]})
+            packing.write_index(target, {"classes": source.class_names, "images": [count]})
     folder = tmp_path / ("packed" if pack else "imagenet")
     done(
         TRAIN,
