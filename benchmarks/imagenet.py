@@ -11,6 +11,7 @@ The images need about 10 GB in --folder for 1,000 classes of 40 + 50.  No figure
 """
 
 import argparse
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -34,15 +35,33 @@ SMALL = {"batch_size": 16, "micro_batch_size": 8, "evaluation_batch_size": 20, "
 
 
 def main(argv=None):
-    options = arguments(argv)
-    if options.images_only:
-        write_images(options.images_only, options)
+    given = arguments(argv)
+    options = Options(**{field.name: getattr(given, field.name) for field in dataclasses.fields(Options)})
+    if given.images_only:
+        write_images(given.images_only, options)
         return
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         Benchmark(Path(folder), options).run()
 
 
-def arguments(argv=None):
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is measured: `classes` of `per_class` images (to train on, to evaluate), `width` pixels wide; how many
+    checkpoints are imprinted and steps of training timed; on which device, and how many processes decode."""
+
+    small: bool
+    loader_only: bool
+    device: str | None
+    workers: int
+    classes: int
+    per_class: tuple[int, int]
+    width: int
+    checkpoints: int
+    steps: int
+
+
+def arguments(argv):
+    """Return what the command line says, checked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="few small images and steps")
     parser.add_argument("--loader-only", action="store_true", help="pack and load, but do not train or imprint")
@@ -55,7 +74,7 @@ def arguments(argv=None):
     parser.add_argument("--width", type=int, help="pixels of the long side of an image")
     parser.add_argument("--checkpoints", type=int, help="to imprint")
     parser.add_argument("--steps", type=int, help="of training to time, after as many to warm up")
-    options = parser.parse_args(argv)
+    given = parser.parse_args(argv)
     defaults = {
         "classes": (1000, 8),
         "per_class": ((40, 50), (12, 6)),
@@ -64,11 +83,11 @@ def arguments(argv=None):
         "steps": (20, 2),
     }
     for name, (full, small) in defaults.items():
-        if getattr(options, name) is None:
-            setattr(options, name, small if options.small else full)
-    if not 2 <= options.classes <= 1000 or min(*options.per_class, options.checkpoints, options.steps) < 1:
+        if getattr(given, name) is None:
+            setattr(given, name, small if given.small else full)
+    if not 2 <= given.classes <= 1000 or min(*given.per_class, given.checkpoints, given.steps) < 1:
         raise InputError("--classes takes 2 to 1000, --per-class, --checkpoints and --steps positive numbers")
-    return options
+    return given
 
 
 def write_images(folder, options):
