@@ -39,11 +39,11 @@ WAYS = {
 }
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", nargs="+", default=list(SIZES), metavar="S", help="of " + ", ".join(SIZES))
     parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     if not set(options.sizes) <= set(SIZES):
         raise InputError(f"--sizes takes {', '.join(SIZES)}")
     print(tables({name: SIZES[name] for name in options.sizes}, options.rounds))

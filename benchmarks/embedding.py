@@ -29,13 +29,13 @@ LARGE = {"files": 60, "models": 2500, "N": 1000, "C": 10, "landmarks": 300}
 REPEATS = 3
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true", help="measure 150,000 models, and nothing else")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller measurements")
     parser.add_argument("--precision", choices=distance.PRECISIONS, default="float32", help="of --large (%(default)s)")
     parser.add_argument("--embed", type=Path, help=argparse.SUPPRESS)  # what the process does whose memory is measured
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     if options.embed:
         print(json.dumps(embed(options.embed, options.precision)))
     elif options.large:

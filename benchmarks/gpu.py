@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py                     a few minutes on one GPU with 40 GB of memory or more
     python benchmarks/gpu.py --small             seconds; to see that it runs
-    python benchmarks/gpu.py --tune              also each tile size of the kernel, to choose their order in cuda.py
+    python benchmarks/gpu.py --tune              also each tile size of the kernel, to choose their order in gpu.py
 
 Prints Markdown tables: what the GPU can do (a bfloat16 matrix product of 8192, a copy in its memory, a copy to it),
 the kernel and plain torch at sizes (models, samples, classes), and a run from files to the distances.  Times are by
@@ -33,11 +33,11 @@ DEVICE = "cuda"
 PRECISIONS = ("float32", "float16", "bfloat16")
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="tiny sizes")
     parser.add_argument("--tune", action="store_true", help="time each tile size of the kernel")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     import torch
 
     if not torch.cuda.is_available():
@@ -94,9 +94,9 @@ def kernel(sizes, peak):
 
 
 def time_kernel(label, size, precision, dot, peak):
-    from info_geometry.sums import gpu as cuda
+    from info_geometry.sums import gpu as engine
 
-    x = roots(*size).to(cuda.PRECISIONS[precision])
+    x = roots(*size).to(engine.PRECISIONS[precision])
     took = seconds(lambda: products(x, precision, dot=dot))
     rate = size[0] * (size[0] - 1) * size[1] * size[2] / took
     plain = seconds(lambda: with_torch(x), times=3)
@@ -112,13 +112,13 @@ def time_kernel(label, size, precision, dot, peak):
 
 def tune(sizes, peak):
     """Print the time of every configuration of the kernel."""
-    from info_geometry.sums import gpu as cuda
+    from info_geometry.sums import gpu as engine
 
     print("\n| size | precision | tile, classes, warps, stages | kernel, s | of the peak in bfloat16 |")
     print("| --- | --- | --- | ---: | ---: |", flush=True)
     for name, size in sizes.items():
-        for precision, configs in (("float32", cuda.FULL), ("bfloat16", cuda.HALF)):
-            x = roots(*size).to(cuda.PRECISIONS[precision])
+        for precision, configs in (("float32", engine.FULL), ("bfloat16", engine.HALF)):
+            x = roots(*size).to(engine.PRECISIONS[precision])
             for config in configs:
                 label = f"{name} {size} | {precision} | {config}"
                 with row(label, columns=5):
@@ -171,9 +171,9 @@ def roots(M, N, C):
 
 
 def products(x, precision, **options):
-    from info_geometry.sums import gpu as cuda
+    from info_geometry.sums import gpu as engine
 
-    found = cuda.Products(len(x), precision=precision, floor=1e-6, device=DEVICE, **options)
+    found = engine.Products(len(x), precision=precision, floor=1e-6, device=DEVICE, **options)
     found.add(x)
     return found
 

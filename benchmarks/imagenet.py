@@ -33,16 +33,34 @@ STAGE = ROOT / "supervised_imagenet" / "01_training"
 SMALL = {"batch_size": 16, "micro_batch_size": 8, "evaluation_batch_size": 20, "evaluation_resolution": 64}
 
 
-def main():
-    options = arguments()
-    if options.images_only:
-        write_images(options.images_only, options)
+def main(argv=None):
+    given = arguments(argv)
+    options = Options(**{field.name: getattr(given, field.name) for field in dataclasses.fields(Options)})
+    if given.images_only:
+        write_images(given.images_only, options)
         return
-    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+    with tempfile.TemporaryDirectory(dir=given.folder) as folder:
         Benchmark(Path(folder), options).run()
 
 
-def arguments():
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is measured: `classes` of `per_class` images (to train on, to evaluate), `width` pixels wide; how many
+    checkpoints are imprinted and steps of training timed; on which device, and how many processes decode."""
+
+    small: bool
+    loader_only: bool
+    device: str | None
+    workers: int
+    classes: int
+    per_class: tuple[int, int]
+    width: int
+    checkpoints: int
+    steps: int
+
+
+def arguments(argv):
+    """Return what the command line says, checked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="few small images and steps")
     parser.add_argument("--loader-only", action="store_true", help="pack and load, but do not train or imprint")
@@ -55,7 +73,7 @@ def arguments():
     parser.add_argument("--width", type=int, help="pixels of the long side of an image")
     parser.add_argument("--checkpoints", type=int, help="to imprint")
     parser.add_argument("--steps", type=int, help="of training to time, after as many to warm up")
-    options = parser.parse_args()
+    given = parser.parse_args(argv)
     defaults = {
         "classes": (1000, 8),
         "per_class": ((40, 50), (12, 6)),
@@ -64,11 +82,11 @@ def arguments():
         "steps": (20, 2),
     }
     for name, (full, small) in defaults.items():
-        if getattr(options, name) is None:
-            setattr(options, name, small if options.small else full)
-    if not 2 <= options.classes <= 1000 or min(*options.per_class, options.checkpoints, options.steps) < 1:
+        if getattr(given, name) is None:
+            setattr(given, name, small if given.small else full)
+    if not 2 <= given.classes <= 1000 or min(*given.per_class, given.checkpoints, given.steps) < 1:
         raise InputError("--classes takes 2 to 1000, --per-class, --checkpoints and --steps positive numbers")
-    return options
+    return given
 
 
 def write_images(folder, options):
@@ -148,14 +166,13 @@ class Benchmark:
 
     def pack(self):
         """Pack in parallel; the ceiling is one core's rate times the cores."""
-        from learning.data import encoded as images
-        from learning.data import packed
+        from learning.data import encoded, packing
 
         source = self.folder / "images"
         write_images(source, self.options)
-        folder = images.Folder(source / "train")
+        folder = encoded.Folder(source / "train")
         raw = [folder.read(i) for i in range(min(100, len(folder.labels)))]
-        alone = rate(len(raw), lambda: [packed.reduced(each, 400, 90) for each in raw])
+        alone = rate(len(raw), lambda: [packing.reduced(each, 400, 90) for each in raw])
         started = time.perf_counter()
         subprocess.run(
             [sys.executable, "-m", "supervised_imagenet.01_training.write_imagenet", source, self.folder / "packed"],

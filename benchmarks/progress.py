@@ -26,10 +26,10 @@ SIZES = {
 TIMED = 2  # checkpoints on which the published projection is timed
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny sizes")
-    print(tables(parser.parse_args().quick))
+    print(tables(parser.parse_args(argv).quick))
 
 
 def tables(quick=False):

@@ -26,12 +26,12 @@ PACKAGES = ("torch", "numpy", "scipy", "numba", "h5py", "hdf5plugin", "triton")
 QUICK = {"A": (20, 100, 20), "B": (40, 80, 10)}
 
 
-def main():
+def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny sizes, to see that all of it runs; nothing is kept")
     parser.add_argument("--gpu", action="store_true", help="the CUDA part instead")
     parser.add_argument("--results", type=Path, default=ROOT / "benchmarks" / "results", help="default: %(default)s")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     quick = options.quick
     parts = (
         {

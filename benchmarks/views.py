@@ -1,4 +1,4 @@
-"""Time views: those of a whole batch at once (learning/views.py), against torchvision's transforms, image by image.
+"""Time views: those of a whole batch at once (learning/data/views.py), against torchvision's, image by image.
 
     python benchmarks/views.py          10 seconds on one CPU core
 
@@ -14,20 +14,22 @@ import torch
 from torchvision.transforms import v2
 
 from info_geometry.files import command
+from learning import tasks
 from learning.data import views
 
 BATCH, TIMES = 128, 30
-SHAPES = {"fashion": (1, 28), "cifar10": (3, 32)}
+DATASETS = "fashion", "cifar10"
 
 
-def main():
-    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+def main(argv=None):
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args(argv)
     torch.set_num_threads(1)
     print(
         f"torch {torch.__version__}, milliseconds for {BATCH} images\n\n"
         "| images | views | at once | v2, image by image | ratio |\n| --- | --- | ---: | ---: | ---: |"
     )
-    for dataset, (channels, side) in SHAPES.items():
+    for dataset in DATASETS:
+        channels, side = tasks.facts(dataset).channels, tasks.facts(dataset).size
         images = torch.rand(BATCH, channels, side, side, generator=torch.Generator().manual_seed(0))
         for kind, transform in transforms(dataset, channels, side).items():
             ours = milliseconds(getattr(views, kind), images, 0, dataset)
@@ -42,7 +44,7 @@ def transforms(dataset, channels, side):
     """Return {kind of view: the transforms of torchvision that do the same to an image}."""
     colour = {"saturation": views.SATURATION, "hue": views.TURN} if channels == 3 else {}
     jitter = v2.ColorJitter(brightness=views.OFFSET, contrast=views.GAIN, **colour)
-    crop = v2.RandomResizedCrop(side, (views.KINDS[dataset].area, 1), views.RATIO, antialias=False)
+    crop = v2.RandomResizedCrop(side, (tasks.facts(dataset).area, 1), views.RATIO, antialias=False)
     grey = [v2.RandomGrayscale(views.GREY)] if channels == 3 else []
     return {
         "weak": v2.Compose([v2.RandomCrop(side, side // 8, padding_mode="edge"), v2.RandomHorizontalFlip()]),

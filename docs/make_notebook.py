@@ -13,6 +13,7 @@ import base64
 import re
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from info_geometry.files import ROOT, InputError, command, first_line, write_text
@@ -23,16 +24,16 @@ LARGEST = 3_000_000  # bytes
 SECONDS = 600  # for one cell
 
 
-def main():
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("notebook", nargs="?", type=Path, default=NOTEBOOK, metavar="NOTEBOOK")
-    path = parser.parse_args().notebook
+    path = parser.parse_args(argv).notebook
     text = make(path)
     write_text(path, text)
     print(f"{path.name}: run and stored, {len(text) / 1e6:.2f} MB", flush=True)
 
 
-def make(path):
+def make(path: Path) -> str:
     """Return the text of the notebook at `path` with the outputs of running it.
 
     Raises InputError where it is no notebook, a cell fails, or the result is too large.
@@ -55,7 +56,7 @@ def make(path):
     return text
 
 
-def github(folder):
+def github(folder: Path) -> str | None:
     """Return "owner/name" of the repository on GitHub that a clone came from, or None."""
     try:
         found = subprocess.run(["git", "remote", "get-url", "origin"], cwd=folder, capture_output=True, text=True)
@@ -67,7 +68,7 @@ def github(folder):
     return address[1] if found.returncode == 0 and address else None
 
 
-def settle(notebook, repository):
+def settle(notebook, repository: str | None) -> None:
     """Give the cells their ids, and put "owner/name" in the place of the placeholder; None leaves it."""
     for number, cell in enumerate(notebook.cells, 1):
         cell.id = f"cell-{number:02d}"
@@ -81,7 +82,7 @@ def settle(notebook, repository):
     notebook.nbformat, notebook.nbformat_minor = 4, 5
 
 
-def run(notebook):
+def run(notebook) -> None:
     """Run all cells, in a folder of their own, as Colab does; their outputs are then in the notebook."""
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -102,7 +103,7 @@ def run(notebook):
             raise InputError(f"the notebook does not run, and was not stored\n{plain}") from None
 
 
-def normalise(notebook):
+def normalise(notebook) -> None:
     """Take out what differs from one computer or revision to another although nobody sees it."""
     notebook.metadata["language_info"] = {"name": "python"}
     for cell in notebook.cells:
@@ -113,7 +114,7 @@ def normalise(notebook):
                 output.data["image/png"] = base64.b64encode(image).decode()
 
 
-def without_texts(png):
+def without_texts(png: bytes) -> bytes:
     """Return the bytes of a PNG image without its texts (the programs that made it)."""
     kept, place = [png[:8]], 8
     while place < len(png):

@@ -19,6 +19,7 @@ from learning.runs import find, store
 from learning.runs import run as runs
 from learning.runs.job import Job, describe
 from learning.runs.run import SKIPPED, Run
+from learning.tasks import facts
 from learning.tasks import load as load_task
 
 
@@ -81,7 +82,7 @@ def _told_to_end() -> Iterator[list]:
 
 def _imprinter(dataset, options, here, **more):
     """Return the Imprinter of the evaluation images of a data set."""
-    split = data.EVALUATION_SPLIT.get(dataset)
+    split = facts(dataset).evaluation_split
     images = data.load(dataset, split, options.folders.data)
     store.check_published_labels(images, options.folders.predictions / "labels", dataset, split)
     return store.Imprinter(images, here, workers=options.workers, **more)
@@ -156,7 +157,7 @@ def _train_or_skip(method, job: Job, *, wait: bool) -> str:
         if job.as_you_go:
             with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=wait):
                 if not here.any(target.exists()):
-                    split = data.EVALUATION_SPLIT[job.config.dataset]
+                    split = facts(job.config.dataset).evaluation_split
                     store.store_checkpoints(target, folder, run, job.imprinter, here, split=split)
             return "done"
     if not absent:
@@ -232,7 +233,7 @@ def _store_or_skip(asked: find.Asked, imprinter_of: Callable, options: Options, 
             )
         if here.main and remove_orphans(target.parent, target.name) + remove_orphans(folder / "ckpt"):
             print(f"{target.parent.name} seed {asked.seed}: redoing (found an unfinished write)", flush=True)
-        split = data.EVALUATION_SPLIT[dataset]
+        split = facts(dataset).evaluation_split
         store.store_checkpoints(target, folder, run, imprinter, here, split=split)
     return "done"
 

@@ -102,7 +102,7 @@ def find_tasks(names, given, dataset=None):
         if run not in names or not task:
             raise InputError(f"--task {run}={task}: expected RUN=TASK, RUN being one of {', '.join(names)}")
     if dataset is not None:
-        tasks.class_count(dataset)
+        tasks.facts(dataset)  # or it is refused
     found = {}
     for run in names:
         head, _, tail = run.partition("_")

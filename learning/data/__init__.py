@@ -1,5 +1,11 @@
 """Data sets behind one small interface: batches of a task to train on, and evaluation samples in a fixed order.
 
+    sets.py                  finds and reads the files of a data set: load(dataset, split, folder)
+    plans.py                 which samples are loaded together, in which order
+    memory.py, encoded.py    images held in memory; images in files, decoded when they are needed
+    packed.py, packing.py    many encoded images in a few large files: reading, writing
+    views.py                 random variants of images
+
 A set of images has `labels` (N,), `classes`, `class_names` (of an image folder, else None), `channels`, `size`, and
 
     batches(plan, ...)     float images (B, channels, height, width) for each Batch of a plan
@@ -11,10 +17,9 @@ run can be resumed at any step and does not depend on the number of processes th
 
 from learning.data.memory import TensorImages, move, normalise
 from learning.data.plans import Batch, evaluation_plan, steps_per_epoch, training_plan, whole_plan
-from learning.data.sets import EVALUATION_SPLIT, load
+from learning.data.sets import load
 
 __all__ = [
-    "EVALUATION_SPLIT",
     "Batch",
     "TensorImages",
     "evaluation_plan",

@@ -1,32 +1,41 @@
-"""Image files, in folders or packed, decoded, cropped and resized when they are needed, in as many processes as asked.
+"""Encoded images: files, in folders or packed, that are decoded, cropped and resized when they are needed.
 
 A source of encoded images has `labels` (N,), `class_names`, `root`, `read(i)` -> bytes and `name(i)` for messages:
-`Folder` here, `learning.packed.Packed` for what 01_training/write_imagenet.py wrote.
+`Folder` here, `Packed` (packed.py) for what 01_training/write_imagenet.py wrote.
 """
 
 import io
 import os
+import re
 import signal
 import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from info_geometry.files import InputError
-from learning.data import TensorImages, evaluation_plan, normalise
-from learning.data.packed import reason
+from learning.data.memory import TensorImages, normalise
+from learning.data.plans import Batch, evaluation_plan
+from learning.tasks.datasets import DataSet
 
-MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # of ImageNet's pixels
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of random crops: part of the area, width to height
 CENTRE = 224 / 256  # side of the crop for evaluation, to the short side of the image
 
 
 class Folder:
-    """Image files in one folder a class, `<root>/<class>/*.JPEG`."""
+    """Image files in one folder a class, `<root>/<class>/*.JPEG`.
 
-    def __init__(self, root):
-        import torchvision
+    labels (N,): int64, positions in class_names, the names of the folders in order.  paths (N,): below root, bytes.
+    """
+
+    def __init__(self, root: Path):
+        """List the files; raise InputError where there is no such folder, or a class without images."""
+        import torchvision  # takes seconds, and data sets in memory do without
 
         if not root.is_dir():
             raise InputError(f"{root}: no such folder; it should hold one folder of images a class")
@@ -40,48 +49,54 @@ class Folder:
         start = len(os.fspath(root)) + 1
         self.paths = np.array([os.fsencode(path[start:]) for path, _ in found.samples])
 
-    def name(self, i):
+    def name(self, i: int) -> Path:
         """Return the path of image i."""
         return self.root / os.fsdecode(self.paths[i])
 
-    def read(self, i):
+    def read(self, i: int) -> bytes:
         """Return the bytes of image i."""
         return self.name(i).read_bytes()
 
 
 class EncodedImages:
-    """The images of a source, with the interface of `learning.data`."""
+    """The images of a source, with the interface of `learning.data`, as those of a data set."""
 
-    channels, size = 3, 224
-
-    def __init__(self, source):
+    def __init__(self, source: Any, facts: DataSet):
         self.source, self.root, self.labels = source, source.root, source.labels
+        self.channels, self.size, self._mean, self._std = facts.channels, facts.size, facts.mean, facts.std
         self.class_names, self.classes = source.class_names, len(source.class_names)
 
-    def batches(self, plan, *, device="cpu", augmentation="none", workers=0):
-        """Yield normalised images (B, 3, resolution, resolution) for each Batch of the plan."""
+    def batches(
+        self,
+        plan: Iterable[Batch],
+        *,
+        device: str | torch.device = "cpu",
+        augmentation: str = "none",
+        workers: int = 0,
+    ) -> Iterator[torch.Tensor]:
+        """Yield normalised images (B, 3, resolution, resolution) for each Batch of the plan.
+
+        augmentation: "none", or "random_resized_crop" for the batches that have a key.  workers: processes that decode.
+        Raises InputError where an image cannot be read.
+        """
         for pixels in self._decoded(plan, augmentation, workers, torch.device(device).type == "cuda"):
-            yield normalise(pixels.to(device, non_blocking=True), MEAN, STD)
+            yield normalise(pixels.to(device, non_blocking=True), self._mean, self._std)
 
-    def in_memory(self, resolution, here, *, workers=0, on_device=True):
-        """Return all images as TensorImages, cut for evaluation: N * 3 * resolution^2 bytes.
+    def in_memory(self, resolution: int, here: Any, *, workers: int = 0, on_device: bool = True) -> TensorImages:
+        """Return all images, decoded and cut for evaluation: N * 3 * resolution^2 bytes.
 
-        The processes under torchrun decode a part each.  `on_device` as for TensorImages.
+        here: the `learning.distributed.Processes` that share the work, each decoding a part.  on_device: as for
+        TensorImages.  Raises InputError where an image cannot be read.
         """
         resolution = resolution or self.size
         images = TensorImages.empty(len(self.labels), self.channels, resolution, here.device, on_device)
-        images = TensorImages(images, self.labels, self.classes, MEAN, STD, on_device)
+        images = TensorImages(images, self.labels, self.classes, self._mean, self._std, on_device)
         images.class_names, images.root = self.class_names, self.root
         parts = np.array_split(np.arange(len(self.labels)), here.world)
         mine = parts[here.rank]
-        plan = (
-            [
-                batch._replace(indices=batch.indices + int(mine[0]))
-                for batch in evaluation_plan(len(mine), 64, resolution)
-            ]
-            if len(mine)
-            else []
-        )
+        plan = [
+            batch._replace(indices=batch.indices + int(mine[0])) for batch in evaluation_plan(len(mine), 64, resolution)
+        ]
         for batch, pixels in zip(plan, self._decoded(plan, "none", workers, here.device.type == "cuda")):
             images.pixels[int(batch.indices[0]) : int(batch.indices[-1]) + 1] = pixels
         for rank, part in enumerate(parts):
@@ -143,10 +158,11 @@ class _Decoded(torch.utils.data.Dataset):
         return pixels
 
 
-def decode(raw):
-    """Return the pixels (3, height, width), uint8, of an encoded image, be it grey, CMYK, or no JPEG at all."""
-    from PIL import Image
+def decode(raw: bytes) -> torch.Tensor:
+    """Return the pixels (3, height, width), uint8, of an encoded image, be it grey, CMYK, or no JPEG at all.
 
+    Raises whatever Pillow raises for what is no complete image.
+    """
     try:  # a third faster than Pillow, but announced to leave torchvision one day
         from torchvision.io import ImageReadMode, decode_jpeg
 
@@ -154,6 +170,11 @@ def decode(raw):
     except (ImportError, RuntimeError, ValueError):  # Pillow reads more kinds of files, and says better what is wrong
         with Image.open(io.BytesIO(raw)) as image:
             return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+
+
+def reason(error: Exception) -> str:
+    """Return what Pillow says of a damaged image, in one line and without addresses in memory."""
+    return " ".join(re.sub("<_io.*>", "", str(error)).split()) or type(error).__name__
 
 
 def _random_crop(image, key, resolution):

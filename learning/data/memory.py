@@ -2,16 +2,19 @@
 
 import functools
 import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from info_geometry.files import InputError
+from learning.data.plans import Batch
 
 
-def normalise(pixels, mean, std):
-    """Return float images from bytes (B, channels, height, width), by the mean and deviation of each channel."""
+def normalise(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
+    """Return (pixels - mean) / std in float32: pixels (B, channels, height, width), mean and std (channels,)."""
     mean, std = (_channels(tuple(x), pixels.device) for x in (mean, std))
     return (pixels.float() - mean) / std
 
@@ -22,42 +25,62 @@ def _channels(values, device):
         return torch.tensor(values, dtype=torch.float32, device=device).view(1, -1, 1, 1)
 
 
-def move(tensor, device):
-    """Return a tensor on a device; neither waits for the other."""
+def move(tensor: torch.Tensor, device: str | torch.device) -> torch.Tensor:
+    """Return a tensor on a device, without waiting until it has been copied there."""
     if torch.device(device).type == "cuda" and not tensor.is_cuda and not tensor.is_pinned():
         tensor = tensor.pin_memory()
     return tensor.to(device, non_blocking=True)
 
 
 class TensorImages:
-    """Images held in memory as bytes, (N, channels, height, width).
+    """Images held in memory as bytes: pixels (N, channels, height, width), labels (N,), mean and std (channels,).
 
-    On a GPU they are used from its own memory where they take less than half of what is free there (on_device), else
-    from pinned memory.
+    A GPU uses them from its own memory if they take less than half of what is free there and on_device is true,
+    otherwise from pinned memory of the host.
     """
 
     class_names = None
 
-    def __init__(self, pixels, labels, classes, mean, std, on_device=True):
+    def __init__(
+        self,
+        pixels: torch.Tensor,
+        labels: Sequence[int] | np.ndarray,
+        classes: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        on_device: bool = True,
+    ):
         self.pixels, self.labels, self.classes = pixels, np.asarray(labels, dtype=np.int64), classes
         self.channels, self.size, self._on_device = pixels.shape[1], pixels.shape[2], on_device
         self._mean, self._std = mean, std
 
     @staticmethod
-    def empty(samples, channels, side, device, on_device=True):
-        """Return room for pixels, channels last in memory, where a GPU reads them from."""
+    def empty(
+        samples: int, channels: int, side: int, device: str | torch.device, on_device: bool = True
+    ) -> torch.Tensor:
+        """Return room for pixels, in the memory from which the device uses them, where channels come last."""
         shape = (samples, side, side, channels)
         cuda = torch.device(device).type == "cuda"
         if cuda and on_device and math.prod(shape) < torch.cuda.mem_get_info(device)[0] / 2:
             return torch.empty(shape, dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
         return torch.empty(shape, dtype=torch.uint8, pin_memory=cuda).permute(0, 3, 1, 2)
 
-    def in_memory(self, resolution, here, *, workers=0, on_device=True):
+    def in_memory(self, resolution: int, here: Any, *, workers: int = 0, on_device: bool = True) -> "TensorImages":
         """Return these images: they are in memory, and resized when they are used."""
         return self
 
-    def batches(self, plan, *, device="cpu", augmentation="none", workers=0):
-        """Yield normalised images (B, channels, height, width) for each Batch of the plan."""
+    def batches(
+        self,
+        plan: Iterable[Batch],
+        *,
+        device: str | torch.device = "cpu",
+        augmentation: str = "none",
+        workers: int = 0,
+    ) -> Iterator[torch.Tensor]:
+        """Yield normalised images (B, channels, height, width) for each Batch of the plan.
+
+        augmentation: "none", or "crop_flip" for the batches that have a key.  workers: of no use, images are decoded.
+        """
         if augmentation == "random_resized_crop":
             raise InputError("augmentation random_resized_crop is for image folders; use none or crop_flip here")
         self._place(torch.device(device))
@@ -70,6 +93,7 @@ class TensorImages:
             yield images if augmentation == "none" or batch.key is None else _crop_flip(images, batch)
 
     def _place(self, device):
+        """Move the pixels where a GPU uses them from, once."""
         if device.type == "cuda" and not self.pixels.is_cuda and not self.pixels.is_pinned():
             room = self.empty(len(self.pixels), self.channels, self.size, device, self._on_device)
             self.pixels = room.copy_(self.pixels)

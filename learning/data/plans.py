@@ -4,15 +4,19 @@ Order and augmentation are functions of (seed, epoch, batch), so that a run can 
 depend on the number of processes that load it or train on it.
 """
 
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 
 class Batch(NamedTuple):
-    """Samples that are loaded together: indices (B,), and for augmentation where they stand in the whole batch (B,)
-    and the key, an integer, that fixes it (None: no augmentation).  resolution: side of the images, 0: as they are."""
+    """Samples that are loaded together: indices (B,) of images.
+
+    Augmentation follows from positions (B,), where each stands in the whole batch, and key, an integer; None: there is
+    none.  resolution: side of the images in pixels; 0: as they are.
+    """
 
     indices: torch.Tensor
     positions: torch.Tensor
@@ -20,7 +24,17 @@ class Batch(NamedTuple):
     resolution: int = 0
 
 
-def training_plan(indices, batch_size, seed, epoch, first=0, rank=0, world=1, micro=0, resolution=0):
+def training_plan(
+    indices: Sequence[int] | np.ndarray,
+    batch_size: int,
+    seed: int,
+    epoch: int,
+    first: int = 0,
+    rank: int = 0,
+    world: int = 1,
+    micro: int = 0,
+    resolution: int = 0,
+) -> Iterator[Batch]:
     """Yield a Batch for each batch of an epoch from number `first`: this rank's share, in parts of `micro` (0: whole).
 
     The order is a permutation drawn from (seed, epoch); samples that do not fill a batch wait for the next epoch.
@@ -34,8 +48,10 @@ def training_plan(indices, batch_size, seed, epoch, first=0, rank=0, world=1, mi
             yield Batch(whole[positions], positions, key, resolution)
 
 
-def whole_plan(indices, config, seed, first, rank=0, world=1):
-    """Yield the Batches of all epochs of a configuration from step `first`, as `training_plan` does those of one."""
+def whole_plan(
+    indices: Sequence[int] | np.ndarray, config: Any, seed: int, first: int, rank: int = 0, world: int = 1
+) -> Iterator[Batch]:
+    """Yield the Batches of all epochs of a configuration from step `first` on, as `training_plan` does those of one."""
     start, number = divmod(first, steps_per_epoch(len(indices), config.batch_size))
     for epoch in range(start, config.epochs):
         yield from training_plan(
@@ -51,12 +67,12 @@ def whole_plan(indices, config, seed, first, rank=0, world=1):
         )
 
 
-def steps_per_epoch(samples, batch_size):
+def steps_per_epoch(samples: int, batch_size: int) -> int:
     """Return the number of batches of an epoch: full ones, or a single small one."""
     return max(1, samples // batch_size)
 
 
-def evaluation_plan(samples, batch_size, resolution=0):
+def evaluation_plan(samples: int, batch_size: int, resolution: int = 0) -> Iterator[Batch]:
     """Yield a Batch for all samples in their order, the last one being smaller."""
     for start in range(0, samples, batch_size):
         indices = torch.arange(start, min(start + batch_size, samples))

@@ -1,46 +1,56 @@
-"""Data sets behind one small interface: batches of a task to train on, and evaluation samples in a fixed order."""
+"""The loaders of the data sets: each finds the files of a split, reads them, and returns a set of images.
+
+What is known of a data set before its files are read stands in `learning/tasks/datasets.py`.
+"""
 
 import gzip
 import os
 import shutil
 import zlib
+from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from info_geometry.files import InputError, first_line, lock
+from learning.data import encoded, packed
 from learning.data.memory import TensorImages
+from learning.tasks.datasets import DataSet, facts
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
-EVALUATION_SPLIT = {"digits": "test", "fashion": "test", "cifar10": "test", "cifar100": "test", "imagenet": "val"}
 
 
-def load(dataset, split, folder):
-    """Return the images of a data set; split is "train" or the data set's EVALUATION_SPLIT, folder where data lie.
+def load(dataset: str, split: str, folder: str | Path) -> TensorImages | encoded.EncodedImages:
+    """Return the images of a data set; split is "train" or its evaluation split, folder where data lie.
 
     Raises InputError where the data set is unknown, not there and not to be downloaded, or damaged.
     """
-    loaders = {"digits": _digits, "fashion": _fashion, "cifar10": _cifar, "cifar100": _cifar, "imagenet": _imagenet}
-    if dataset not in loaders:
-        raise InputError(f"unknown data set {dataset!r}; there are {', '.join(loaders)}")
-    if split not in ("train", EVALUATION_SPLIT[dataset]):
-        raise InputError(f"{dataset} has no split {split!r}; there are train, {EVALUATION_SPLIT[dataset]}")
-    return loaders[dataset](dataset, split, Path(folder))
+    if dataset not in LOADERS:
+        raise InputError(f"unknown data set {dataset!r}; there are {', '.join(LOADERS)}")
+    known = facts(dataset)
+    if split not in ("train", known.evaluation_split):
+        raise InputError(f"{dataset} has no split {split!r}; there are train, {known.evaluation_split}")
+    return LOADERS[dataset](known, split, Path(folder))
 
 
-def _digits(dataset, split, folder):
+def _in_memory(known: DataSet, pixels: torch.Tensor, labels: Any) -> TensorImages:
+    return TensorImages(pixels, labels, known.classes, known.mean, known.std)
+
+
+def _digits(known, split, folder):
     """scikit-learn's hand-written digits, which come with it: every third image is for evaluation."""
-    from sklearn.datasets import load_digits
+    from sklearn.datasets import load_digits  # takes seconds, and no other data set needs it
 
     digits = load_digits()
     chosen = (np.arange(len(digits.target)) % 3 == 0) == (split == "test")
     pixels = torch.from_numpy(digits.images[chosen].astype(np.uint8))[:, None]
-    return TensorImages(pixels, digits.target[chosen], 10, [4.88], [6.02])
+    return _in_memory(known, pixels, digits.target[chosen])
 
 
-def _fashion(dataset, split, folder):
+def _fashion(known, split, folder):
     """Fashion-MNIST: from folder, from Debian's package dataset-fashion-mnist, or downloaded into folder."""
     part = "train" if split == "train" else "t10k"
     names = [f"{part}-{what}-ubyte" for what in ("images-idx3", "labels-idx1")]
@@ -55,16 +65,22 @@ def _fashion(dataset, split, folder):
             lambda: all(_either(place / name) for name in names) or _fetch_fashion(folder / ".download", place),
         )
     pixels, labels = (_idx(_either(place / name) or place / name) for name in names)
-    if pixels.shape[1:] != (28, 28) or labels.shape != pixels.shape[:1] or not labels.size or labels.max() > 9:
+    square = (known.size, known.size)
+    if (
+        pixels.shape[1:] != square
+        or labels.shape != pixels.shape[:1]
+        or not labels.size
+        or labels.max() >= known.classes
+    ):
         raise InputError(
             f"{place}: {names[0]} and {names[1]} are not Fashion-MNIST (shapes {pixels.shape} and {labels.shape})"
         )
-    return TensorImages(torch.from_numpy(pixels)[:, None], labels, 10, [72.94], [90.02])
+    return _in_memory(known, torch.from_numpy(pixels)[:, None], labels)
 
 
 def _fetch_fashion(staging, place):
-    """Move each file into its place when all are complete: other processes and later runs look for it there."""
-    import torchvision
+    """Download into `staging`, and move each file into `place` once all are complete: others look for it there."""
+    import torchvision  # takes seconds, and is not needed where the files are there
 
     shutil.rmtree(staging, ignore_errors=True)  # of a download that was killed
     try:
@@ -93,10 +109,11 @@ def _idx(path):
         raise InputError(f"{path} is not a complete IDX file ({error}); delete it and get it again") from None
 
 
-def _cifar(dataset, split, folder):
-    import torchvision
+def _cifar(known, split, folder):
+    """CIFAR-10 or CIFAR-100: from folder, or downloaded into it."""
+    import torchvision  # takes seconds, and digits do without
 
-    kind = {"cifar10": torchvision.datasets.CIFAR10, "cifar100": torchvision.datasets.CIFAR100}[dataset]
+    kind = getattr(torchvision.datasets, known.name.upper())
     try:
         images = kind(folder, train=split == "train", download=False)
     except RuntimeError:  # not there, or not whole
@@ -107,10 +124,10 @@ def _cifar(dataset, split, folder):
             lambda: kind(folder, train=split == "train", download=True),
         )
     pixels = torch.from_numpy(np.ascontiguousarray(images.data)).permute(0, 3, 1, 2).contiguous()
-    return TensorImages(pixels, images.targets, len(images.classes), [125.3, 123.0, 113.9], [63.0, 62.1, 66.7])
+    return _in_memory(known, pixels, images.targets)
 
 
-def _download(name, folder, advice, fetch):
+def _download(name: str, folder: Path, advice: str, fetch: Callable[[], Any]) -> Any:
     """Return fetch(), which downloads (torchvision verifies checksums), in one process after the other."""
     try:
         with lock(folder / ".download.lock", f"{name} in {folder}", wait=True):
@@ -121,14 +138,16 @@ def _download(name, folder, advice, fetch):
         ) from None
 
 
-def _imagenet(dataset, split, folder):
-    from learning.data import encoded as images
-    from learning.data import packed
-
+def _imagenet(known, split, folder):
+    """ImageNet, or some of its classes: image folders or packed images, in folder or in its folder `imagenet`."""
     root = (folder / "imagenet" if (folder / "imagenet").is_dir() else folder) / split
     if not root.is_dir():
         raise InputError(
             f"{root}: no such folder; it should hold one folder of images a class, or packed images (say "
             "where with --data)"
         )
-    return images.EncodedImages(packed.Packed(root) if packed.is_packed(root) else images.Folder(root))
+    source = packed.Packed(root) if packed.is_packed(root) else encoded.Folder(root)
+    return encoded.EncodedImages(source, known)
+
+
+LOADERS = {"digits": _digits, "fashion": _fashion, "cifar10": _cifar, "cifar100": _cifar, "imagenet": _imagenet}

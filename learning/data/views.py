@@ -12,18 +12,19 @@ same parameters, and have to go image by image.  Milliseconds for a batch of 128
     3 x 32 x 32   weak       2.1                   7.0
     3 x 32 x 32   strong     4.1                  58.1
 
-Images are normalised, as `images.batches` yields them.  Brightness and contrast of pixels are both affine maps of them,
-so they are drawn as an offset and a gain of normalised pixels, which needs no range of pixels; nothing is clipped.
+Images are normalised, as `batches` of a set of images yields them.  Brightness and contrast are both affine maps of
+pixels, so they are drawn as an offset and a gain of normalised pixels, which needs no range of pixels; nothing is
+clipped.
 """
 
 import math
-from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 
 from info_geometry.files import InputError
-from learning.data import move
+from learning.data.memory import move
+from learning.tasks.datasets import DATASETS, DataSet
 
 RATIO = (3 / 4, 4 / 3)  # width to height of crops
 GAIN, OFFSET = 0.4, 0.4  # at most, the latter in standard deviations of the pixels of the data set
@@ -32,56 +33,40 @@ SIGMA = (0.1, 2.0)  # of the blur, in pixels
 JITTERED, GREY, BLURRED = 0.8, 0.2, 0.5  # probabilities
 
 
-class Kind(NamedTuple):
-    """What strong views of a data set may do: mirror (weak ones too), crop to how little of the area, blur."""
-
-    mirror: bool
-    area: float
-    blur: bool = False  # small images hold nothing so fine that it could be blurred
-
-
-KINDS = {
-    "digits": Kind(False, 0.5),
-    "fashion": Kind(True, 0.3),
-    "cifar10": Kind(True, 0.2),
-    "cifar100": Kind(True, 0.2),
-    "imagenet": Kind(True, 0.08, blur=True),
-}
-
-
-def weak(images, key, dataset):
+def weak(images: torch.Tensor, key: int, dataset: str) -> torch.Tensor:
     """Return images shifted by whole pixels, up to an eighth of their side, half of them mirrored where they may be.
 
     images (B, channels, height, width): normalised, on any device; what is shifted in continues their border.
-    key: an integer from 0 to 2^63 - 1.  An image's view follows from key, its position in the batch and data set alone,
-    up to rounding; the global random numbers are neither used nor moved.
+    key: an integer from 0 to 2^63 - 1.  dataset: its facts say whether images may be mirrored.  An image's view follows
+    from key, its position in the batch and data set alone, up to rounding; the global random numbers are neither used
+    nor moved.
     """
-    kind, draws = _kind(dataset), _draws(images, key)
+    known, draws = _known(dataset), _draws(images, key)
     sides = torch.tensor([images.shape[3], images.shape[2]], device=images.device)
     most = sides // 8
     shifts = (draws[:, :2] * (2 * most + 1)).floor() - most
-    return _cut(images, torch.ones_like(shifts), 2 * shifts / sides, kind.mirror & (draws[:, 2] < 0.5))
+    return _cut(images, torch.ones_like(shifts), 2 * shifts / sides, known.mirror & (draws[:, 2] < 0.5))
 
 
-def strong(images, key, dataset):
+def strong(images: torch.Tensor, key: int, dataset: str) -> torch.Tensor:
     """Return random crops of images, at their size, mirrored where they may be, in other colours; arguments as `weak`.
 
-    The views of SimCLR (Chen et al. 2020, appendix A): a crop of `Kind.area` to 1 of the area and of a RATIO, as far as
-    it fits; JITTERED of the images have another gain, offset, saturation and hue; GREY of them lose their colour.
+    The views of SimCLR (Chen et al. 2020, appendix A): a crop of `area` to 1 of the image and of a RATIO, as far as it
+    fits; JITTERED of the images have another gain, offset, saturation and hue; GREY of them lose their colour.
     """
-    kind, draws = _kind(dataset), _draws(images, key)
-    area, ratio = _between(draws[:, 0], kind.area, 1), _between(draws[:, 1], *map(math.log, RATIO)).exp()
+    known, draws = _known(dataset), _draws(images, key)
+    area, ratio = _between(draws[:, 0], known.area, 1), _between(draws[:, 1], *map(math.log, RATIO)).exp()
     extent = torch.stack([area * ratio, area / ratio], dim=1).sqrt().clamp(max=1)  # width, height
     centre = (1 - extent) * _between(draws[:, 2:4], -1, 1)
-    images = _cut(images, extent, centre, kind.mirror & (draws[:, 4] < 0.5))
+    images = _cut(images, extent, centre, known.mirror & (draws[:, 4] < 0.5))
     images = _jitter(images, draws[:, 5:11].unbind(dim=1))
-    return _blur(images, draws[:, 11], draws[:, 12]) if kind.blur else images
+    return _blur(images, draws[:, 11], draws[:, 12]) if known.blur else images
 
 
-def _kind(dataset):
-    if dataset not in KINDS:
-        raise InputError(f"there are no views of the data set {dataset!r}, but of {', '.join(KINDS)}")
-    return KINDS[dataset]
+def _known(dataset: str) -> DataSet:
+    if dataset not in DATASETS:
+        raise InputError(f"there are no views of the data set {dataset!r}, but of {', '.join(DATASETS)}")
+    return DATASETS[dataset]
 
 
 def _draws(images, key):

@@ -8,9 +8,12 @@ from info_geometry.files import InputError
 from learning.networks.network import Network
 
 
-def resnet50_blurpool(channels, size, outputs):
-    """Return ResNet-50 (He et al. 2016) that blurs before it subsamples (Zhang 2019), as the paper trains."""
-    import torchvision
+def resnet50_blurpool(channels: int, size: int, outputs: int) -> Network:
+    """Return ResNet-50 for images of 3 channels, with blurred subsampling; 2,048 features.
+
+    Raises InputError for another number of channels.
+    """
+    import torchvision  # takes seconds, and no other network needs it
 
     if channels != 3:
         raise InputError(f"resnet50_blurpool takes images of 3 channels, not {channels}")
@@ -35,6 +38,7 @@ class _BlurredConv(nn.Module):
 
 
 def _blur_strided(module):
+    """Put a blur before the strided convolutions of a module."""
     for name, child in module.named_children():
         # the first convolution sees 3 channels of pixels, which the published recipe leaves as they are
         if isinstance(child, nn.Conv2d) and max(child.stride) > 1 and child.in_channels >= 16:

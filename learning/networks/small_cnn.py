@@ -7,8 +7,8 @@ from torch import nn
 from learning.networks.network import Network
 
 
-def small_cnn(channels, size, outputs):
-    """Return a CNN of three convolutions, 16, 32 and 64 channels wide, for images of 8 to 32 pixels."""
+def small_cnn(channels: int, size: int, outputs: int) -> Network:
+    """Return a CNN of three convolutions, 16, 32 and 64 channels wide, for images of 8 to 32 pixels; 64 features."""
     layers, widths = [], (channels, 16, 32, 64)
     for i, (before, after) in enumerate(itertools.pairwise(widths)):
         stride = 1 if i == 0 and size < 16 else 2

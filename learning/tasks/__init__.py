@@ -1,29 +1,17 @@
 """Tasks: subsets of the classes of a data set.  `python -m learning.tasks` lists and shows them."""
 
-from learning.tasks.task import (
-    DATASETS,
-    NAMED_SYNSETS,
-    RANDOM_LABELS_SEED,
-    RULES,
-    Task,
-    class_count,
-    class_names,
-    class_synsets,
-    load,
-    place,
-    random_labels,
-    targets,
-)
+from learning.tasks.datasets import DATASETS, DataSet, class_names, class_synsets, facts
+from learning.tasks.task import RANDOM_LABELS_SEED, RULES, Task, load, place, random_labels, targets
 
 __all__ = [
     "DATASETS",
-    "NAMED_SYNSETS",
     "RANDOM_LABELS_SEED",
     "RULES",
+    "DataSet",
     "Task",
-    "class_count",
     "class_names",
     "class_synsets",
+    "facts",
     "load",
     "place",
     "random_labels",

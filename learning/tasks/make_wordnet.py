@@ -1,55 +1,29 @@
-"""Make wordnet.json, the synsets of the classes of ImageNet, CIFAR-10 and Fashion-MNIST with all their hypernyms.
+"""Make wordnet.json: the synsets of the classes of all data sets that state some, with all their hypernyms.
 
-    python -m learning.make_wordnet [--data-noun /usr/share/wordnet/data.noun] [--imagenet FOLDER_OR_LIST]
+    python -m learning.tasks.make_wordnet [--data-noun /usr/share/wordnet/data.noun] [--imagenet FOLDER_OR_LIST]
 
 reads the nouns of WordNet 3.0 (Debian's package wordnet-base) and writes `wordnet.json` and `WORDNET_LICENSE` beside
-this file, in about 2 seconds.  Both are kept in the repository: make them again only when a table below changes.
+this file, in about 2 seconds.  Both are kept in the repository: make them again only when a data set in datasets.py
+states other synsets.  Those of ImageNet's classes are the names of its folders, which --imagenet reads.
 A synset is named as in ImageNet: `n` and the 8 digits of its place in data.noun.
 """
 
 import argparse
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from info_geometry.files import InputError, command, write_text
-from learning.tasks import DATASETS, class_synsets
+from learning.tasks.datasets import DATASETS, class_synsets, facts
 from learning.tasks.wordnet import WORDNET
 
 LICENSE = WORDNET.with_name("WORDNET_LICENSE")
 SOURCE = "WordNet 3.0, data.noun; made by make_wordnet.py"
 NOTICE = "WordNet 3.0 Copyright 2006 by Princeton University. All rights reserved. See WORDNET_LICENSE."
 
-# Data set: class -> synset, in class order.
-SYNSETS = {
-    "cifar10": {
-        "airplane": "n02691156",
-        "automobile": "n02958343",
-        "bird": "n01503061",
-        "cat": "n02121620",
-        "deer": "n02430045",
-        "dog": "n02084071",
-        "frog": "n01639765",
-        "horse": "n02374451",
-        "ship": "n04194289",
-        "truck": "n04490091",
-    },
-    "fashion": {
-        "T-shirt": "n03595614",
-        "trouser": "n04489008",
-        "pullover": "n04021028",
-        "dress": "n03236735",
-        "coat": "n03057021",
-        "sandal": "n04133789",
-        "shirt": "n04197391",
-        "sneaker": "n03472535",
-        "bag": "n02773037",
-        "ankle boot": "n02872752",
-    },
-}
 
-
-def read_lines(data_noun):
+def read_lines(data_noun: str | Path) -> list[str]:
     """Return the lines of WordNet 3.0's data.noun; raise InputError for anything else."""
     try:
         lines = Path(data_noun).read_text(encoding="utf-8").splitlines()
@@ -62,13 +36,13 @@ def read_lines(data_noun):
     return lines
 
 
-def parse_license(lines):
+def parse_license(lines: Sequence[str]) -> str:
     """Return the licence text, which is the indented and numbered header of data.noun."""
     header = [line for line in lines if line.startswith("  ")]
     return "\n".join(re.sub(r"^ *[0-9]+ ?", "", line).rstrip() for line in header) + "\n"
 
 
-def parse_synsets(lines):
+def parse_synsets(lines: Sequence[str]) -> dict[str, tuple[str, list[str]]]:
     """Return {synset: (first lemma, hypernyms)}, instance hypernyms included, of every noun of WordNet.
 
     A line is: offset, file number, type, number of words (hex), (word, lex id) for each, number of pointers,
@@ -89,9 +63,9 @@ def parse_synsets(lines):
     return synsets
 
 
-def read_imagenet(path):
+def read_imagenet(path: str | Path) -> list[str]:
     """Return the synsets of ImageNet's classes, from class folders or the lines of a file, in class order."""
-    path, count = Path(path), DATASETS["imagenet"][0]
+    path, count = Path(path), facts("imagenet").classes
     try:
         words = [each.name for each in path.iterdir() if each.is_dir()] if path.is_dir() else path.read_text().split()
     except (OSError, ValueError) as error:
@@ -102,11 +76,15 @@ def read_imagenet(path):
     return synsets
 
 
-def make(data_noun, imagenet):
-    """Return the texts of wordnet.json and of the licence, for a path and a list of synsets."""
+def make(data_noun: str | Path, imagenet: list[str]) -> tuple[str, str]:
+    """Return the texts of wordnet.json and of the licence, from the path of data.noun and ImageNet's synsets.
+
+    Raises InputError where the file cannot be read, is damaged, or lacks one of the synsets.
+    """
     lines = read_lines(data_noun)
     nouns = parse_synsets(lines)
-    classes = {"imagenet": imagenet, **{name: list(table.values()) for name, table in SYNSETS.items()}}
+    stated = {name: list(each.synsets) for name, each in DATASETS.items() if each.synsets}
+    classes = {"imagenet": imagenet, **dict(sorted(stated.items()))}
     kept, waiting = {}, [synset for ids in classes.values() for synset in ids]
     while waiting:
         synset = waiting.pop()
@@ -133,11 +111,11 @@ def _join(lines):
     return ",\n".join(lines)
 
 
-def main():
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-noun", default="/usr/share/wordnet/data.noun", help="WordNet 3.0's nouns (%(default)s)")
     parser.add_argument("--imagenet", help="ImageNet's train folder or file of one synset a line (default: unchanged)")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
     imagenet = read_imagenet(options.imagenet) if options.imagenet else class_synsets("imagenet")
     text, licence = make(options.data_noun, imagenet)
     write_text(WORDNET, text)

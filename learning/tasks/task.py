@@ -1,35 +1,25 @@
 """A task: a name and ordered class ids of one data set, from a rule, a WordNet synset, a list of ids or a file.
 
-Almost every task of the paper is the set of classes below one synset of WordNet 3.0, so a data set states the synset of
-each of its classes (`wordnet.json`, made by make_wordnet.py) and every synset above them is a task.
+Almost every task of the paper is the set of classes below one synset of WordNet 3.0.  So a data set states the synset
+of each of its classes, and every synset above at least two of them is a task.
 """
 
-import difflib
 import json
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from info_geometry.files import InputError, valid_name
 from learning.tasks import wordnet
-from learning.tasks.wordnet import WORDNET, ancestors
+from learning.tasks.datasets import class_synsets, did_you_mean, facts
 
 RANDOM_LABELS_SEED = 20230501  # of the task `randomlab`: every run of it, whatever its own seed, sees the same labels
-# Data set: number of classes, class names.  ImageNet's are WordNet's; ids stand for CIFAR-100's.
-DATASETS = {
-    "digits": (10, ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")),
-    "fashion": (
-        10,
-        ("T-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle boot"),
-    ),
-    "cifar10": (10, ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")),
-    "cifar100": (100, None),
-    "imagenet": (1000, None),
-}
-# Rule: what it says, class ids among `n` classes.
+# Rule: what it says, and a function of the number n of classes that gives the ids.
 RULES = {
     "all": ("every class", range),
     "3rd": ("every third class, from 0", lambda n: range(0, n, 3)),
@@ -39,33 +29,11 @@ RULES = {
     "high": ("the second half of the classes", lambda n: range(n // 2, n)),
     "randomlab": ("every class, one random label per image", range),
 }
-# Data set: short name of a task -> its synset.  Those of ImageNet are the paper's.
-NAMED_SYNSETS = {
-    "imagenet": {
-        "vert": "n01471682",
-        "instr": "n03575240",
-        "dog": "n02084071",
-        "reptile": "n01661091",
-        "bird": "n01503061",
-        "invertebrate": "n01905661",
-        "conveyance": "n03100490",
-        "mammal": "n01861778",
-        "device": "n03183080",
-    },
-    "fashion": {
-        "clothing": "n03051540",
-        "garment": "n03419014",
-        "footwear": "n03380867",
-        "shirt": "n04197391",
-        "shoe": "n04199027",
-    },
-    "cifar10": {"animal": "n00015388", "mammal": "n01861778", "vehicle": "n04524313"},
-}
 
 
 @dataclass(frozen=True)
 class Task:
-    """A name, a data set and class ids in increasing order: output k of a network stands for class `classes[k]`."""
+    """A name, a data set and class ids, which increase: output k of a network stands for class `classes[k]`."""
 
     name: str
     dataset: str
@@ -74,12 +42,12 @@ class Task:
     random_labels: bool = False
 
     @property
-    def run(self):
-        """The name of its folders of checkpoints and predictions."""
+    def run(self) -> str:
+        """The name of the run that learns it, before a method or a variant is added to it."""
         return f"{self.dataset}_{self.name}"
 
 
-def load(dataset, name, class_names=None):
+def load(dataset: str, name: str | Path, class_names: Sequence[str] | None = None) -> Task:
     """Return the Task that `name` states: a rule, a named synset, `n########`, ids `0,3,7`, or a `.json` file of ids.
 
     `class_names` are the class folders, in order, of an image folder that holds other classes than the whole data set
@@ -87,10 +55,9 @@ def load(dataset, name, class_names=None):
 
     Raises InputError for an unknown data set or task, a synset without classes, and ids that are not distinct classes.
     """
-    count, name = class_count(dataset), str(name)
-    if class_names is not None:
-        count = len(class_names)
-    named, synset, source = NAMED_SYNSETS.get(dataset, {}), None, f"task {name!r}"
+    known, name, synset = facts(dataset), str(name), None
+    count, named = known.classes if class_names is None else len(class_names), known.named_tasks
+    source = f"task {name!r}"
     if name in RULES:
         ids = RULES[name][1](count)
     elif name in named or re.fullmatch("n[0-9]{8}", name):
@@ -105,15 +72,15 @@ def load(dataset, name, class_names=None):
         if len(name) > 100:
             raise InputError(f"a list of {len(ids)} class ids is too long to name a folder; write it to a .json file")
     else:
-        known = [*RULES, *named]
+        names = [*RULES, *named]
         raise InputError(
-            f"{dataset} has no task {name!r}{_near(name, known)} There are {', '.join(known)}, a synset "
+            f"{dataset} has no task {name!r}{did_you_mean(name, names)} There are {', '.join(names)}, a synset "
             "such as n02084071, class ids such as 0,3,7, and the path of a .json file of class ids."
         )
     return Task(name, dataset, _checked(ids, count, source, dataset), synset, name == "randomlab")
 
 
-def random_labels(count, classes):
+def random_labels(count: int, classes: int) -> np.ndarray:
     """Return (count,) int64 labels, uniform over `classes` classes; the first n do not depend on how many follow.
 
     Multiplying 32 random bits up keeps to the raw bit stream, the only part of numpy.random that is promised to stay.
@@ -122,37 +89,17 @@ def random_labels(count, classes):
     return (bits * np.uint64(classes) >> np.uint64(32)).astype(np.int64)
 
 
-def targets(random, images):
-    """Return the class (N,) that each training image counts as: its own, or with `random` its random label."""
+def targets(random: bool, images: Any) -> np.ndarray:
+    """Return the class (N,) that each training image counts as: its own, or if `random` its random label."""
     return random_labels(len(images.labels), images.classes) if random else images.labels
 
 
-def class_count(dataset):
-    """Return the number of classes; raise InputError for an unknown data set."""
-    if dataset not in DATASETS:
-        raise InputError(f"unknown data set {dataset!r}{_near(dataset, DATASETS)} There are {', '.join(DATASETS)}.")
-    return DATASETS[dataset][0]
-
-
-def class_names(dataset):
-    """Return the name of each class, in class order."""
-    if dataset == "imagenet":
-        return [wordnet.table()["synsets"][synset]["name"] for synset in class_synsets(dataset)]
-    return list(DATASETS[dataset][1] or map(str, range(class_count(dataset))))
-
-
-def class_synsets(dataset):
-    """Return the synset of each class, in class order, or None for a data set that states none."""
-    class_count(dataset)
-    return wordnet.table()["classes"].get(dataset)
-
-
-def place(task):
+def place(task: Task) -> str | None:
     """Return the synset at which a task stands in WordNet, or None if it stands at none.
 
     That is the synset it states, or else the lowest one that holds its classes, if that holds no other class of the
-    data set: `all` stands at the lowest synset above all classes, and `3rd` nowhere.  Labels that are random leave
-    classes without a meaning.
+    data set: `all` stands at the lowest synset above all classes, and `3rd` nowhere.  Neither does `randomlab`: with
+    random labels a class means nothing.
     """
     synsets = class_synsets(task.dataset)
     if task.synset is not None or synsets is None or task.random_labels:
@@ -162,21 +109,26 @@ def place(task):
         (
             node
             for node in wordnet.lowest(inside)
-            if {synset for synset in synsets if node in ancestors(synset)} == inside
+            if {synset for synset in synsets if node in wordnet.ancestors(synset)} == inside
         ),
         None,
     )
 
 
 def _classes_below(synset, dataset, folders):
+    """Return the ids of the classes below a synset; folders: names of the classes, where they are not all there are."""
     synsets, table = class_synsets(dataset) if folders is None else folders, wordnet.table()["synsets"]
     alien = [each for each in synsets or () if each not in table]
     if not synsets or alien:
-        why = f"class folder {alien[0]!r} is no synset of {WORDNET.name}" if alien else f"{dataset} states no synsets"
+        why = (
+            f"class folder {alien[0]!r} is no synset of {wordnet.WORDNET.name}"
+            if alien
+            else f"{dataset} states no synsets"
+        )
         raise InputError(f"{why}, so {synset} is no task here; use a rule or class ids")
-    ids = [k for k, each in enumerate(synsets) if synset in ancestors(each)]
+    ids = [k for k, each in enumerate(synsets) if synset in wordnet.ancestors(each)]
     if not ids:
-        name = table[synset]["name"] if synset in table else f"which is not in {WORDNET.name}"
+        name = table[synset]["name"] if synset in table else f"which is not in {wordnet.WORDNET.name}"
         raise InputError(
             f"{synset} ({name}) holds no class of {dataset}; `python -m learning.tasks list {dataset} "
             "--all` lists the synsets that do"
@@ -185,6 +137,7 @@ def _classes_below(synset, dataset, folders):
 
 
 def _from_file(dataset, path, folders, count):
+    """Return the task of the class ids in a JSON file, called like the file."""
     try:
         ids = json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
@@ -218,8 +171,3 @@ def _checked(ids, count, source, dataset):
     if len(ids) < 2:
         raise InputError(f"{source}: found {len(ids)} of the {count} classes; a task needs at least 2")
     return tuple(sorted(ids))
-
-
-def _near(word, known):
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else "."

@@ -1,14 +1,17 @@
 """WordNet 3.0 above the classes of our data sets: what is above a synset, how far two are apart, the tree of some.
 
-A synset is named as in ImageNet (`n02084071`).  `wordnet.json`, made by make_wordnet.py, holds the synsets of the
-classes of ImageNet, CIFAR-10 and Fashion-MNIST and everything above them.  Nouns form a graph without cycles, not a
-tree: a dog is a canine and a domestic animal.  A step leads from a synset to one of its hypernyms.
+A synset is a set of words of one meaning, and is named as in ImageNet (`n02084071`).  Those directly above it are its
+hypernyms.  `wordnet.json`, made by make_wordnet.py, holds the synsets of the classes of ImageNet, CIFAR-10 and
+Fashion-MNIST and everything above them.  Nouns form a graph without cycles, not a tree: a dog is a canine and a
+domestic animal.  A step leads from a synset to one of its hypernyms.
 """
 
 import functools
 import json
 from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from info_geometry.files import InputError
 
@@ -17,7 +20,7 @@ ENTITY = "n00001740"  # above everything
 
 
 @functools.cache
-def table():
+def table() -> dict[str, Any]:
     """Return the content of wordnet.json: `classes`, {data set: synsets}, and `synsets`, {synset: name, hypernyms}."""
     try:
         return json.loads(WORDNET.read_text(encoding="utf-8"))
@@ -25,7 +28,7 @@ def table():
         raise InputError(f"{WORDNET}: not readable ({error}); get it from the repository again") from None
 
 
-def name(synset):
+def name(synset: str) -> str:
     """Return the first word of a synset; raise InputError for one that is not in the table."""
     return _entry(synset)["name"]
 
@@ -40,7 +43,7 @@ def _entry(synset):
     return table()["synsets"][synset]
 
 
-def steps_up(synset):
+def steps_up(synset: str) -> dict[str, int]:
     """Return {ancestor: least number of steps up to it} of a synset, itself and entity included."""
     steps, waiting = {synset: 0}, [synset]
     for node in waiting:  # grows meanwhile: nearer ancestors come first
@@ -51,12 +54,12 @@ def steps_up(synset):
     return steps
 
 
-def ancestors(synset):
+def ancestors(synset: str) -> set[str]:
     """Return a synset of the table and all its hypernyms, up to entity, as a set."""
     return set(steps_up(synset))
 
 
-def path_length(a, b):
+def path_length(a: str, b: str) -> int:
     """Return the number of steps on the shortest path from synset a up to a common ancestor and down to synset b.
 
         min over common ancestors c of up(a, c) + up(b, c),  up being the least number of steps up
@@ -69,7 +72,7 @@ def path_length(a, b):
     return min(up_a[c] + up_b[c] for c in up_a.keys() & up_b.keys())
 
 
-def lowest(synsets):
+def lowest(synsets: Collection[str]) -> list[str]:
     """Return the lowest common ancestors of synsets, those above no other common ancestor, as a list.
 
     In a tree there is one.  Here the first is the farthest below entity, and of those the first by number.
@@ -79,7 +82,7 @@ def lowest(synsets):
     return sorted(common - above, key=lambda node: (-steps_up(node)[ENTITY], node))
 
 
-def tree(synsets):
+def tree(synsets: Collection[str]) -> dict[str, tuple[str | None, int]]:
     """Return the smallest tree that holds these synsets: {node: (parent, steps up to it)}, parents before children.
 
     Nodes are the synsets, the branchings between them, and the first of their `lowest` common ancestors, which is the

@@ -14,7 +14,7 @@ from info_geometry import predictions
 from info_geometry.files import ROOT
 from learning import data, networks
 from learning.data import encoded as images
-from learning.data import packed
+from learning.data import packed, packing
 from learning.runs import run as runs
 from tests.support import stages
 from tests.support.runs import (
@@ -81,10 +81,10 @@ def test_output_k_answers_to_the_colour_of_class_k(tmp_path, pack):
         for split in ("train", "val"):
             source, target = images.Folder(tmp_path / "imagenet" / split), tmp_path / "packed" / split
             names = [os.fsdecode(path) for path in source.paths]
-            count, *_ = packed.pack_part(
+            count, *_ = packing.pack_part(
                 packed.part_path(target, 0), source.root, names, source.labels, size=40, quality=90, skip_corrupt=False
             )
-            packed.write_index(target, {"classes": source.class_names, "images": [count]})
+            packing.write_index(target, {"classes": source.class_names, "images": [count]})
     folder = tmp_path / ("packed" if pack else "imagenet")
     done(
         TRAIN,

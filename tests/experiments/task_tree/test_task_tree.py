@@ -298,7 +298,7 @@ def test_published_embedding(tmp_path, command):
 # --- the figure -----------------------------------------------------------------------------------------------------
 
 
-IMAGENET = *tasks.NAMED_SYNSETS["imagenet"], "3rd", "all"
+IMAGENET = *tasks.facts("imagenet").named_tasks, "3rd", "all"
 
 
 @pytest.mark.parametrize(

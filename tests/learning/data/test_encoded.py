@@ -17,8 +17,10 @@ from info_geometry.files import InputError
 from learning import data
 from learning.data import encoded as images
 from learning.distributed import Processes
+from learning.tasks import facts
 from tests.support import stages
 
+IMAGENET = facts("imagenet")
 SYNSETS = ["n01484850", "n01514668", "n02085620", "n02123045"]  # great white shark, cock, Chihuahua, tabby
 
 
@@ -191,7 +193,7 @@ def test_what_is_read_is_what_was_saved():
 
 def test_kinds_of_files_can_be_mixed():
     raw = [KINDS[kind](PIXELS["noise"]) for kind in KINDS]
-    found = joined(images.EncodedImages(Source(raw)).batches(data.evaluation_plan(len(raw), 5, 32)))
+    found = joined(images.EncodedImages(Source(raw), IMAGENET).batches(data.evaluation_plan(len(raw), 5, 32)))
     assert found.shape == (len(raw), 3, 32, 32) and found.isfinite().all()
     grey = levels(found[list(KINDS).index("grey jpeg")])
     assert torch.allclose(grey[0], grey[1], atol=1e-3) and torch.allclose(grey[0], grey[2], atol=1e-3)
@@ -226,7 +228,8 @@ def test_what_a_source_says_of_a_damaged_image_is_passed_on():
     for workers in (0, 1):
         message = None
         try:
-            list(images.EncodedImages(Damaged([b""] * 3)).batches(data.evaluation_plan(3, 2), workers=workers))
+            found = images.EncodedImages(Damaged([b""] * 3), IMAGENET)
+            list(found.batches(data.evaluation_plan(3, 2), workers=workers))
         except InputError as error:
             message = str(error)
         assert message == "checksum of 0"
@@ -283,7 +286,8 @@ def triangle(before, after):
 )
 def test_evaluation_images_are_the_middle_square_resized(height, width, resolution):
     pixels = noise(height, width, 3, seed=height)
-    (found,) = images.EncodedImages(Source([encoded(pixels, "PNG")])).batches(data.evaluation_plan(1, 1, resolution))
+    whole = images.EncodedImages(Source([encoded(pixels, "PNG")]), IMAGENET)
+    (found,) = whole.batches(data.evaluation_plan(1, 1, resolution))
     resolution = resolution or 224
     assert found.shape == (1, 3, resolution, resolution)
     side = max(1, round(min(height, width) * 224 / 256))
@@ -298,7 +302,7 @@ def test_evaluation_images_are_the_middle_square_resized(height, width, resoluti
 
 def test_pixels_are_normalised_by_mean_and_deviation_of_imagenet():
     raw = [encoded(np.full((40, 40, 3), level, np.uint8), "PNG") for level in (0, 100, 255)]
-    found = joined(images.EncodedImages(Source(raw)).batches(data.evaluation_plan(3, 2, 32)))
+    found = joined(images.EncodedImages(Source(raw), IMAGENET).batches(data.evaluation_plan(3, 2, 32)))
     for level, image in zip((0, 100, 255), found):
         for channel, mean, std in zip(image, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)):
             assert (channel - (level / 255 - mean) / std).abs().max() < 1e-5
@@ -313,7 +317,7 @@ def cropped(found, indices, positions, key, resolution=48):
 @pytest.mark.parametrize("key", [0, 77, 2**63 - 3])
 def test_random_crops_are_those_of_torchvision(key):
     raw = [encoded(noise(90 + 30 * (i % 3), 100, 3, seed=i), "PNG") for i in range(12)]
-    found = cropped(images.EncodedImages(Source(raw)), range(12), range(12), key)
+    found = cropped(images.EncodedImages(Source(raw), IMAGENET), range(12), range(12), key)
     for i, image in enumerate(found):
         pixels = torch.from_numpy(np.array(Image.open(io.BytesIO(raw[i])))).permute(2, 0, 1)
         with torch.random.fork_rng(devices=[]):
@@ -328,7 +332,7 @@ def test_random_crops_are_those_of_torchvision(key):
 def test_random_crops_have_every_size_and_place_and_both_sides():
     place = np.broadcast_to(2 * np.arange(128), (128, 128))
     pixels = np.stack([place.T, place, 0 * place], axis=2).astype(np.uint8)  # red says the row, green the column
-    found = images.EncodedImages(Source([encoded(pixels, "PNG", compress_level=1)]))
+    found = images.EncodedImages(Source([encoded(pixels, "PNG", compress_level=1)]), IMAGENET)
     crops = cropped(found, [0] * 1000, range(1000), 5, resolution=16)
     first, last = crops[:, :2, 4, 4], crops[:, :2, 11, 11]  # far from borders, where the average is over less
     height, width = ((last - first).abs() / 2 * 16 / 7 / 128).T
@@ -416,7 +420,7 @@ def share(rank, world, folder, samples):
     source = images.Folder(folder / "val")
     source.labels, whole = source.labels[:samples], source.read
     source.read = lambda i: read.append(i) or whole(i)
-    held = images.EncodedImages(source).in_memory(32, Processes(rank, world))
+    held = images.EncodedImages(source, IMAGENET).in_memory(32, Processes(rank, world))
     dist.barrier()
     torch.save([read, held.pixels], folder / f"{rank}.pt")
     dist.destroy_process_group()

@@ -1,9 +1,8 @@
-"""Data sets: complete, disjoint, in a known order; order and augmentation follow from seed, epoch and batch alone."""
+"""Loaders: data sets are complete, disjoint and in a known order, found or downloaded, and refused where damaged."""
 
 import gzip
 import hashlib
 import http.server
-import itertools
 import struct
 import threading
 from types import SimpleNamespace
@@ -16,10 +15,9 @@ from sklearn.datasets import load_digits
 
 from info_geometry.files import InputError
 from learning import data
-from learning.data import memory, sets
+from learning.data import sets
+from learning.tasks import DATASETS
 from tests.support import stages
-
-SYNSETS = ["n01484850", "n01514668", "n02085620", "n02123045"]  # great white shark, cock, Chihuahua, tabby
 
 
 def refused(*arguments):
@@ -30,102 +28,6 @@ def refused(*arguments):
 
 def joined(batches):
     return torch.cat(list(batches))
-
-
-# Plans
-
-
-def test_evaluation_plan_is_every_sample_in_order():
-    for samples, size in itertools.product((1, 6, 7, 100), (1, 7, 500)):
-        plan = list(data.evaluation_plan(samples, size, resolution=3))
-        assert torch.cat([batch.indices for batch in plan]).tolist() == list(range(samples))
-        assert {len(batch.indices) for batch in plan[:-1]} <= {size} and {batch.key for batch in plan} == {None}
-        assert {batch.resolution for batch in plan} == {3}
-
-
-def batches(seed=3, epoch=2, size=8, **options):
-    return list(data.training_plan(np.arange(5, 98), size, seed, epoch, **options))
-
-
-def plan(**options):
-    return [(batch.indices.tolist(), batch.key) for batch in batches(**options)]
-
-
-def test_training_plan_follows_from_seed_and_epoch_alone():
-    expected = plan()
-    np.random.seed(1)
-    torch.manual_seed(1)
-    assert plan() == expected
-    others = [plan(seed=4), plan(epoch=3), plan(seed=2, epoch=3)]
-    for one, other in itertools.combinations([expected, *others], 2):
-        assert [indices for indices, _ in one] != [indices for indices, _ in other]
-        assert not {key for _, key in one} & {key for _, key in other}
-
-
-def test_training_plan_takes_each_sample_at_most_once():
-    found = plan()
-    chosen = [i for indices, _ in found for i in indices]
-    assert len(found) == data.steps_per_epoch(93, 8) == 11 and len(set(chosen)) == len(chosen) == 88
-    assert set(chosen) < set(range(5, 98)) and len({key for _, key in found}) == 11
-    assert all(0 <= key < 2**63 for _, key in found)
-    small = plan(size=200)
-    assert len(small) == data.steps_per_epoch(93, 200) == 1 and sorted(small[0][0]) == list(range(5, 98))
-
-
-def test_training_plan_goes_on_anywhere():
-    assert all(plan(first=first) == plan()[first:] for first in range(12))
-
-
-def test_shares_of_the_processes_make_up_the_batch():
-    for world in (2, 4):
-        shares = [batches(rank=rank, world=world) for rank in range(world)]
-        for whole, *parts in zip(batches(), *shares):
-            assert {len(part.indices) for part in parts} == {8 // world}
-            assert sorted(i for part in parts for i in part.indices.tolist()) == sorted(whole.indices.tolist())
-            assert sorted(i for part in parts for i in part.positions.tolist()) == list(range(8))
-            assert all(torch.equal(whole.indices[part.positions], part.indices) for part in parts)
-            assert {part.key for part in parts} == {whole.key}
-
-
-@pytest.mark.parametrize("micro", [1, 3, 4, 50])
-def test_parts_of_a_share_make_up_the_share(micro):
-    for rank, world in ((0, 1), (1, 2)):
-        parts = iter(batches(rank=rank, world=world, micro=micro))
-        for share in batches(rank=rank, world=world):
-            taken = [next(parts) for _ in range(-(-len(share.indices) // micro))]
-            assert {len(part.indices) for part in taken[:-1]} <= {micro} and {part.key for part in taken} == {share.key}
-            assert torch.equal(torch.cat([part.indices for part in taken]), share.indices)
-            assert torch.equal(torch.cat([part.positions for part in taken]), share.positions)
-        assert next(parts, None) is None
-
-
-def test_all_batches_of_a_plan_have_its_resolution():
-    assert {batch.resolution for batch in batches(micro=3)} == {0}
-    assert {batch.resolution for batch in batches(micro=3, rank=1, world=2, resolution=160)} == {160}
-
-
-def gathered(images, augmentation, world, micro):
-    """Return the images of an epoch in batches of 40, put where they stand by their positions."""
-    found = torch.full((2, 40, images.channels, 16, 16), torch.nan)
-    for rank in range(world):
-        shares = list(data.training_plan(np.arange(90), 40, 5, 1, 0, rank, world, micro, resolution=16))
-        numbers = [number for number in range(2) for _ in range(len(shares) // 2)]
-        for number, share, pixels in zip(numbers, shares, images.batches(shares, augmentation=augmentation)):
-            found[number, share.positions] = pixels
-    return found
-
-
-@pytest.mark.parametrize("dataset, augmentation", [("digits", "crop_flip"), ("imagenet", "random_resized_crop")])
-def test_augmentation_does_not_depend_on_who_loads_what(tmp_path, dataset, augmentation):
-    stages.write_images(tmp_path / "train", SYNSETS, per_class=23, size=24)
-    images = data.load(dataset, "train", tmp_path)
-    whole = gathered(images, augmentation, 1, 0)
-    assert whole.isfinite().all() and not torch.equal(whole, gathered(images, "none", 1, 0))
-    for world, micro in ((1, 3), (1, 40), (2, 0), (2, 3), (4, 0), (4, 7)):
-        assert torch.equal(gathered(images, augmentation, world, micro), whole)
-
-
-# Images in memory
 
 
 def test_digits_are_all_there_once():
@@ -144,125 +46,13 @@ def test_digits_are_normalised():
     assert images.shape == (1198, 1, 8, 8) and abs(images.mean()) < 0.01 and abs(images.std() - 1) < 0.01
 
 
-def test_batch_size_changes_nothing():
-    test = data.load("digits", "test", "")
-    one, other = (joined(test.batches(data.evaluation_plan(599, size))) for size in (7, 599))
-    assert torch.equal(one, other)
-
-
-def test_resolution():
-    test = data.load("digits", "test", "")
-    for side in (8, 16, 4):
-        assert next(test.batches(data.evaluation_plan(599, 3, resolution=side))).shape == (3, 1, side, side)
-
-
-@pytest.mark.parametrize(
-    "indices",
-    [
-        [3, 4, 5, 6],
-        [0],
-        [11],
-        [*range(12)],
-        [3, 5, 4, 6],
-        [3, 4, 6, 5],
-        [6, 5, 4, 3],
-        [3, 5, 7],
-        [3, 3, 3],
-        [3, 4, 4, 6],
-        [11, 0],
-    ],
-)
-def test_images_are_those_of_the_indices(indices):
-    pixels = torch.randint(0, 256, (12, 2, 4, 4), dtype=torch.uint8)
-    images = data.TensorImages(pixels.clone(), [0] * 12, 1, [10.0, 0.0], [2.0, 4.0])
-    indices = torch.tensor(indices)
-    (found,) = images.batches([data.Batch(indices, indices)])
-    expected = (pixels[indices].double() - torch.tensor([10.0, 0.0])[:, None, None]) / torch.tensor([[[2.0]], [[4.0]]])
-    assert torch.equal(found.double(), expected) and torch.equal(images.pixels, pixels)
-
-
-def test_images_that_follow_one_another_are_not_copied():
-    pixels = torch.zeros(12, 1, 4, 4, dtype=torch.uint8)
-    assert memory._rows(pixels, torch.arange(3, 7)).data_ptr() == pixels[3].data_ptr()
-
-
-def test_images_in_memory_stay_as_they_are():
-    test = data.load("digits", "test", "")
-    assert test.in_memory(16, None) is test and test.in_memory(0, None).size == 8
-
-
 def test_names_that_are_not_there():
     assert "unknown data set 'mnist'; there are digits" in refused("mnist", "train", "")
     assert refused("digits", "val", "") == "digits has no split 'val'; there are train, test"
 
 
-def augmented(images, key, positions=None):
-    positions = torch.arange(len(images)) if positions is None else positions
-    return memory._crop_flip(images, data.Batch(positions, positions, key))
-
-
-def shifted(padded, generator, H, W):
-    """Return what the augmentation makes of padded images, drawn and computed one at a time."""
-    images = []
-    for image in padded:
-        row, column, side = (torch.rand((), generator=generator).item() for _ in range(3))
-        row, column = int(9 * row), int(9 * column)
-        crop = image[:, row : row + H, column : column + W]
-        images.append(crop.flip(2) if side < 0.5 else crop)
-    return torch.stack(images)
-
-
-def test_crop_and_flip_agrees_with_a_loop_over_images():
-    images = torch.randn(64, 3, 12, 10)
-    for key in (0, 1, 2**63 - 1):
-        found = augmented(images, key)
-        padded = torch.nn.functional.pad(images, [4] * 4)
-        assert torch.equal(found, shifted(padded, torch.Generator().manual_seed(key), 12, 10))
-        assert found.shape == images.shape and set(found.unique().tolist()) <= {0.0, *images.unique().tolist()}
-        chosen = torch.tensor([40, 2, 63, 17])
-        assert torch.equal(augmented(images[chosen], key, chosen), found[chosen])
-
-
-def test_crop_and_flip_takes_each_shift_and_side_as_often():
-    images = torch.zeros(9000, 1, 9, 9)
-    images[:, 0, 4, 4], images[:, 0, 4, 5] = 1, 2  # where a pixel goes says the shift, its neighbour the side
-    found = augmented(images, 1)[:, 0]
-    place = (found == 1).flatten(1).int().argmax(dim=1)
-    row, column = place // 9, place % 9
-    for counts in (torch.bincount(row, minlength=9), torch.bincount(column, minlength=9)):
-        assert abs(counts - 1000).max() < 5 * 1000**0.5
-    inner = (column > 0) & (column < 8)
-    left = found[torch.arange(9000), row, (column - 1).clamp(min=0)][inner] == 2
-    assert abs(left.float().mean() - 0.5) < 5 * 0.5 / 7000**0.5
-
-
-def test_crop_and_flip_follows_from_the_key_alone():
-    images = torch.randn(16, 1, 8, 8)
-    first = augmented(images, 5)
-    torch.manual_seed(9)
-    before = torch.get_rng_state()
-    assert torch.equal(augmented(images, 5), first) and not torch.equal(augmented(images, 6), first)
-    assert torch.equal(torch.get_rng_state(), before)
-
-
-def test_evaluation_is_not_augmented():
-    train = data.load("digits", "train", "")
-    plain = joined(train.batches(data.evaluation_plan(50, 50)))
-    assert torch.equal(joined(train.batches(data.evaluation_plan(50, 50), augmentation="crop_flip")), plain)
-    keyed = data.Batch(torch.arange(50), torch.arange(50), 1)
-    assert not torch.equal(joined(train.batches([keyed], augmentation="crop_flip")), plain)
-    assert torch.equal(joined(train.batches([keyed])), plain)
-
-
-def test_augmentation_of_the_other_kind_of_images(tmp_path):
-    stages.write_images(tmp_path / "train", SYNSETS, per_class=1, size=16)
-    for name, augmentation in (("digits", "random_resized_crop"), ("imagenet", "crop_flip")):
-        images = data.load(name, "train", tmp_path)
-        with pytest.raises(InputError, match=f"augmentation {augmentation} is for"):
-            next(images.batches([data.Batch(torch.arange(2), torch.arange(2), 1)], augmentation=augmentation))
-
-
 # Fashion-MNIST
+
 
 FILES = {
     ("train", "images"): "train-images-idx3-ubyte",
@@ -474,6 +264,28 @@ def test_cifar(monkeypatch, tmp_path, name, classes):
         assert np.array_equal(images.pixels.permute(0, 2, 3, 1).numpy(), again.data)
     batch = next(train.batches(data.training_plan(np.arange(30), 10, 0, 0), augmentation="crop_flip"))
     assert batch.shape == (10, 3, 32, 32) and batch.dtype == torch.float32
+
+
+def test_loaders_agree_with_the_facts(nowhere, monkeypatch, tmp_path):
+    """There is a loader for each data set, and what it gives is as large and has as many classes as is stated."""
+    assert list(sets.LOADERS) == list(DATASETS)
+    write_fashion(nowhere, 1)
+    stages.write_images(tmp_path / "train", [f"n{k}" for k in range(3)], per_class=1, size=16)
+    stages.write_images(tmp_path / "val", [f"n{k}" for k in range(3)], per_class=1, size=16)
+    for name, known in DATASETS.items():
+        if name.startswith("cifar"):
+            monkeypatch.setattr(torchvision.datasets, name.upper(), cifar(known.classes))
+        for split in ("train", known.evaluation_split):
+            found = data.load(name, split, tmp_path)
+            images = next(found.batches(data.evaluation_plan(len(found.labels), 2)))
+            assert (found.channels, found.size) == (known.channels, known.size)
+            assert images.shape == (2, known.channels, known.size, known.size)
+            assert found.classes == (3 if name == "imagenet" else known.classes)
+            assert (found._mean, found._std) == (known.mean, known.std)
+        other = "val" if known.evaluation_split == "test" else "test"
+        assert refused(name, other, tmp_path) == (
+            f"{name} has no split {other!r}; there are train, {known.evaluation_split}"
+        )
 
 
 def test_cifar_that_cannot_be_downloaded(monkeypatch, tmp_path):

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from torchvision.transforms.v2 import functional
 
 from info_geometry.files import InputError
-from learning import data
+from learning import tasks
 from learning.data import views
 
 SHAPES = {"digits": (1, 8, 8), "fashion": (1, 28, 28), "cifar10": (3, 32, 32), "imagenet": (3, 64, 64)}
@@ -106,7 +106,7 @@ def test_digits_are_never_mirrored():
         assert (view(images, 5, "digits").diff(dim=3) >= -1e-5).all()
         falling = (view(images, 5, "fashion").diff(dim=3) <= 1e-5).all(dim=3).all(dim=2).float().mean()
         assert 0.4 < falling < 0.6
-    assert not views.KINDS["digits"].mirror
+    assert not tasks.facts("digits").mirror
 
 
 def test_brightness_and_contrast():
@@ -144,7 +144,10 @@ def test_half_of_the_images_are_blurred_as_torchvision_blurs():
 
 
 def test_every_data_set_has_views():
-    assert set(views.KINDS) == set(data.EVALUATION_SPLIT)
+    for dataset in tasks.DATASETS:
+        shape = tasks.facts(dataset).channels, 16, 16
+        for view in (views.weak, views.strong):
+            assert view(torch.zeros(2, *shape), 3, dataset).shape == (2, *shape)
     with pytest.raises(InputError, match="there are no views of the data set 'cifar', but of digits, fashion"):
         views.weak(some("digits"), 0, "cifar")
 

@@ -1,10 +1,8 @@
-"""Tasks: the published lists are their synsets' classes, WordNet's table is sound, bad input gets its answer."""
+"""Tasks: the published lists are their synsets' classes, small ones are what they say, bad input gets its answer."""
 
 import hashlib
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,11 +10,10 @@ import pytest
 
 from info_geometry.files import ROOT, InputError, valid_name
 from learning import tasks
-from learning.tasks import make_wordnet, wordnet
+from learning.tasks import wordnet
 
+DOG, WHOLE, ARTIFACT = "n02084071", "n00003553", "n00021939"
 REFERENCE = Path(os.environ.get("REFERENCE_DATA", ROOT.parent / "shared" / "reference"))
-DATA_NOUN = Path("/usr/share/wordnet/data.noun")
-
 # Task: number of classes and SHA-256 of the JSON text of the class ids, of the lists published with the paper.
 PUBLISHED = {
     "vert": (337, "6b4889ac2f469ef2382cc4bc30236e3612517945e7ae54dfcada23c3f0fc4d26"),
@@ -25,11 +22,6 @@ PUBLISHED = {
     "bird": (59, "49a12fc0eb4fb4c06c2ed7ef74a057ad3b0c11b63e2bf3f77d99af5fe557c942"),
     "3rd": (334, "740070db039e50d51f68d5bb330954088108022f4f2451cb1a639ca273b57b9f"),
 }
-
-
-def command_line(*arguments):
-    command = [sys.executable, "-m", "learning.tasks", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def write_ids(folder, content, name="imagenet_mine.json"):
@@ -214,113 +206,28 @@ def test_random_labels_are_fixed_and_uniform():
     assert len(tasks.random_labels(0, 10)) == 0
 
 
-def test_data_sets_have_as_many_names_and_synsets_as_classes():
-    for dataset, (count, _) in tasks.DATASETS.items():
-        assert len(tasks.class_names(dataset)) == count == tasks.class_count(dataset)
-        synsets = tasks.class_synsets(dataset)
-        assert synsets is None or len(set(synsets)) == len(synsets) == count
-        for name in tasks.NAMED_SYNSETS.get(dataset, {}):
-            assert len(tasks.load(dataset, name).classes) >= 2
-    for dataset, table in make_wordnet.SYNSETS.items():
-        assert list(table) == tasks.class_names(dataset) and list(table.values()) == tasks.class_synsets(dataset)
-    imagenet = tasks.class_synsets("imagenet")
-    assert imagenet == sorted(set(imagenet)), "classes are numbered in the order of their folders"
-
-
-def test_wordnet_is_a_graph_without_cycles_below_entity():
-    synsets = json.loads(wordnet.WORDNET.read_text())["synsets"]
-    assert {parent for node in synsets.values() for parent in node["hypernyms"]} <= set(synsets)
-    assert [name for name, node in synsets.items() if not node["hypernyms"]] == ["n00001740"]
-    left = {name: set(node["hypernyms"]) for name, node in synsets.items()}
-    while left:  # a graph without cycles can be taken down from the top, layer by layer
-        tops = {name for name, parents in left.items() if not parents & left.keys()}
-        assert tops, "a cycle"
-        left = {name: parents for name, parents in left.items() if name not in tops}
-
-
-def test_wordnet_table_is_made_again_identically():
-    if not DATA_NOUN.exists():
-        pytest.skip(f"{DATA_NOUN} not found (Debian: apt-get install wordnet-base)")
-    text, licence = make_wordnet.make(DATA_NOUN, tasks.class_synsets("imagenet"))
-    assert text == wordnet.WORDNET.read_text(encoding="utf-8")
-    assert licence == make_wordnet.LICENSE.read_text(encoding="utf-8")
-
-
-def test_licence_is_complete():
-    words = " ".join(make_wordnet.LICENSE.read_text().split())
-    assert words.startswith("This software and database is being provided to you")
-    assert "WordNet 3.0 Copyright 2006 by Princeton University" in words
-    assert words.endswith("LICENSEE agrees to preserve same.")
-
-
-def test_imagenet_list_from_folder_or_file(tmp_path):
-    synsets = tasks.class_synsets("imagenet")
-    listing, train = tmp_path / "synsets.txt", tmp_path / "train"
-    listing.write_text("\n".join(reversed(synsets)))
-    for synset in synsets:
-        (train / synset).mkdir(parents=True)
-    assert make_wordnet.read_imagenet(listing) == make_wordnet.read_imagenet(train) == synsets
-    (train / synsets[5]).rmdir()
-    with pytest.raises(InputError, match="found 999 synsets, expected 1000"):
-        make_wordnet.read_imagenet(train)
-    with pytest.raises(InputError, match="cannot be read"):
-        make_wordnet.read_imagenet(tmp_path / "nowhere")
-
-
-HEADER = "  14 WordNet 3.0 Copyright 2006 by Princeton University.  \n"
-
-
 @pytest.mark.parametrize(
-    "content, message",
+    "dataset, name, synset",
     [
-        ("", "not the nouns of WordNet 3.0"),
-        ("  14 WordNet 3.1 Copyright 2011 by Princeton University.  \n", "not the nouns of WordNet 3.0"),
-        (HEADER + "00001740 03 n 01 entity 0 003 ~ 0000", "damaged"),
-        (HEADER + "00001740 03 n 01 entity 0 000 | that which is  \n", "is not there; expected the complete nouns"),
+        ("imagenet", "all", wordnet.ENTITY),
+        ("imagenet", "dog", DOG),
+        ("imagenet", "n02084071", DOG),
+        ("fashion", "all", ARTIFACT),
+        ("cifar10", "all", WHOLE),
+        ("cifar10", "0,1,8,9", "n04524313"),
+        ("fashion", "5,7,9", "n03380867"),
+        ("imagenet", "3rd", None),
+        ("fashion", "3rd", None),
+        ("fashion", "even", None),
+        ("imagenet", "randomlab", None),
+        ("fashion", "randomlab", None),
+        ("digits", "all", None),
+        ("cifar100", "odd", None),
     ],
 )
-def test_bad_wordnet_files(tmp_path, content, message):
-    path = tmp_path / "data.noun"
-    path.write_text(content)
-    with pytest.raises(InputError, match=message):
-        make_wordnet.make(path, ["n01440764"])
-
-
-def test_missing_wordnet_is_said(tmp_path):
-    with pytest.raises(InputError, match="install Debian's wordnet-base"):
-        make_wordnet.make(tmp_path / "data.noun", [])
-
-
-def test_list_prints_tasks_and_sizes():
-    result = command_line("list", "imagenet")
-    rows = [line.split(maxsplit=3) for line in result.stdout.splitlines()]
-    assert result.returncode == 0 and rows[0] == ["task", "classes", "synset", "name"]
-    assert ["dog", "118", "n02084071", "dog"] in rows and ["vert", "337", "n01471682", "vertebrate"] in rows
-    assert ["3rd", "334", "-", "every third class, from 0"] in rows
-    every = command_line("list", "fashion", "--all").stdout.splitlines()
-    assert sum(line.startswith("n0") for line in every) > 5
-    assert all(len(tasks.load("fashion", line.split()[0]).classes) == int(line.split()[1]) for line in every[1:])
-
-
-def test_show_prints_one_class_a_line():
-    lines = command_line("show", "imagenet", "n02084071").stdout.splitlines()
-    assert len(lines) == 118 and lines[0].split() == ["151", "n02085620", "Chihuahua"]
-    lines = command_line("show", "digits", "low").stdout.splitlines()
-    assert lines[0].split() == ["0", "-", "zero"] and len(lines) == 5
-
-
-def test_command_answers_bad_input_with_one_message():
-    result = command_line("show", "imagenet", "dgo")
-    assert result.returncode == 1 and result.stdout == ""
-    assert result.stderr.startswith("error: imagenet has no task 'dgo'; did you mean dog?")
-
-
-def test_command_bears_a_reader_that_leaves():
-    line = f"{sys.executable} -m learning.tasks list imagenet --all | head -1"
-    result = subprocess.run(line, shell=True, cwd=ROOT, capture_output=True, text=True)
-    assert result.stdout.startswith("task") and result.stderr == ""
-
-
-def test_tasks_do_not_import_torch():
-    code = "import sys, learning.tasks; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+def test_place_of_tasks(dataset, name, synset):
+    task = tasks.load(dataset, name)
+    assert tasks.place(task) == synset
+    if synset:
+        below = [k for k, each in enumerate(tasks.class_synsets(dataset)) if synset in wordnet.ancestors(each)]
+        assert tuple(below) == task.classes

@@ -1,0 +1,64 @@
+"""Architectures: shapes, sizes known from the papers, weights that follow from the seed."""
+
+import pytest
+import torch
+
+from info_geometry.files import InputError
+from learning import networks
+
+
+@pytest.mark.parametrize(
+    "name, channels, size, features",
+    [
+        ("small_cnn", 1, 8, 64),
+        ("small_cnn", 1, 28, 64),
+        ("small_cnn", 3, 32, 64),
+        ("wrn_16_4", 3, 32, 256),
+        ("resnet50_blurpool", 3, 64, 2048),
+    ],
+)
+def test_body_gives_features_and_head_gives_outputs(name, channels, size, features):
+    network = networks.build(name, channels, size, 7, seed=0).eval()
+    images = torch.randn(2, channels, size, size)
+    with torch.inference_mode():
+        found = network.body(images)
+        assert found.shape == (2, features)
+        assert torch.equal(network(images), network.head(found)) and network(images).shape == (2, 7)
+
+
+@pytest.mark.parametrize("name, channels, size", [("small_cnn", 1, 8), ("wrn_16_4", 3, 32)])
+def test_initial_weights_follow_from_the_seed_alone(name, channels, size):
+    before = torch.get_rng_state()
+    first = networks.build(name, channels, size, 10, seed=3).state_dict()
+    assert torch.equal(torch.get_rng_state(), before)
+    torch.manual_seed(99)
+    again, other = (networks.build(name, channels, size, 10, seed).state_dict() for seed in (3, 4))
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert all(not torch.equal(first[key], other[key]) for key in first if first[key].ndim == 4)
+
+
+def test_seeds_beyond_32_bits_would_repeat_initial_weights():
+    """Why the command line refuses them."""
+    below, beyond = (networks.build("small_cnn", 1, 8, 10, seed).state_dict() for seed in (3, 3 + 2**32))
+    assert all(torch.equal(below[key], beyond[key]) for key in below)
+
+
+def test_body_does_not_depend_on_the_number_of_outputs():
+    one, other = (networks.build("small_cnn", 1, 8, outputs, seed=0).body.state_dict() for outputs in (3, 10))
+    assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def count(network):
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_numbers_of_parameters():
+    assert abs(count(networks.build("wrn_16_4", 3, 32, 10, 0)) - 2.75e6) < 0.01e6  # Zagoruyko and Komodakis, table 5
+    assert count(networks.build("resnet50_blurpool", 3, 224, 1000, 0)) == 25_557_032  # torchvision's ResNet-50
+
+
+def test_what_cannot_be_built():
+    with pytest.raises(InputError, match="unknown network 'resnet'; there are small_cnn, wrn_16_4, resnet50_blurpool"):
+        networks.build("resnet", 3, 32, 10, 0)
+    with pytest.raises(InputError, match="takes images of 3 channels, not 1"):
+        networks.build("resnet50_blurpool", 1, 28, 10, 0)
