@@ -18,14 +18,14 @@ import torch
 
 from info_geometry import distance, predictions
 from info_geometry.files import ROOT, command, hdf5
-from info_geometry.storage import quantities, recorder
+from info_geometry.storage import format, quantities
 from learning import data, imprint, networks
 
 FORMATS = ("sqrt_probability", "probability", quantities.PUBLISHED, "fourth_root_8bit")
 CODECS = {
     "none": {},
     "fletcher32": {"fletcher32": True},
-    "gzip1 + shuffle": recorder.COMPRESSION["gzip"],
+    "gzip1 + shuffle": format.COMPRESSION["gzip"],
     "lzf": {"compression": "lzf"},
 }
 SLABS = (1000, 300, 48)
@@ -124,7 +124,7 @@ def store(path, P, kind, compression):
         predictions.write(path, P, labels=np.zeros(P.shape[1], int), quantity=kind, compression=compression)
         return path
     with h5py.File(path, "w") as file:
-        file.create_dataset("data", data=quantities.encode(P, kind), chunks=True, **recorder.COMPRESSION[compression])
+        file.create_dataset("data", data=quantities.encode(P, kind), chunks=True, **format.COMPRESSION[compression])
     return path
 
 
@@ -141,7 +141,7 @@ def speeds(folder, quick):
     roots = np.exp(scales * logits / 2)
     roots = (roots / np.linalg.norm(roots, axis=2, keepdims=True)).astype(np.float16)
     layouts = {
-        f"ours, 1 x {recorder.chunk_rows(N, C)} x {C}": (1, recorder.chunk_rows(N, C), C),
+        f"ours, 1 x {format.chunk_rows(N, C)} x {C}": (1, format.chunk_rows(N, C), C),
         "h5py automatic": True,
         "a model": (1, N, C),
     }

@@ -29,7 +29,7 @@ from info_geometry.published import fetch as fetching
 from info_geometry.published import hosted
 from info_geometry.published.download import digest, download
 from info_geometry.published.fetch import fetch
-from info_geometry.storage import runs
+from info_geometry.storage import recorder, runs
 from tests.support.synthetic import labels_of, training
 
 SHAPE = SEEDS, T, N, C = 3, 4, 300, 5
@@ -569,7 +569,7 @@ def test_interrupted_conversion_goes_on_with_the_missing_seed(world, monkeypatch
             raise KeyboardInterrupt
         write(path, *arguments, **options)
 
-    monkeypatch.setattr(predictions, "write", interrupted)
+    monkeypatch.setattr(recorder, "write", interrupted)
     with pytest.raises(KeyboardInterrupt):
         world.fetch()
     monkeypatch.undo()
