@@ -38,8 +38,8 @@ def valid_name(name: object, what: str) -> str:
 
 def versions(*packages: str) -> dict[str, str]:
     """Return {package: version} of those that are installed, by default of all that predictions depend on."""
-    found = {}
+    installed = {}
     for package in packages or PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
+            installed[package] = importlib.metadata.version(package)
+    return installed

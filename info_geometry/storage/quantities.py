@@ -5,6 +5,8 @@ probability         float16   p
 fourth_root_8bit    uint8     round(255 (p / max p)^(1/4)), max of the row: half the bytes
 """
 
+from typing import Any
+
 import numpy as np
 
 from info_geometry.files import InputError
@@ -52,8 +54,8 @@ def eight_bits(roots: np.ndarray) -> np.ndarray:
     return np.rint(255 * np.sqrt(roots / roots.max(axis=-1, keepdims=True))).astype(np.uint8)
 
 
-def to_roots(numbers, quantity: str):
-    """Return the square roots of probabilities, not normalised, that stored numbers (floats, or a tensor) stand for."""
+def to_roots(numbers: Any, quantity: str) -> Any:
+    """Return the square roots of probabilities, not normalised, that stored numbers (array or tensor) stand for."""
     unit, power = ROOTS[quantity]
     return numbers if unit == power == 1 else (numbers * unit) ** power
 
