@@ -1,7 +1,8 @@
-"""Check, convert and fetch prediction files: what the command `predictions.py` does."""
+"""The command `python -m info_geometry.predictions`: check, convert and fetch prediction files."""
 
 import argparse
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from info_geometry import predictions
@@ -9,7 +10,19 @@ from info_geometry.files import ROOT, InputError, command
 from info_geometry.storage import conversion, quantities
 
 
-def main():
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line asks for; return the exit code."""
+    arguments = _parser().parse_args(argv)
+    if arguments.action == "check":
+        return _each(arguments.files, predictions.check, "sound")
+    if arguments.action == "fetch":
+        return _fetch(arguments.name, arguments.to, arguments.labels, arguments.keep)
+    return _convert(
+        arguments.files, arguments.folder, arguments.to, arguments.labels, arguments.compression, arguments.redo
+    )
+
+
+def _parser():
     parser = argparse.ArgumentParser(description=predictions.__doc__.partition("\n")[0])
     actions = parser.add_subparsers(dest="action", required=True)
     checking = actions.add_parser("check", help="say what prediction files hold and whether they are sound")
@@ -55,30 +68,37 @@ def main():
         "of the data set where it was downloaded for training, else it is downloaded",
     )
     fetching.add_argument("--keep", action="store_true", help="leave what is downloaded in FOLDER/downloads/")
-    arguments = parser.parse_args()
-    if arguments.action == "check":
-        return _each(arguments.files, predictions.check, "sound")
-    if arguments.action == "fetch":
-        from info_geometry.published import fetch
+    return parser
 
-        return fetch.main(arguments)
-    labels = None if arguments.labels is None else predictions.read_labels(arguments.labels)
-    if arguments.labels is not None and labels is None:
-        raise InputError(f"{arguments.labels}: no such file")
-    seen = {}
+
+def _fetch(name, folder, labels, keep):
+    """Fetch what is hosted under a name, or list what there is; return the exit code."""
+    from info_geometry.published import fetch, hosted  # only this action needs what downloads
+
+    if name is None:
+        print(hosted.listing(folder))
+    else:
+        fetch.fetch(name, folder, labels=labels, keep=keep)
+    return 0
+
+
+def _convert(files, folder, quantity, labels_file, compression, redo):
+    """Turn files into others in `folder`; return the exit code."""
+    labels = None if labels_file is None else predictions.read_labels(labels_file)
+    if labels_file is not None and labels is None:
+        raise InputError(f"{labels_file}: no such file")
+    taken = {}  # <run>/<file> -> the source that is turned into it
 
     def converted(path):
-        other = seen.setdefault(path.absolute().parts[-2:], path)
+        other = taken.setdefault(path.absolute().parts[-2:], path)
         if other != path:
-            raise InputError(f"{path} would have the same name in {arguments.folder} as {other}; convert it elsewhere")
-        return conversion.convert(
-            path, arguments.folder, arguments.to, labels=labels, compression=arguments.compression, redo=arguments.redo
-        )
+            raise InputError(f"{path} would have the same name in {folder} as {other}; convert it elsewhere")
+        return conversion.convert(path, folder, quantity, labels=labels, compression=compression, redo=redo)
 
-    return _each(arguments.files, converted, "converted")
+    return _each(files, converted, "converted")
 
 
-def _each(files, work, done):
+def _each(files: list[Path], work: Callable[[Path], str], done: str) -> int:
     """Print what work(file) returns, or what is wrong with that file, for each; return the exit code."""
     failed = 0
     for path in files:

@@ -6,6 +6,7 @@ The page is `page.html` with plotly.js and the data put in; it needs no network 
 import html
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,18 @@ DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
 SYMBOLS = {"o": "circle", "s": "square", "D": "diamond", "X": "x"}
 
 
-def write(folder, coordinates, eigenvalues, imaginary, index, explained=None, marks=None, *, name="InPCA", t_name="t"):
+def write(
+    folder: str | Path,
+    coordinates: np.ndarray,
+    eigenvalues: np.ndarray,
+    imaginary: np.ndarray,
+    index: dict,
+    explained: Sequence[float] | None = None,
+    marks: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    name: str = "InPCA",
+    t_name: str = "t",
+) -> list[Path]:
     """Write `<folder>/inpca.html`; return [its path].
 
     coordinates (M, k), eigenvalues (n,) and imaginary (n,), n >= k.  index: a dict of arrays (M,), one entry a model:
@@ -28,11 +40,11 @@ def write(folder, coordinates, eigenvalues, imaginary, index, explained=None, ma
     marks: None, or (progress (S,), coordinates (S, k)) of the geodesic from ignorance to truth.
     Of more than 5,000 models, some of the trajectories and of their checkpoints are shown, and the page says so.
     """
-    from plotly.offline import get_plotlyjs  # a second, and other figures do without
+    from plotly.offline import get_plotlyjs  # takes a second, and other figures do without
 
     coordinates, imaginary = np.asarray(coordinates, float), np.asarray(imaginary, bool)
-    groups, note = _thinned(_trajectories(index))
-    runs, models = np.asarray(index["run"]).astype(str), sum(map(len, groups))
+    trajectories, note = _thinned(_trajectories(index))
+    runs, models = np.asarray(index["run"]).astype(str), sum(map(len, trajectories))
     styles, names = style.colours(runs), style.display_names(runs)
     numbers = {run: number for number, run in enumerate(styles)}
     origin = provenance.current()
@@ -49,13 +61,15 @@ def write(folder, coordinates, eigenvalues, imaginary, index, explained=None, ma
             }
             for run, look in styles.items()
         ],
-        "trajectories": [{"run": numbers[runs[rows[0]]], **_trajectory(coordinates, index, rows)} for rows in groups],
+        "trajectories": [
+            {"run": numbers[runs[rows[0]]], **_trajectory(coordinates, index, rows)} for rows in trajectories
+        ],
         "marks": marks and {"progress": _short(marks[0]), "points": _short(marks[1])},
         "eigenvalues": _short(eigenvalues[:30]),
         "imaginary": imaginary[:30].tolist(),
         "stress": style.stress_text(explained, 5),
         "made": ", ".join(origin.values()),
-        "what": f"{models:,} models in {len(groups)} trajectories" + note,
+        "what": f"{models:,} models in {len(trajectories)} trajectories" + note,
     }
     title = f"{name}: trajectories of networks in prediction space"
     meta = "\n".join(f'<meta name="{key}" content="{html.escape(value)}">' for key, value in origin.items())
@@ -66,7 +80,7 @@ def write(folder, coordinates, eigenvalues, imaginary, index, explained=None, ma
         "PLOTLY": get_plotlyjs(),
         "DATA": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
     }
-    text = re.sub("@([A-Z]+)@", lambda found: parts[found[1]], TEMPLATE.read_text(encoding="utf-8"))
+    text = re.sub("@([A-Z]+)@", lambda name: parts[name[1]], TEMPLATE.read_text(encoding="utf-8"))
     path = Path(folder) / "inpca.html"
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
@@ -82,22 +96,20 @@ def _trajectories(index):
     return np.split(order, np.flatnonzero(np.diff(appearance[order]) | np.diff(seeds[order])) + 1)
 
 
-def _thinned(groups):
+def _thinned(trajectories):
     """Return trajectories with at most MODELS models together, evenly chosen with their ends, and what to say of it."""
-    models = sum(map(len, groups))
+    models, count = sum(map(len, trajectories)), len(trajectories)
     if models <= MODELS:
-        return groups, ""
-    kept = (
-        groups
-        if len(groups) <= MODELS // 10
-        else [groups[i] for i in np.linspace(0, len(groups) - 1, MODELS // 10).astype(int)]
-    )
+        return trajectories, ""
+    few = count <= MODELS // 10
+    kept = trajectories if few else [trajectories[i] for i in np.linspace(0, count - 1, MODELS // 10).astype(int)]
     size = MODELS // len(kept)
     thin = [rows if len(rows) <= size else rows[np.linspace(0, len(rows) - 1, size).astype(int)] for rows in kept]
-    return thin, f" are shown, of {models:,} in {len(groups):,}"
+    return thin, f" are shown, of {models:,} in {count:,}"
 
 
 def _trajectory(coordinates, index, rows):
+    """Return what the page holds of the models in these rows, which are one trajectory."""
     known = {key: _short(index[key][rows]) for key in ("accuracy", "progress") if index.get(key) is not None}
     return {
         "seed": int(index["seed"][rows[0]]),

@@ -1,18 +1,21 @@
-"""Arrays in, figure files out.  What is to be turned with the mouse is in `page`.
+"""What all figures share: sizes, colours, names, legends, how trajectories are drawn, and how a figure is saved.
 
-Every function writes `<folder>/<name>.png` (200 dpi) and `.pdf` and returns the written paths.  Sizes are those on
-paper: 3.3 inches for a column, 6.8 for the page.  A run keeps its colour in all figures that list the same runs.
-Their metadata say the version and, of figures of a command, its command line and a fingerprint of its inputs.
+Arrays in, figure files out: every function that draws a figure writes `<folder>/<name>.png` (200 dpi) and `.pdf` and
+returns the written paths.  Sizes are those on paper: 3.3 inches for a column, 6.8 for the page.  A run keeps its colour
+in all figures that list the same runs.  The metadata of the files say the version and, of figures of a command, its
+command line and a fingerprint of its inputs.
 
 `index` is a dict of arrays of length M, one entry per model: `run`, `seed`, `checkpoint`, `t` and, where known,
 `accuracy` and `progress`.
 """
 
 import itertools
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
@@ -56,14 +59,14 @@ LONGEST_LEGEND = 40  # names
 VECTORS = 5000  # models up to which a PDF holds a shape for each; of more, an image of all
 
 
-def colours(runs):
+def colours(runs: Iterable[str]) -> dict[str, dict[str, str]]:
     """Return {run: {color, linestyle, marker}} in order of first appearance."""
     runs = dict.fromkeys(map(str, runs))
     looks = ({"color": color, "linestyle": line, "marker": marker} for line, marker in LINES for color in PALETTE)
     return dict(zip(runs, itertools.cycle(looks)))
 
 
-def display_names(runs):
+def display_names(runs: Iterable[str]) -> dict[str, str]:
     """Return {run: name}: without the prefix `<data set>_` if all share it, and with the middle of long names cut."""
     runs = list(dict.fromkeys(map(str, runs)))
     parts = [run.partition("_") for run in runs]
@@ -73,8 +76,11 @@ def display_names(runs):
     return dict(zip(runs, short if len(set(short)) == len(runs) else names))
 
 
-def first_axes(coordinates, imaginary, index):
-    """Return the first three coordinates and their labels; one alone is shown along the trajectory."""
+def first_axes(coordinates: np.ndarray, imaginary: np.ndarray, index: dict) -> tuple[np.ndarray, list[str]]:
+    """Return the first three coordinates (M, 3) of all models, and their labels.
+
+    A single one is shown along the trajectory: (M, 2), of the checkpoint and the coordinate.
+    """
     points = np.asarray(coordinates, float)[:, :3]
     labels = [f"InPC {k + 1}" + (" (imaginary)" if flag else "") for k, flag in enumerate(imaginary[:3])]
     if len(labels) == 1:
@@ -82,7 +88,9 @@ def first_axes(coordinates, imaginary, index):
     return points, labels
 
 
-def draw_trajectories(ax, points, index, styles, geodesic=None):
+def draw_trajectories(
+    ax: Axes, points: np.ndarray, index: dict, styles: dict[str, dict[str, str]], geodesic: np.ndarray | None = None
+) -> None:
     """Draw models as points, and the mean of the seeds as lines with marked ends; points (M, 2 or 3).
 
     geodesic: from ignorance P_0 to truth P_*, (S, 2 or 3); without it, the start of training is marked.
@@ -91,10 +99,10 @@ def draw_trajectories(ax, points, index, styles, geodesic=None):
     for run, style in styles.items():
         rows = np.flatnonzero(runs == run)
         _, seeds = np.unique(np.asarray(index["seed"])[rows], return_inverse=True)
-        steps, place = np.unique(np.asarray(index["checkpoint"])[rows], return_inverse=True)
-        starts += [points[rows[seeds == seed][np.argmin(place[seeds == seed])]] for seed in range(seeds.max() + 1)]
-        sums, counts = np.zeros((len(steps), points.shape[1])), np.bincount(place)
-        np.add.at(sums, place, points[rows])
+        steps, number = np.unique(np.asarray(index["checkpoint"])[rows], return_inverse=True)
+        starts += [points[rows[seeds == seed][np.argmin(number[seeds == seed])]] for seed in range(seeds.max() + 1)]
+        sums, counts = np.zeros((len(steps), points.shape[1])), np.bincount(number)
+        np.add.at(sums, number, points[rows])
         # only where every seed has a model: else the mean jumps when a seed ends
         mean = sums[counts == seeds.max() + 1] / (seeds.max() + 1)
         look = {"color": style["color"], "markeredgewidth": 0}
@@ -127,21 +135,27 @@ def draw_trajectories(ax, points, index, styles, geodesic=None):
         )
 
 
-def stress_text(explained, count):
-    """Say how much stress 1..count axes explain."""
+def stress_text(explained: np.ndarray | None, count: int) -> str:
+    """Return in words how much stress 1 to `count` axes explain; an empty text where that is not known."""
     shares = [] if explained is None else [float(share) for share in explained[:count]]
     parts = [f"{k} {'axis' if k == 1 else 'axes'} {100 * share:.0f} %" for k, share in enumerate(shares, 1)]
     return "explained stress: " + ", ".join(parts) if parts and np.isfinite(shares).all() else ""
 
 
-def slanted(names, width):
-    """Return how to set tick labels so that they do not overlap on an axis of `width` inches."""
+def slanted(names: Sequence[str], width: float) -> dict:
+    """Return the options under which tick labels do not overlap on an axis of `width` inches."""
     fits = max(map(len, names), default=0) * 0.065 < width / max(len(names), 1)
     return {} if fits else {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
 
 
-def figure_with_legend(styles, width, height, start=False, layout="constrained"):
-    """Return a figure of this size under a legend of the runs, and of the mark of the start."""
+def figure_with_legend(
+    styles: dict[str, dict[str, str]],
+    width: float,
+    height: float,
+    start: bool = False,
+    layout: str | None = "constrained",
+) -> Figure:
+    """Return a figure of this size, in inches, under a legend of the runs and, with `start`, of the starting point."""
     names = list(display_names(styles).values())
     handles = [Line2D([], [], **style, markersize=4) for style in styles.values()]
     if len(names) > LONGEST_LEGEND:
@@ -162,7 +176,7 @@ def figure_with_legend(styles, width, height, start=False, layout="constrained")
     return figure
 
 
-def save(figure, folder, name):
+def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     """Write a figure as `<folder>/<name>.png` and `.pdf`, with its provenance in their metadata; return the paths."""
     origin, written = provenance.current(), []
     version, command, inputs = (origin.get(key) for key in ("version", "command", "inputs"))

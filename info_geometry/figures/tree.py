@@ -5,6 +5,8 @@ node stands from left to right says how many steps of WordNet it is below the ro
 """
 
 import textwrap
+from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import numpy as np
 from matplotlib.patheffects import withStroke
@@ -19,7 +21,16 @@ FEWEST = 13  # lines of the tree that the embedding beside it is high
 
 
 @style.STYLE
-def task_tree(folder, coordinates, imaginary, index, nodes=None, comparisons=(), aside=(), note=""):
+def task_tree(
+    folder: str | Path,
+    coordinates: np.ndarray,
+    imaginary: np.ndarray,
+    index: dict,
+    nodes: dict | None = None,
+    comparisons: Sequence[dict] = (),
+    aside: Collection[str] = (),
+    note: str = "",
+) -> list[Path]:
     """Draw `tree`: the embedding, the tree of its tasks and, below, what was compared with the distances of these.
 
     coordinates (M, k), imaginary (k,), index: as for `figures.embedding.embedding`; the first two axes are shown.
@@ -42,10 +53,10 @@ def task_tree(folder, coordinates, imaginary, index, nodes=None, comparisons=(),
         else style.figure_with_legend(styles, style.PAGE, height, start=True)
     )
     if nodes:
-        parts = figure.subfigures(2, 1, height_ratios=(upper, lower)) if lower else (figure,)
-        left, right = parts[0].subplots(1, 2, width_ratios=(1, 1.25))
+        halves = figure.subfigures(2, 1, height_ratios=(upper, lower)) if lower else (figure,)
+        left, right = halves[0].subplots(1, 2, width_ratios=(1, 1.25))
         _draw_tree(right, nodes, styles, 0.5 * style.PAGE)
-        panels = parts[1].subplots(1, len(comparisons), squeeze=False)[0] if lower else ()
+        panels = halves[1].subplots(1, len(comparisons), squeeze=False)[0] if lower else ()
     else:
         left, *panels = figure.subplots(1, 1 + len(comparisons), squeeze=False)[0]
     _draw_embedding(left, coordinates, imaginary, index, styles, aside if nodes else ())
@@ -54,7 +65,7 @@ def task_tree(folder, coordinates, imaginary, index, nodes=None, comparisons=(),
     if len(panels):
         panels[0].set_ylabel("distance of trajectories")
     if lines:
-        (parts[1] if lower else figure).supxlabel("\n".join(lines), fontsize=7)
+        (halves[1] if lower else figure).supxlabel("\n".join(lines), fontsize=7)
     return style.save(figure, folder, "tree")
 
 
@@ -71,8 +82,8 @@ def _draw_embedding(ax, coordinates, imaginary, index, styles, aside):
     steps, near, ends = np.asarray(index["checkpoint"]), 0.06 * np.ptp(points, axis=0), []
     for run in aside:
         end = points[(runs == run) & (steps == steps[runs == run].max())].mean(axis=0)
-        there = next((k for k, (other, _) in enumerate(ends) if (abs(end - other) <= near).all()), len(ends))
-        ends[there : there + 1] = [(end, [*(ends[there][1] if there < len(ends) else []), names[run]])]
+        k = next((k for k, (other, _) in enumerate(ends) if (abs(end - other) <= near).all()), len(ends))
+        ends[k : k + 1] = [(end, [*(ends[k][1] if k < len(ends) else []), names[run]])]
     for end, texts in ends:  # those that end in one place share a label
         ax.annotate(
             ", ".join(texts),

@@ -1,4 +1,8 @@
-"""Files that survive faults, and errors a user can act on.  Knows nothing but files."""
+"""Files that survive faults, and errors that a user can act on.  What stands here knows nothing but files.
+
+`atomic`: a file under its final name is complete.  `locks`: one process at a time writes.  `errors`: messages instead
+of tracebacks.  `machine`: what this computer has.  `hdf5`: HDF5 files that may be damaged or hostile.
+"""
 
 from info_geometry.files.atomic import atomic_path, remove_orphans, write_text, writing
 from info_geometry.files.errors import InputError, command, first_line, log

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from info_geometry.files.errors import InputError, first_line
@@ -12,7 +13,7 @@ DISK_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 @contextlib.contextmanager
-def atomic_path(path):
+def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; publish it as `path` if the block succeeds, remove it if not.
 
     A file under its final name is therefore always complete.  The temporary name is `.<name>.<pid>.tmp`, which no
@@ -43,11 +44,11 @@ def atomic_path(path):
 
 
 @contextlib.contextmanager
-def writing(path):
-    """Name the file, and the space that is left, where `path` cannot be written (HDF5 raises RuntimeError as well)."""
+def writing(path: str | Path) -> Iterator[None]:
+    """Turn an error of the block, which writes `path`, into an InputError that names the file and the free space."""
     try:
         yield
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError as well
         reason = getattr(error, "strerror", None) or first_line(error)
         folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
         free = shutil.disk_usage(folder).free / 1e9
@@ -62,14 +63,14 @@ def _sync(path):
         os.close(descriptor)
 
 
-def write_text(path, text):
+def write_text(path: str | Path, text: str) -> None:
     """Write a small text file atomically."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def remove_orphans(folder, name="*"):
-    """Remove what killed writers of `name` left in `folder`; return how many files that were.
+def remove_orphans(folder: str | Path, name: str = "*") -> int:
+    """Remove the temporary files that killed writers of `name` left in `folder`; return how many there were.
 
     Call it only while no other process writes there (stages hold the lock of the run).
     """

@@ -3,6 +3,8 @@
 import logging
 import os
 import sys
+from collections.abc import Callable
+from typing import NoReturn
 
 log = logging.getLogger("info_geometry")  # what the library has to say; commands show it
 
@@ -11,7 +13,7 @@ class InputError(Exception):
     """Something the user can mend.  The message names the file, what was found, what was expected and what to do."""
 
 
-def command(main):
+def command(main: Callable[[], int | None]) -> NoReturn:
     """Run the main function of a command: a message instead of a traceback, and a non-zero exit code when it fails."""
     log.handlers = [logging.StreamHandler()]
     log.setLevel(logging.INFO)
@@ -29,6 +31,6 @@ def command(main):
     sys.exit(code)
 
 
-def first_line(error):
+def first_line(error: BaseException) -> str:
     """Return the first line of what an exception says, or its name if it says nothing."""
     return (str(error).splitlines() or [type(error).__name__])[0]

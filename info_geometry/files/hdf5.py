@@ -1,4 +1,4 @@
-"""HDF5 without surprises: refuse what is incomplete or reaches outside the file, and say where reading failed."""
+"""HDF5 without surprises: refuse files that are incomplete or refer to other files, and say where reading failed."""
 
 import contextlib
 import errno
@@ -6,14 +6,16 @@ import io
 import itertools
 import json
 import math
+from collections.abc import Iterator
+from pathlib import Path
 
 import h5py
 import numpy as np
 
-from info_geometry.files import InputError, first_line
+from info_geometry.files.errors import InputError, first_line
 
 LZ4 = 32004  # registered HDF5 filter number
-TRAJECTORY = "trajectory file", "store its predictions, or download it, again"  # what a file is, how to get another one
+TRAJECTORY = "trajectory file", "store its predictions, or download it, again"  # for messages: what it is, how to mend
 
 
 class Disk(io.FileIO):
@@ -39,15 +41,18 @@ class Disk(io.FileIO):
         except OSError as error:
             self.error = self.error or error
 
-    def check(self):
+    def check(self) -> None:
         """Raise the first error (OSError), if there was one."""
         if self.error:
             raise self.error
 
 
 @contextlib.contextmanager
-def reading(path, kind=TRAJECTORY):
-    """Say which file it was, and that it can be deleted, when HDF5 cannot read it."""
+def reading(path: str | Path, kind: tuple[str, str] = TRAJECTORY) -> Iterator[None]:
+    """Turn an error of the block, which reads `path`, into an InputError that names the file and what to do.
+
+    kind: what the file should be, and how to get a sound one, for the message.
+    """
     try:
         yield
     except FileNotFoundError:
@@ -66,13 +71,24 @@ def _incomplete(path, kind, error):
     return InputError(f"{path} is not a complete {kind[0]} (HDF5: {first_line(error)}). Delete it and {kind[1]}")
 
 
-def has(file, name):
+def has(file: h5py.File, name: str) -> bool:
     """Return whether `file` has a link called `name`, without following it."""
     return file.id.links.exists(name.encode())
 
 
-def dataset(file, path, name, kinds, dimensions, length=None, kind=TRAJECTORY):
-    """Return a dataset of `file` after refusing everything but a complete plain array stored in this very file."""
+def dataset(
+    file: h5py.File,
+    path: str | Path,
+    name: str,
+    kinds: str,
+    dimensions: int,
+    length: int | None = None,
+    kind: tuple[str, str] = TRAJECTORY,
+) -> h5py.Dataset:
+    """Return the array `name` of an open file after refusing everything but a complete one stored in this very file.
+
+    kinds: letters of numpy's kinds of numbers that are admitted ("f", "iu").  length: of the first dimension.
+    """
     if not has(file, name):
         raise InputError(f"{path} is not a {kind[0]}: there is no array {name!r} in it")
     # `name in file` and file.get() would follow a link to look; the link's own record says what it is
@@ -90,7 +106,7 @@ def dataset(file, path, name, kinds, dimensions, length=None, kind=TRAJECTORY):
         )
     if length is not None and len(data) != length:
         raise InputError(f"{path}: {name!r} has {len(data)} entries, expected {length}")
-    require_filters(data, path)
+    _require_filters(data, path)
     if data.chunks:
         stored, expected = data.id.get_num_chunks(), math.prod(-(-n // c) for n, c in zip(data.shape, data.chunks))
     else:
@@ -103,7 +119,7 @@ def dataset(file, path, name, kinds, dimensions, length=None, kind=TRAJECTORY):
     return data
 
 
-def require_filters(data, path):
+def _require_filters(data, path):
     """Refuse compression that cannot be read; hdf5plugin is imported only for the published files' LZ4."""
     plist = data.id.get_create_plist()
     for number, *_, name in (plist.get_filter(i) for i in range(plist.get_nfilters())):
@@ -118,8 +134,8 @@ def require_filters(data, path):
             )
 
 
-def stretches(indices):
-    """Yield (slice, where its entries go) that together take `indices` (k,): consecutive ones are one slice.
+def stretches(indices: np.ndarray) -> Iterator[tuple[slice, slice]]:
+    """Divide `indices` (k,) into stretches of consecutive numbers; yield (slice of the source, slice of the result).
 
     HDF5 reads slices with steps twenty times slower than one entry after the other.
     """
@@ -128,19 +144,19 @@ def stretches(indices):
         yield slice(int(indices[first]), int(indices[end - 1]) + 1), slice(first, end)
 
 
-def read(path, indices, start, stop, out):
-    """Read `data` [indices (k,), start:stop] of a file into `out`, of its type, with no copy on the way."""
+def read(path: str | Path, indices: np.ndarray, start: int, stop: int, out: np.ndarray) -> None:
+    """Read `data`[indices (k,), start:stop] of a file into `out`, of the same type, with no copy on the way."""
     # every chunk is wanted once: a cache for them would only be one copy more
     with reading(path), h5py.File(path, "r", locking=False, rdcc_nbytes=0) as file:
         data = file["data"]
         try:
-            for source, place in stretches(indices):
-                data.read_direct(out, np.s_[source, start:stop], np.s_[place])
+            for source, target in stretches(indices):
+                data.read_direct(out, np.s_[source, start:stop], np.s_[target])
         except OSError as error:
-            raise InputError(locate(data, path, indices, start, stop, error)) from error
+            raise InputError(_locate(data, path, indices, start, stop, error)) from error
 
 
-def locate(data, path, indices, start, stop, error):
+def _locate(data, path, indices, start, stop, error):
     """Return a message that says where in the file reading failed."""
     rows = (data.chunks or data.shape)[1]
     first = (start // rows) * rows
@@ -154,10 +170,10 @@ def locate(data, path, indices, start, stop, error):
     return f"{path}: cannot be read ({first_line(error)})"
 
 
-def copy_chunks(path, i, data, j):
-    """Copy entry i of `data` of a file to entry j of another one, compressed as it is.
+def copy_chunks(path: str | Path, i: int, data: h5py.Dataset, j: int) -> bool:
+    """Copy entry i of the `data` of a file to entry j of `data`, as compressed as it is; return whether that was done.
 
-    Return False, and copy nothing, unless both are laid out alike.
+    Nothing is copied unless both are laid out alike.
     """
     with h5py.File(path, "r", locking=False) as file:
         other = file["data"]
@@ -172,18 +188,18 @@ def copy_chunks(path, i, data, j):
     return True
 
 
-def attributes(file):
+def attributes(file: h5py.File) -> dict:
     """Return the attributes of `file` that are texts, numbers or JSON; others are not read (HDF5 may crash on them)."""
-    found = {}
+    readable = {}
     for name in file.attrs:
         attribute = h5py.h5a.open(file.id, name.encode())
         kinds = h5py.h5t.TypeStringID, h5py.h5t.TypeIntegerID, h5py.h5t.TypeFloatID
         if attribute.shape == () and isinstance(attribute.get_type(), kinds):
-            found[name] = plain(file.attrs[name])
-    return {name: value for name, value in found.items() if value is not None}
+            readable[name] = plain(file.attrs[name])
+    return {name: value for name, value in readable.items() if value is not None}
 
 
-def plain(value):
+def plain(value: object) -> object:
     """Return an attribute as text, number, or what its JSON text holds; None for anything else."""
     if isinstance(value, (np.integer, np.floating)):
         return value.item()

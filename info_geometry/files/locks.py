@@ -1,9 +1,10 @@
-"""One writer at a time."""
+"""Locks: one process at a time writes a run, and others can ask which one it is."""
 
 import contextlib
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from info_geometry.files.atomic import writing
@@ -20,7 +21,7 @@ class HeldError(InputError):
 
 
 @contextlib.contextmanager
-def lock(path, what, *, wait=False):
+def lock(path: str | Path, what: object, *, wait: bool = False) -> Iterator[None]:
     """Hold the lock file `path` while the block runs: one process at a time works on `what`.
 
     The lock is the kernel's (flock), so it ends with its process however that dies, and a lock is never stale.
@@ -38,10 +39,10 @@ def lock(path, what, *, wait=False):
             if _flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB):  # somebody only asked for the holder
                 continue
             file.seek(0)
-            found = file.read().strip() or "another process"
+            owner = file.read().strip() or "another process"
             if not wait:
-                raise HeldError(f"{what} is being written by {found}; wait for it or stop it")
-            print(f"{what}: waiting for {found}, which is writing it", file=sys.stderr, flush=True)
+                raise HeldError(f"{what} is being written by {owner}; wait for it or stop it")
+            print(f"{what}: waiting for {owner}, which is writing it", file=sys.stderr, flush=True)
             fcntl.flock(file, fcntl.LOCK_EX)
         file.truncate(0)
         file.write(f"pid {os.getpid()} on host {socket.gethostname()}")
@@ -49,7 +50,7 @@ def lock(path, what, *, wait=False):
         yield
 
 
-def holder(path):
+def holder(path: str | Path) -> str | None:
     """Return who holds the lock file `path`, or None if nobody does."""
     try:
         with open(path, encoding="utf-8") as file:
@@ -61,7 +62,7 @@ def holder(path):
 
 
 def _flock(file, kind):
-    """Return whether a lock could be had at once."""
+    """Take a lock if that is possible at once; return whether it was."""
     try:
         fcntl.flock(file, kind)
         return True

@@ -1,4 +1,4 @@
-"""This machine: where the repository is, how many processors and how much memory there are, which versions."""
+"""This machine: where the repository lies, its processors and memory, and which packages are installed."""
 
 import contextlib
 import importlib.metadata
@@ -8,19 +8,20 @@ from pathlib import Path
 
 from info_geometry.files.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[2]  # of the repository
+PACKAGES = "picture-of-tasks", "torch", "torchvision", "numpy", "h5py"  # that predictions depend on
 
 
-def threads():
+def threads() -> int:
     """Return how many threads to use: OMP_NUM_THREADS, as torch does, or one for each processor."""
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
-    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return int(asked) if asked.isdecimal() and int(asked) else there
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return int(asked) if asked.isdecimal() and int(asked) else processors
 
 
-def free_memory():
+def free_memory() -> int:
     """Return how many bytes of memory are free, or 4 GiB where the system does not say."""
-    with contextlib.suppress(OSError, IndexError, ValueError):  # Linux counts what it would give up, too
+    with contextlib.suppress(OSError, IndexError, ValueError):  # Linux also counts the caches that it would empty
         return 1024 * int(Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")[1].split()[0])
     try:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -28,17 +29,17 @@ def free_memory():
         return 1 << 32
 
 
-def valid_name(name, what):
+def valid_name(name: object, what: str) -> str:
     """Return `name` if it can be part of a path (letters, digits, `_`, `.`, `-`); raise InputError otherwise."""
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", str(name)):
         raise InputError(f"{what} {str(name)!r}: only letters, digits, '_', '.' and '-' can be part of a path")
     return str(name)
 
 
-def versions():
-    """Return the versions of the packages that predictions depend on, {package: version}."""
-    found = {}
-    for package in ("picture-of-tasks", "torch", "torchvision", "numpy", "h5py"):
+def versions(*packages: str) -> dict[str, str]:
+    """Return {package: version} of those that are installed, by default of all that predictions depend on."""
+    installed = {}
+    for package in packages or PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
+            installed[package] = importlib.metadata.version(package)
+    return installed

@@ -1,24 +1,23 @@
 """Downloads over HTTP that go on where they stopped, and appear under their name when they are whole and accepted.
 
-What has come so far lies beside its place as `.<name>.part`, and `.<name>.part.json` says what it is the beginning of:
-the URL, the mark by which the server tells versions apart (ETag or date), size and SHA-256 as far as they were stated.
-Temporary files of `files.atomic_path` go with their process, and `files.remove_orphans` clears away what a killed one
-left; a part is to outlive its process, hence another name.  It is on the disk (fsync) before it is renamed.
+What has come so far is kept by `part`, and is on the disk (fsync) before it gets the name of the whole file.
 """
 
 import hashlib
 import http.client
-import json
 import os
 import re
 import shutil
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from pathlib import Path
 
 from tqdm import tqdm
 
-from info_geometry.files import InputError, first_line, log, write_text, writing
+from info_geometry.files import InputError, first_line, log, writing
+from info_geometry.published.part import Part
 
 TIMEOUT = 30  # seconds without an answer
 PAUSES = (1, 2, 4, 8)  # seconds before another try, as long as nothing more comes
@@ -26,16 +25,18 @@ PASSING = {408, 429, 500, 502, 503, 504}  # answers of a server that may give an
 BLOCK = 1 << 20
 
 
-def download(url, path, sizes, accept, *, room=0):
-    """Download `url` to `path` and return its SHA-256; what came before, if only to a process that died, stays.
+def download(
+    url: str, path: Path, sizes: tuple[int, int], accept: Callable[[Path, str], None], *, room: int = 0
+) -> str:
+    """Download `url` to `path` and return its SHA-256; what came earlier, if only to a process that died, is used.
 
-    sizes: the least and the most bytes it may have.  accept(file, sha256): called with all of it before it appears
-    under its name; refuses it by raising InputError.  room: bytes of disk that are needed beside it.
+    sizes: the least and the most bytes it may have.  accept(file, sha256): called with the whole file before it
+    appears under its name; refuses it by raising InputError.  room: bytes of disk that are needed beside it.
 
     Raises InputError where it cannot be had (what came is kept), is not what was expected, or was refused (it is
     removed), and where the disk has no room for it.
     """
-    part = _Part(url, path)
+    part = Part(url, path)
     reached, failures = part.came, 0
     while not part.complete:
         try:
@@ -53,76 +54,26 @@ def download(url, path, sizes, accept, *, room=0):
             log.info("%s: %s; trying again", path.name, reason)
             time.sleep(PAUSES[failures - 1])
     try:
-        found, stated = digest(part.file), part.state["sha256"]
-        if stated not in (None, found):
+        sha256, stated = digest(part.file), part.state["sha256"]
+        if stated not in (None, sha256):
             raise InputError(
-                f"{url}: what came has SHA-256 {found}, but the server says {stated}; run the same command again"
+                f"{url}: what came has SHA-256 {sha256}, but the server says {stated}; run the same command again"
             )
-        accept(part.file, found)
+        accept(part.file, sha256)
     except InputError:
         part.discard()
         raise
-    with writing(path):  # not atomic_path, whose temporary file would be lost with a process that is killed now
-        os.replace(part.file, path)
-    part.discard()
-    return found
+    part.publish()
+    return sha256
 
 
-def digest(path, kind="sha256"):
+def digest(path: Path, kind: str = "sha256") -> str:
     """Return a digest of a file in hexadecimal digits."""
-    found = hashlib.new(kind, usedforsecurity=False)
+    content = hashlib.new(kind, usedforsecurity=False)
     with open(path, "rb") as file:
         while block := file.read(BLOCK):
-            found.update(block)
-    return found.hexdigest()
-
-
-class _Part:
-    """What has come of a file.
-
-    state: dict of url, mark, size, sha256, or empty if what lies there is of no use.
-    """
-
-    def __init__(self, url, path):
-        self.url, self.path = url, path
-        self.file, self.note = (path.with_name(f".{path.name}.part{end}") for end in ("", ".json"))
-        with writing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.state = json.loads(self.note.read_text(encoding="utf-8"))
-            if set(self.state) != {"url", "mark", "size", "sha256"} or self.state["url"] != url:
-                raise ValueError("the beginning of something else")
-        except (OSError, ValueError, TypeError):
-            self.discard()
-
-    @property
-    def came(self):
-        """Number of bytes that are there."""
-        return self.file.stat().st_size if self.file.exists() else 0
-
-    @property
-    def start(self):
-        """Number of bytes that need not be sent again: none where versions cannot be told apart."""
-        return self.came if self.state.get("mark") else 0
-
-    @property
-    def complete(self):
-        """Whether nothing is missing."""
-        return bool(self.state) and self.came == self.state["size"]
-
-    def begin(self, **state):
-        """Forget what came, and note what is to come: mark, size, sha256."""
-        with writing(self.path):
-            self.file.unlink(missing_ok=True)
-        self.state = {"url": self.url, **state}
-        write_text(self.note, json.dumps(self.state))
-
-    def discard(self):
-        """Remove everything."""
-        self.state = {}
-        with writing(self.path):
-            self.file.unlink(missing_ok=True)
-            self.note.unlink(missing_ok=True)
+            content.update(block)
+    return content.hexdigest()
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
@@ -148,7 +99,7 @@ def _receive(part, sizes, room):
                 f"{part.url}: the server answers with a web page, expected data: the network asks for a "
                 "login, or the file has moved. Open the address in a browser"
             )
-        size = _place(part, answer, redirects.sha256)
+        size = _align(part, answer, redirects.sha256)
         if size is not None and not sizes[0] <= size <= sizes[1]:
             part.discard()
             raise InputError(
@@ -163,14 +114,13 @@ def _receive(part, sizes, room):
             )
         _append(part, answer, size, sizes)
     if size is None and part.came >= sizes[0]:  # the server never said how much there is, and ended
-        part.state["size"] = part.came
-        write_text(part.note, json.dumps(part.state))
+        part.end()
     elif part.came != size:
         raise OSError(f"the connection ended after {part.came} of {size or 'an unknown number of'} bytes")
 
 
-def _place(part, answer, sha256):
-    """Make the part what the answer goes on from; return the size of the whole file, or None if that is not said."""
+def _align(part, answer, sha256):
+    """Make the part end where the answer begins; return the size of the whole file, or None if that is not said."""
     tag = answer.headers.get("ETag", "")
     mark = tag if tag.startswith('"') else answer.headers.get("Last-Modified")  # weak tags (W/) promise too little
     if answer.status != 206:
@@ -178,8 +128,8 @@ def _place(part, answer, sha256):
         size = int(length) if length.isdecimal() else None
         part.begin(mark=mark, size=size, sha256=sha256)
         return size
-    place = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-    first, size = map(int, place.groups()) if place else (None, None)
+    sent = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+    first, size = map(int, sent.groups()) if sent else (None, None)
     known = part.state.get("mark"), part.state.get("size") or size
     if first != part.start or (mark or known[0], size) != known:
         part.discard()

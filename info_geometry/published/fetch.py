@@ -9,26 +9,28 @@ seed by seed.
 """
 
 import contextlib
-import datetime
-import json
 import os
 from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
 
-from info_geometry import predictions
-from info_geometry.files import ROOT, InputError, first_line, lock, log, remove_orphans, write_text
+from info_geometry.files import ROOT, InputError, lock, log, remove_orphans
+from info_geometry.published import ledger
 from info_geometry.published.download import digest, download
 from info_geometry.published.hosted import HOSTED, IMAGENET, check_array, listing, open_array, train_labels
+from info_geometry.storage import recorder
+from info_geometry.storage.checking import check
+from info_geometry.storage.labels import read_labels, whole_labels
 from info_geometry.storage.quantities import describe
+from info_geometry.storage.trajectories import open_trajectory
 
 HUB = "https://huggingface.co"  # or what HF_ENDPOINT says, as for the Hub's own client
 DATA = ROOT / "supervised_imagenet" / "data"  # where the stages download data sets to
 HEADER = 4096  # more bytes than stand before the numbers of an .npy file
 
 
-def fetch(name, folder, *, labels=None, keep=False):
+def fetch(name: str, folder: str | Path, *, labels: str | Path | None = None, keep: bool = False) -> None:
     """Write folder/<name>_<task>/preds_<seed>.h5 for what is hosted under `name`, and say what was done.
 
     labels: path of an array of the true classes (N,), by default taken from the data set, which is downloaded if it is
@@ -42,20 +44,20 @@ def fetch(name, folder, *, labels=None, keep=False):
         raise InputError(IMAGENET.format(folder))
     if name not in HOSTED:
         raise InputError(f"nothing called {name!r} can be fetched; this can:\n{listing(folder)}")
-    hosted, place = HOSTED[name], folder / "downloads"
-    truth = None if labels is None else _given(labels, hosted)
+    hosted, downloads = HOSTED[name], folder / "downloads"
+    truth = None if labels is None else _given_labels(Path(labels), hosted)
     targets = {
         task: [folder / f"{name}_{task}" / f"preds_{seed}.h5" for seed in range(hosted.shape[0])]
         for task in hosted.files
     }
     with lock(folder / ".fetch.lock", f"{name} in {folder}"):
-        remove_orphans(place)
+        remove_orphans(downloads)
         missing = [path for task in targets for path in targets[task] if not _stored(path, hosted, task, truth)]
-        archive, room = place / hosted.labels.url.rpartition("/")[2], len(missing) * hosted.stored
+        archive, room = downloads / hosted.labels.url.rpartition("/")[2], len(missing) * hosted.stored
         if missing and truth is None:
             truth = _labels(hosted, archive, folder, room + hosted.bytes * (len(targets) if keep else 1))
         for task, paths in targets.items():
-            source, attributes = place / Path(hosted.files[task][0]).name, {"dataset": name, "task": task}
+            source, attributes = downloads / Path(hosted.files[task][0]).name, {"dataset": name, "task": task}
             if set(paths) & set(missing):
                 attributes |= _download(hosted, task, source, folder, room)
             for seed, path in enumerate(paths):
@@ -69,7 +71,7 @@ def fetch(name, folder, *, labels=None, keep=False):
         if not keep:
             archive.unlink(missing_ok=True)
             with contextlib.suppress(OSError):  # not there, or something else is in it
-                place.rmdir()
+                downloads.rmdir()
     print(f"{len(missing)} stored, {sum(map(len, targets.values())) - len(missing)} skipped")
 
 
@@ -77,71 +79,37 @@ def _stored(path, hosted, task, truth):
     """Return whether a seed is stored; raise InputError if its file is not sound or holds something else."""
     if not path.exists():
         return False
-    predictions.check(path)
-    there = predictions.open_trajectory(path)
-    if there.shape != hosted.shape[1:] or there.attributes.get("task") != task or "source" not in there.attributes:
+    check(path)
+    old = open_trajectory(path)
+    if old.shape != hosted.shape[1:] or old.attributes.get("task") != task or "source" not in old.attributes:
         raise InputError(f"{path} is there and is not {task} as it is published; move it elsewhere, or say --to FOLDER")
-    if truth is not None and not np.array_equal(there.labels, truth):
+    if truth is not None and not np.array_equal(old.labels, truth):
         raise InputError(f"{path} was stored with other labels than those given; leave --labels out, or delete it")
     return True
 
 
 def _download(hosted, task, path, folder, room):
-    """Have the .npy file of a task at `path`, sound and the same as ever; return where it is from, as attributes."""
+    """Download the .npy file of a task to `path` if it is not there, and check it; return where it is from.
+
+    What is returned are attributes of prediction files.  Raises InputError where the file is not sound, or is another
+    one than the first time.
+    """
     address, known = hosted.files[task]
     hub = os.environ.get("HF_ENDPOINT", HUB).rstrip("/")
     if not hub.startswith(("https://", "http://")):
         raise InputError(f"HF_ENDPOINT is {hub!r}, expected the address of a server: https://...")
 
-    def accept(file, found):
-        _check_digest(path, found, known, folder)
+    def accept(file, sha256):
+        ledger.check(folder, path, sha256, known)
         check_array(open_array(file, hosted.shape, path), path)
 
     if path.exists():
-        found = digest(path)
-        accept(path, found)
+        sha256 = digest(path)
+        accept(path, sha256)
     else:
-        found = download(f"{hub}/{address}", path, (hosted.bytes, hosted.bytes + HEADER), accept, room=room)
-    _record(path, f"{hub}/{address}", found, folder)
-    return {"source": f"{hub}/{address}", "source_sha256": found}
-
-
-def _check_digest(path, found, known, folder):
-    """Raise InputError unless a download is the one that is known, or that came the first time."""
-    earlier = _records(folder).get(path.name)
-    known, by = (known, "this program") if known else (earlier and earlier["sha256"], folder / "downloads.json")
-    if known not in (None, found):
-        raise InputError(
-            f"{path} has SHA-256 {found}, expected {known} according to {by}: it is damaged, or another "
-            "version has been published. Delete it if it is there and fetch again"
-            + (
-                ""
-                if by == "this program"
-                else f"; to take the other version, delete {by} and what was stored of the first one"
-            )
-        )
-
-
-def _records(folder):
-    path = folder / "downloads.json"
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not all(isinstance(entry["sha256"], str) for entry in found.values()):
-            raise ValueError("an entry has no sha256")
-        return found
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
-        raise InputError(f"{path} is not a record of downloads ({first_line(error)}); delete it") from None
-
-
-def _record(path, url, found, folder):
-    """Note what came the first time."""
-    records = _records(folder)
-    if path.name not in records:
-        today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
-        records[path.name] = {"url": url, "bytes": path.stat().st_size, "sha256": found, "date": today}
-        write_text(folder / "downloads.json", json.dumps(records, indent=4) + "\n")
+        sha256 = download(f"{hub}/{address}", path, (hosted.bytes, hosted.bytes + HEADER), accept, room=room)
+    ledger.enter(folder, path, f"{hub}/{address}", sha256)
+    return {"source": f"{hub}/{address}", "source_sha256": sha256}
 
 
 def _store(source, seed, path, hosted, truth, attributes):
@@ -157,7 +125,7 @@ def _store(source, seed, path, hosted, truth, attributes):
     with lock(path.with_name(f".{path.stem}.lock"), path, wait=True):
         remove_orphans(path.parent, path.name)
         bar = tqdm(models, desc=f"{path.parent.name}/{path.stem}", unit=" models", leave=False, disable=None)
-        predictions.write(
+        recorder.write(
             path, bar, labels=truth, t=hosted.t, t_name=hosted.t_name, seed=seed, split=hosted.split, **attributes
         )
     print(
@@ -167,16 +135,16 @@ def _store(source, seed, path, hosted, truth, attributes):
     )
 
 
-def _given(path, hosted):
+def _given_labels(path, hosted):
     """Return the labels in a file (N,); raise InputError if they cannot be those of the samples."""
-    found, (_, _, N, C) = predictions.read_labels(path), hosted.shape
-    if found is None:
+    array, (_, _, N, C) = read_labels(path), hosted.shape
+    if array is None:
         raise InputError(f"{path}: no such file")
-    whole = predictions.whole_labels(found, N)
+    whole = whole_labels(array, N)
     if whole is None or not (whole.min() >= 0 and whole.max() < C):
         raise InputError(
             f"{path}: expected {N} labels from 0 to {C - 1}, those of the first {hosted.split} images, "
-            f"not {describe(found)}" + ("" if whole is None else f" from {whole.min()} to {whole.max()}")
+            f"not {describe(array)}" + ("" if whole is None else f" from {whole.min()} to {whole.max()}")
         )
     return whole
 
@@ -192,26 +160,18 @@ def _labels(hosted, archive, folder, room):
                 log.warning("%s", error)
 
     def accept(file, _):
-        found = digest(file, "md5")
-        if found != hosted.labels.md5:
+        md5 = digest(file, "md5")
+        if md5 != hosted.labels.md5:
             raise InputError(
-                f"{archive} has MD5 {found}, expected {hosted.labels.md5}; delete it if it is there and fetch again"
+                f"{archive} has MD5 {md5}, expected {hosted.labels.md5}; delete it if it is there and fetch again"
             )
 
     try:
         if archive.exists():
             accept(archive, None)
         else:
-            found = download(hosted.labels.url, archive, (hosted.labels.size, hosted.labels.size), accept, room=room)
-            _record(archive, hosted.labels.url, found, folder)
+            sha256 = download(hosted.labels.url, archive, (hosted.labels.size, hosted.labels.size), accept, room=room)
+            ledger.enter(folder, archive, hosted.labels.url, sha256)
         return train_labels(archive, hosted)
     except InputError as error:
         raise InputError(f"{error}. Or give the labels: --labels FILE.npy") from None
-
-
-def main(arguments):
-    """Do what the command line asks for."""
-    if arguments.name is None:
-        print(listing(arguments.to))
-    else:
-        fetch(arguments.name, arguments.to, labels=arguments.labels, keep=arguments.keep)

@@ -1,8 +1,9 @@
-"""What the authors host for `fetch`, and what is admitted of it: arrays of probabilities, and labels."""
+"""What the authors host for `fetch`, and the reading of it, which admits arrays of probabilities and labels only."""
 
 import contextlib
 import math
 import tarfile
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from info_geometry.files import InputError, first_line
 from info_geometry.storage.embeddings import ArraysOnly
 from info_geometry.storage.quantities import TOLERANCE, describe
 
-LARGEST = 1 << 28  # more bytes than the member of an archive that holds labels has
+LARGEST = 1 << 28  # bytes: more than the file that holds the labels has, in any archive
 
 
 class Labels(NamedTuple):
@@ -28,23 +29,23 @@ class Hosted(NamedTuple):
     """Trajectories of a data set as they are hosted: for each task an .npy file of probabilities in float32.
 
     shape: (seeds, checkpoints, samples, classes).  t: of the checkpoints.  files: task -> (path on the Hub, SHA-256 or
-    None where it is not known).  labels: those of the first samples are the true classes.
+    None where it is not known).  labels: of all training images, of which the samples are the first.
     """
 
-    shape: tuple
-    t: tuple
+    shape: tuple[int, int, int, int]
+    t: tuple[float, ...]
     t_name: str
     split: str
-    files: dict
+    files: dict[str, tuple[str, str | None]]
     labels: Labels
 
     @property
-    def bytes(self):
-        """Bytes of the numbers of a task."""
+    def bytes(self) -> int:
+        """Bytes that the numbers of a task take."""
         return 4 * math.prod(self.shape)
 
     @property
-    def stored(self):
+    def stored(self) -> int:
         """Bytes that a seed of a task takes when it is stored in float16, and a little more."""
         return self.bytes // (2 * self.shape[0]) + (1 << 16)
 
@@ -72,8 +73,8 @@ predictions/README.md, section Published trajectories. Put what it holds where t
 and see whether it came whole: python -m info_geometry.predictions check {0}/imagenet_*/preds_*.h5"""
 
 
-def listing(folder):
-    """Return what can be fetched, how large it is and where it goes, as a text."""
+def listing(folder: str | Path) -> str:
+    """Return what can be fetched, how large it is and where it goes."""
     lines = [f"{'name':<10}{'files':<22}{'to download':>12}{'to store':>10}  where it goes"]
     for name, hosted in HOSTED.items():
         size = len(hosted.files) * hosted.bytes / 1e6
@@ -88,8 +89,11 @@ def listing(folder):
     return "\n".join([*lines, f"{'imagenet':<10}by hand: predictions/README.md says how"])
 
 
-def open_array(file, shape, name):
-    """Return the array in an .npy file, mapped into memory; raise InputError, calling it `name`, for anything else."""
+def open_array(file: Path, shape: tuple[int, ...], name: object) -> np.memmap:
+    """Return the array in an .npy file, of this shape in float32, mapped into memory.
+
+    Raises InputError, which calls the file `name`, for anything else; a pickle in it is not loaded.
+    """
     try:
         array = np.load(file, mmap_mode="r", allow_pickle=False)
         what = describe(array) if isinstance(array, np.ndarray) else "an archive"
@@ -112,7 +116,7 @@ def open_array(file, shape, name):
     return array
 
 
-def check_array(array, name):
+def check_array(array: np.ndarray, name: object) -> None:
     """Raise InputError unless all rows of an array (seeds, checkpoints, samples, classes) are probabilities."""
     for seed, checkpoint in tqdm(
         np.ndindex(array.shape[:2]),
@@ -135,8 +139,8 @@ def check_array(array, name):
             )
 
 
-def train_labels(path, hosted):
-    """Return the first N labels in a file of training images, or in the archive that holds it, which is not unpacked.
+def train_labels(path: Path, hosted: Hosted) -> np.ndarray:
+    """Return the first labels (N,) in a file of training images, or in the archive that holds it, read in place.
 
     Raises InputError for anything but a pickle of plain values and numpy arrays with a list `fine_labels`.
     """

@@ -1,9 +1,10 @@
-"""Embeddings as files: `.npz` of plain arrays, and the published pickles, of which only arrays are admitted."""
+"""Embeddings as files: `.npz` of plain arrays, and published pickles, of which nothing but arrays is loaded."""
 
 import io
 import pickle
 import zipfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ REQUIRED = ("coordinates", "eigenvalues", "imaginary")
 PARAMETERS = (*REQUIRED, "column_means", "total_squares", "landmarks", "placing", "origin", "stress", "stress_error")
 
 
-def write(path, fields):
+def write(path: str | Path, fields: dict) -> None:
     """Write the fields of an `inpca.Embedding` as `.npz`, atomically; those that are None are left out.
 
     The columns of its index are arrays named `index_<column>`.
@@ -25,15 +26,15 @@ def write(path, fields):
         np.savez(file, **arrays)
 
 
-def read(path):
-    """Return the fields that `write` wrote.  Raises InputError for anything else; nothing executable is loaded."""
+def read(path: str | Path) -> dict:
+    """Return the fields that `write` wrote.  Raises InputError for any other file; nothing executable is loaded."""
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            found = {name: arrays[name] for name in dict.fromkeys((*REQUIRED, *arrays.files))}
-        fields = {name: found[name] for name in PARAMETERS if name in found}
+            content = {name: arrays[name] for name in dict.fromkeys((*REQUIRED, *arrays.files))}
+        fields = {name: content[name] for name in PARAMETERS if name in content}
         if "total_squares" in fields:
             fields["total_squares"] = float(fields["total_squares"])
-        columns = {name.removeprefix("index_"): found[name] for name in found if name.startswith("index_")}
+        columns = {name.removeprefix("index_"): content[name] for name in content if name.startswith("index_")}
         return {**fields, "index": columns}
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
@@ -52,7 +53,7 @@ def read(path):
         raise InputError(f"{path} is not an embedding ({error}). Delete it and run inpca.py again") from error
 
 
-def read_published(path, names=()):
+def read_published(path: str | Path, names: Sequence[str] = ()) -> dict:
     """Return the fields of a published embedding (`.pkl`), admitting numpy arrays only.
 
     The file holds `eigen_values` (M,), `imaginary` (M,) and `inpca_embedding`, a list over tasks of arrays (seeds,

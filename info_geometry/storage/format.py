@@ -1,21 +1,45 @@
-"""The layout of prediction files."""
+"""The layout of prediction files: chunks, a new file, what completes it, and its header.  `predictions` describes it.
+
+What the numbers mean stands in `quantities`.
+"""
 
 import contextlib
 import hashlib
 import json
 import math
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
 
 import h5py
 import numpy as np
 
-from info_geometry.files import atomic_path, hdf5, writing
+from info_geometry.files import InputError, atomic_path, hdf5, writing
+from info_geometry.storage.quantities import TYPES
 
 FORMAT_VERSION = 1
 COMPRESSION = {None: {}, "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True}}
-OURS = {"format_version", "quantity", "t_name", "labels_sha256", "data_sha256", "versions"}  # attributes
+# attributes that this program writes; all others are those of whoever stores predictions
+OURS = {"format_version", "quantity", "t_name", "labels_sha256", "data_sha256", "versions"}
 
 
-def chunk_rows(N, C):
+class Header(NamedTuple):
+    """What stands in a prediction file beside its numbers, which are of this shape (T, N, C), type and chunks.
+
+    published: whether it is in the published layout, which has no `quantity`.  t (T,), labels (N,): None if absent.
+    """
+
+    shape: tuple[int, int, int]
+    dtype: np.dtype
+    chunks: tuple[int, int, int] | None
+    quantity: str
+    published: bool
+    t: np.ndarray | None
+    labels: np.ndarray | None
+    attributes: dict
+
+
+def chunk_rows(N: int, C: int) -> int:
     """Return how many of N samples of C classes a chunk holds, of one model.
 
     Whoever reads s samples reads the chunks they touch, s + rows samples on average, each chunk at a cost of its own
@@ -28,13 +52,13 @@ def chunk_rows(N, C):
     return min(range(max(1, int(0.75 * best)), int(1.25 * best) + 2), key=lambda rows: (-N % rows, abs(rows - best)))
 
 
-def fingerprint(labels):
+def fingerprint(labels: np.ndarray) -> str:
     """Return the SHA-256 of labels (N,): equal when samples carry the same labels in the same order."""
     return hashlib.sha256(np.ascontiguousarray(labels, dtype="<i8").tobytes()).hexdigest()
 
 
 @contextlib.contextmanager
-def new_file(path):
+def new_file(path: Path) -> Iterator[tuple[h5py.File, hdf5.Disk]]:
     """Yield (an HDF5 file, the disk under it) that appears as `path` when the block ends without an exception."""
     with atomic_path(path) as temporary:
         with writing(path):
@@ -43,8 +67,10 @@ def new_file(path):
             yield file, disk
 
 
-def complete(file, disk, t, labels, attributes):
-    """Write what stands beside the data, and close the file."""
+def complete(
+    file: h5py.File, disk: hdf5.Disk, t: np.ndarray | list[float], labels: np.ndarray | None, attributes: dict
+) -> None:
+    """Write what stands beside the data, and close the file.  Raises OSError where the disk did not take it."""
     file.create_dataset("t", data=np.array(t, dtype=np.float64), fletcher32=True)
     if labels is not None:
         file.create_dataset("labels", data=labels.astype(np.int64), fletcher32=True)
@@ -53,3 +79,46 @@ def complete(file, disk, t, labels, attributes):
         file.attrs[key] = value if plain else json.dumps(value, sort_keys=True)
     file.close()
     disk.check()
+
+
+def read_header(path: Path) -> Header:
+    """Return what a prediction file holds, after checking everything that costs no reading of the data.
+
+    Raises InputError for a file that is missing, incomplete, foreign, or that would have other files read.
+    """
+    with hdf5.reading(path), h5py.File(path, "r", locking=False) as file:
+        published, attributes = "quantity" not in file.attrs, hdf5.attributes(file)
+        quantity = "probability" if published else attributes.get("quantity")
+        eight_bits = quantity == "fourth_root_8bit"
+        data = hdf5.dataset(file, path, "data", "u" if eight_bits else "f", 3)
+        if quantity not in TYPES:
+            raise InputError(f"{path}: quantity is {quantity!r}, expected one of {', '.join(TYPES)}")
+        if not published:
+            _check_attributes(path, attributes)
+        if eight_bits and data.dtype != np.uint8:
+            raise InputError(f"{path}: 'data' is of {data.dtype}, expected uint8 for {quantity}")
+        shape, dtype, chunks = data.shape, data.dtype, data.chunks
+        T, N, C = shape
+        t = hdf5.dataset(file, path, "t", "f", 1, T)[:] if hdf5.has(file, "t") else None
+        labels = hdf5.dataset(file, path, "labels", "iu", 1, N)[:] if hdf5.has(file, "labels") else None
+    if t is not None and not np.isfinite(t).all():
+        raise InputError(f"{path}: t has values that are not finite")
+    if labels is not None:
+        if not (labels.min() >= 0 and labels.max() < C):
+            raise InputError(f"{path}: labels reach from {labels.min()} to {labels.max()}, expected 0 to {C - 1}")
+        labels = labels.astype(np.int64)
+    return Header(shape, dtype, chunks, quantity, published, t, labels, attributes)
+
+
+def _check_attributes(path, attributes):
+    """Raise InputError unless a file that is not a published one says what such a file has to say."""
+    if attributes.get("format_version") != FORMAT_VERSION:
+        raise InputError(
+            f"{path}: format version {attributes.get('format_version')}, this program reads {FORMAT_VERSION}; update it"
+        )
+    for key in ("t_name", "labels_sha256", "data_sha256"):
+        if not isinstance(attributes.get(key), str):
+            raise InputError(
+                f"{path}: the attribute {key} is {attributes.get(key)!r}, expected a text; the file "
+                "is damaged or was not written by this program"
+            )

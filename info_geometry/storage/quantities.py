@@ -5,6 +5,8 @@ probability         float16   p
 fourth_root_8bit    uint8     round(255 (p / max p)^(1/4)), max of the row: half the bytes
 """
 
+from typing import Any
+
 import numpy as np
 
 from info_geometry.files import InputError
@@ -18,12 +20,12 @@ TOLERANCE = 2e-3  # of row sums; storing roots or probabilities in float16 moves
 STEP = 1 << 18  # numbers worked on at once: they should stay in cache
 
 
-def type_of(quantity):
+def type_of(quantity: str) -> type:
     """Return the type of the numbers of a quantity, or of those of a published file."""
     return TYPES.get(quantity, np.float16)
 
 
-def tolerance(quantity, C):
+def tolerance(quantity: str, C: int) -> float:
     """Return by how much the squared norm of a row of C roots may differ from 1, before it is made 1 (see ROOTS).
 
     The largest of 8 bits in a row is 255, so the squared norm is from 2^-20 to C 2^-20, and that of zeros is not.
@@ -34,8 +36,8 @@ def tolerance(quantity, C):
     return TOLERANCE + 5e-6 * C if quantity == PUBLISHED else TOLERANCE
 
 
-def encode(probabilities, quantity):
-    """Return probabilities, float64 with rows that sum to 1, as they are stored."""
+def encode(probabilities: np.ndarray, quantity: str) -> np.ndarray:
+    """Return probabilities (..., C), float64 with rows that sum to 1, as a quantity, or `PUBLISHED`, stores them."""
     if quantity == "sqrt_probability":
         return np.sqrt(probabilities).astype(np.float16)
     if quantity == "fourth_root_8bit":
@@ -43,7 +45,7 @@ def encode(probabilities, quantity):
     return (np.round(probabilities, 5) if quantity == PUBLISHED else probabilities).astype(np.float16)
 
 
-def eight_bits(roots):
+def eight_bits(roots: np.ndarray) -> np.ndarray:
     """Return square roots as 8 bits: each row is made as large as fits, since its norm is known to be 1.
 
     Rounding moves a fourth root by at most h = 1/510 of the largest of its row, and the row of square roots, of norm
@@ -52,13 +54,13 @@ def eight_bits(roots):
     return np.rint(255 * np.sqrt(roots / roots.max(axis=-1, keepdims=True))).astype(np.uint8)
 
 
-def to_roots(numbers, quantity):
-    """Return the square roots of probabilities, not normalised, that stored numbers (floats, or a tensor) stand for."""
+def to_roots(numbers: Any, quantity: str) -> Any:
+    """Return the square roots of probabilities, not normalised, that stored numbers (array or tensor) stand for."""
     unit, power = ROOTS[quantity]
     return numbers if unit == power == 1 else (numbers * unit) ** power
 
 
-def decode(stored, quantity, tolerance, out):
+def decode(stored: np.ndarray, quantity: str, tolerance: float, out: np.ndarray) -> np.ndarray:
     """Put the square roots of stored probabilities (n, C), rows of unit norm, into `out`; return which are sound (n,).
 
     tolerance: how much squared norms may differ from 1.
@@ -104,7 +106,7 @@ def _widen(halves, out):
     np.minimum(out, subnormal, out=out)
 
 
-def explain_rows(rows, where, tolerance):
+def explain_rows(rows: np.ndarray, where: str, tolerance: float) -> None:
     """Raise InputError saying what is wrong if the rows (N, C) are not probabilities within `tolerance`."""
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
@@ -121,7 +123,7 @@ def explain_rows(rows, where, tolerance):
         )
 
 
-def on_cpu(array):
+def on_cpu(array: object) -> object:
     """Return a tensor as what numpy takes; anything else as it is."""
     if not hasattr(array, "detach"):
         return array
@@ -129,6 +131,6 @@ def on_cpu(array):
     return array.float() if str(array.dtype) == "torch.bfloat16" else array  # numpy has no bfloat16
 
 
-def describe(array):
+def describe(array: np.ndarray) -> str:
     """Return shape and type of an array in words."""
     return f"an array of shape {array.shape} and type {array.dtype}"

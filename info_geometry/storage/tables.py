@@ -1,34 +1,43 @@
-"""Tables of lengths and distances of trajectories: what `trajectory.py` writes, and others read."""
+"""Tables of lengths and distances of trajectories, as CSV: what `trajectory.py` writes, and others read."""
 
 import csv
 import itertools
 import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from info_geometry.files import InputError, atomic_path
 
+Pair = tuple[str, str]  # the names of two runs
 
-def write(folder, lengths, found):
+
+def write(folder: Path, lengths: list[dict], comparison: Any) -> list[Path]:
     """Write lengths.csv, trajectories.csv and integrals.csv into a folder; return their paths.
 
-    lengths: a dict for each trajectory.  found: a `comparison.Comparison`.
+    lengths: a dict for each trajectory, all with the same keys, which become the columns.
+    comparison: a `comparison.Comparison`: distances of all pairs of tasks at equal progress, with their errors.
     """
     return [
         _write(folder / "lengths.csv", lengths),
-        _write(folder / "trajectories.csv", _curve_rows(found)),
-        _write(folder / "integrals.csv", _integral_rows(found)),
+        _write(folder / "trajectories.csv", _curve_rows(comparison)),
+        _write(folder / "integrals.csv", _integral_rows(comparison)),
     ]
 
 
-def read_distances(folder, names, name):
-    """Return the distances of the trajectories of all pairs of runs, and their curves.
+def read_distances(
+    folder: Path, names: Iterable[str], name: str
+) -> tuple[dict[Pair, float], dict[Pair, dict[float, float]]]:
+    """Return the distances of the trajectories of all pairs of runs `names`, and their curves, as `write` wrote them.
 
         d(a, b) = integral / (to_progress - from_progress)
 
     {(run, run): d}: the mean Bhattacharyya distance at equal progress, over the progress that both reached, which
     differs between pairs, so that their integrals do not compare.  NaN where there is no such range.
     {(run, run): {progress: distance}}: empty there.
+    name: of the picture, for messages.  Raises InputError where a table is missing, is not one, or lacks a pair.
     """
     make = f"make it with: python info_geometry/trajectory.py --name {name}"
     path, means, curves = folder / "integrals.csv", {}, {}
@@ -75,7 +84,7 @@ def _write(path, rows):
     return path
 
 
-def _curve_rows(found):
+def _curve_rows(comparison):
     """Return a row for each pair and value of progress; the error for other seeds is known at every 5th value."""
     return [
         {
@@ -83,27 +92,27 @@ def _curve_rows(found):
             "run_b": b,
             "progress": float(s),
             "distance": float(curve[i]),
-            **{f"error_for_other_{cause}": float(curves[a, b][i]) for cause, (curves, _) in found.errors.items()},
+            **{f"error_for_other_{cause}": float(curves[a, b][i]) for cause, (curves, _) in comparison.errors.items()},
         }
-        for (a, b), curve in found.curves.items()
-        for i, s in enumerate(found.grid)
+        for (a, b), curve in comparison.curves.items()
+        for i, s in enumerate(comparison.grid)
         if not np.isnan(curve[i])
     ]
 
 
-def _integral_rows(found):
+def _integral_rows(comparison):
     """Return a row a pair: integrals cover the progress that both tasks reached, which differs between pairs."""
     rows = []
-    for (i, a), (j, b) in itertools.combinations(enumerate(found.tasks), 2):
-        common = found.grid[~np.isnan(found.curves[a, b])]
+    for (i, a), (j, b) in itertools.combinations(enumerate(comparison.tasks), 2):
+        common = comparison.grid[~np.isnan(comparison.curves[a, b])]
         rows.append(
             {
                 "run_a": a,
                 "run_b": b,
                 "from_progress": float(common.min(initial=np.inf)),
                 "to_progress": float(common.max(initial=-np.inf)),
-                "integral": float(found.integrals[i, j]),
-                **{f"error_for_other_{cause}": float(matrix[i, j]) for cause, (_, matrix) in found.errors.items()},
+                "integral": float(comparison.integrals[i, j]),
+                **{f"error_for_other_{cause}": float(matrix[i, j]) for cause, (_, matrix) in comparison.errors.items()},
             }
         )
     return rows

@@ -1,18 +1,20 @@
-"""The reading side of the file contract: ordered sets of models whose predictions are read in blocks of samples."""
+"""Trajectories: ordered sets of models, from a prediction file or an array, read in blocks of samples.
+
+This is the reading side of the file contract.  People call it as `predictions.open_trajectory`.
+"""
 
 import copy
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import h5py
 import numpy as np
 
 from info_geometry.files import InputError, hdf5
-from info_geometry.storage import quantities
-from info_geometry.storage.format import FORMAT_VERSION
+from info_geometry.storage import format, quantities
 from info_geometry.storage.quantities import TOLERANCE, explain_rows
 
 QUANTITIES = tuple(quantities.TYPES)
-BLOCK_BYTES = 1 << 27
+BLOCK_BYTES = 1 << 27  # of memory for a block of samples, in float32
 
 
 class Trajectory:
@@ -29,20 +31,21 @@ class Trajectory:
 
     def __init__(
         self,
-        name,
-        read,
-        shape,
-        dtype,
+        name: object,
+        read: Callable[[np.ndarray, int, int, np.ndarray], None],
+        shape: tuple[int, int, int],
+        dtype: np.dtype,
         *,
-        quantity,
-        tolerance=TOLERANCE,
-        t=None,
-        labels=None,
-        attributes=None,
-        path=None,
-        chunks=None,
-        published=False,
+        quantity: str,
+        tolerance: float = TOLERANCE,
+        t: np.ndarray | None = None,
+        labels: np.ndarray | None = None,
+        attributes: dict | None = None,
+        path: Path | None = None,
+        chunks: tuple[int, int, int] | None = None,
+        published: bool = False,
     ):
+        """read(checkpoints (k,), start, stop, out): puts these models' stored numbers of samples start..stop there."""
         self.name, self.shape, self.quantity = str(name), tuple(shape), quantity
         # bytes in the order of this processor, and no wider floats than numba, torch and we compute with
         self.dtype = np.dtype(dtype).newbyteorder("=") if np.dtype(dtype).itemsize <= 8 else np.dtype(np.float64)
@@ -56,12 +59,12 @@ class Trajectory:
         self.checkpoints = np.arange(self.shape[0])
         self._read, self.tolerance, self.labels_path = read, tolerance, None
 
-    def stored(self, start=0, stop=None, out=None):
+    def stored(self, start: int = 0, stop: int | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """Return the numbers of samples start..stop as they are stored, (T, n, C) of type `dtype`, unchecked.
 
-        out: where to put them, a C-contiguous array of that shape and type (a part of a bigger one along its first
-        axis is one); nothing is copied on the way there.  Raises InputError for another `out`, and where the file is
-        damaged or has changed since it was opened.
+        out: where to put them, a C-contiguous array of that shape and type (such as some models of a larger one);
+        nothing is copied on the way there.  Raises InputError for another `out`, and where the file is damaged or has
+        changed since it was opened.
         """
         T, N, C = self.shape
         stop = N if stop is None else min(stop, N)
@@ -77,40 +80,44 @@ class Trajectory:
             self._read(self.checkpoints, start, stop, out)
         return out
 
-    def roots(self, start=0, stop=None, *, dtype=np.float32):
+    def roots(self, start: int = 0, stop: int | None = None, *, dtype: type = np.float32) -> np.ndarray:
         """Return the square roots of the probabilities of samples start..stop, (T, n, C), every row of unit norm.
 
         Raises InputError, naming the checkpoint and the sample, where the rows are not probabilities.
         """
         return self.decode(self.stored(start, stop), dtype)
 
-    def decode(self, stored, dtype=np.float32):
-        """Return what `roots` does of numbers (T, n, C) that `stored` returned."""
+    def decode(self, stored: np.ndarray, dtype: type = np.float32) -> np.ndarray:
+        """Return the square roots (T, n, C), as `roots` does, that numbers returned by `stored` stand for."""
         out = np.empty(stored.shape, dtype)
         flat, roots = (x.reshape(-1, stored.shape[2]) for x in (stored, out))
         sound, step = np.empty(len(flat), bool), max(1, quantities.STEP // stored.shape[2])
         for i in range(0, len(flat), step):
-            part = slice(i, i + step)
-            sound[part] = quantities.decode(flat[part], self.quantity, self.tolerance, roots[part])
+            rows = slice(i, i + step)
+            sound[rows] = quantities.decode(flat[rows], self.quantity, self.tolerance, roots[rows])
         if not sound.all():
             self.model(int(np.argmin(sound)) // stored.shape[1])  # looks at all its samples, and says what is wrong
         return out
 
-    def select(self, checkpoints):
+    def select(self, checkpoints: Sequence[int] | np.ndarray) -> "Trajectory":
         """Return a Trajectory of some of the models: indices (k,), in any order."""
         which = np.arange(self.shape[0])[np.asarray(checkpoints)]
-        part = copy.copy(self)
-        part.shape, part.t, part.checkpoints = (len(which), *self.shape[1:]), self.t[which], self.checkpoints[which]
-        return part
+        selected = copy.copy(self)
+        selected.shape, selected.t = (len(which), *self.shape[1:]), self.t[which]
+        selected.checkpoints = self.checkpoints[which]
+        return selected
 
-    def blocks(self, size=None, *, dtype=np.float32):
+    def blocks(self, size: int | None = None, *, dtype: type = np.float32) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (start, roots of `size` samples, by default as many as block_size says) until all have been seen."""
         size = size or block_size([self])
         for start in range(0, self.shape[1], size):
             yield start, self.roots(start, start + size, dtype=dtype)
 
-    def model(self, checkpoint):
-        """Return one model as it is stored and as probabilities (N, C), float64; raise InputError if it is neither."""
+    def model(self, checkpoint: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return one model twice, (N, C): as it is stored, and as probabilities in float64.
+
+        Raises InputError, naming the checkpoint and the sample, where it is not sound.
+        """
         stored = self.select([checkpoint]).stored()[0]
         rows = stored.astype(np.float64)
         if self.quantity == "sqrt_probability":
@@ -130,8 +137,11 @@ class Trajectory:
         return stored, rows
 
 
-def as_trajectory(models, name="predictions"):
-    """Return `models` as a Trajectory: one already, or an array of probabilities (T, N, C) or (N, C)."""
+def as_trajectory(models: Trajectory | np.ndarray, name: str = "predictions") -> Trajectory:
+    """Return `models` as a Trajectory: one already, or an array of probabilities (T, N, C) or (N, C).
+
+    name: what messages call it.  Raises InputError for anything else.
+    """
     if isinstance(models, Trajectory):
         return models
     array = np.asarray(quantities.on_cpu(models))
@@ -140,19 +150,19 @@ def as_trajectory(models, name="predictions"):
         raise InputError(f"{name}: expected probabilities (T, N, C) or (N, C), not {quantities.describe(array)}")
 
     def read(checkpoints, start, stop, out):
-        for source, place in hdf5.stretches(checkpoints):
-            out[place] = array[source, start:stop]
+        for source, target in hdf5.stretches(checkpoints):
+            out[target] = array[source, start:stop]
 
     return Trajectory(name, read, array.shape, array.dtype, quantity="probability")
 
 
-def block_size(trajectories, more=0):
+def block_size(trajectories: Sequence[Trajectory], more: int = 0) -> int:
     """Return how many samples of these trajectories, and of `more` models beside them, to hold at once."""
     models = sum(x.shape[0] for x in trajectories) + more
     return max(1, BLOCK_BYTES // (4 * models * trajectories[0].shape[2]))
 
 
-def check_shapes(trajectories):
+def check_shapes(trajectories: Sequence[Trajectory]) -> None:
     """Raise InputError unless all trajectories predict the same number of samples and classes."""
     if not trajectories:
         raise InputError("no trajectories were given")
@@ -166,53 +176,26 @@ def check_shapes(trajectories):
             )
 
 
-def open_trajectory(path):
+def open_trajectory(path: str | Path) -> Trajectory:
     """Open a prediction file, ours or a published one, and check everything that costs no reading of the data.
 
     Raises InputError for a file that is missing, incomplete, foreign, or that would have other files read.
     """
     path = Path(path)
-    with hdf5.reading(path), h5py.File(path, "r", locking=False) as file:
-        published, attributes = "quantity" not in file.attrs, hdf5.attributes(file)
-        quantity = "probability" if published else attributes.get("quantity")
-        eight_bits = quantity == "fourth_root_8bit"
-        data = hdf5.dataset(file, path, "data", "u" if eight_bits else "f", 3)
-        if quantity not in QUANTITIES:
-            raise InputError(f"{path}: quantity is {quantity!r}, expected one of {', '.join(QUANTITIES)}")
-        if not published and attributes.get("format_version") != FORMAT_VERSION:
-            raise InputError(
-                f"{path}: format version {attributes.get('format_version')}, this program reads "
-                f"{FORMAT_VERSION}; update it"
-            )
-        for key in () if published else ("t_name", "labels_sha256", "data_sha256"):
-            if not isinstance(attributes.get(key), str):
-                raise InputError(
-                    f"{path}: the attribute {key} is {attributes.get(key)!r}, expected a text; the file "
-                    "is damaged or was not written by this program"
-                )
-        if eight_bits and data.dtype != np.uint8:
-            raise InputError(f"{path}: 'data' is of {data.dtype}, expected uint8 for {quantity}")
-        (T, N, C), dtype, chunks = data.shape, data.dtype, data.chunks
-        t = hdf5.dataset(file, path, "t", "f", 1, T)[:] if hdf5.has(file, "t") else None
-        labels = hdf5.dataset(file, path, "labels", "iu", 1, N)[:] if hdf5.has(file, "labels") else None
-    if t is not None and not np.isfinite(t).all():
-        raise InputError(f"{path}: t has values that are not finite")
-    if labels is not None and not (labels.min() >= 0 and labels.max() < C):
-        raise InputError(f"{path}: labels reach from {labels.min()} to {labels.max()}, expected 0 to {C - 1}")
-    tolerance = quantities.tolerance(quantities.PUBLISHED if published else quantity, C)
+    header = format.read_header(path)
     return Trajectory(
         path,
         _reader(path),
-        (T, N, C),
-        dtype,
-        quantity=quantity,
-        tolerance=tolerance,
-        t=t,
-        labels=None if labels is None else labels.astype(np.int64),
-        attributes=attributes,
+        header.shape,
+        header.dtype,
+        quantity=header.quantity,
+        tolerance=quantities.tolerance(quantities.PUBLISHED if header.published else header.quantity, header.shape[2]),
+        t=header.t,
+        labels=header.labels,
+        attributes=header.attributes,
         path=path,
-        chunks=chunks,
-        published=published,
+        chunks=header.chunks,
+        published=header.published,
     )
 
 

@@ -1,3 +1,5 @@
+"""Figures of embeddings and of trajectories: every one is written whole, shows every run, and leaves its input be."""
+
 import copy
 import itertools
 import warnings
@@ -10,10 +12,7 @@ from matplotlib.image import imread
 from info_geometry.figures import embedding as plot_embedding
 from info_geometry.figures import style as plot
 from info_geometry.figures import trajectory as plot_trajectory
-
-SIX = [f"digits_{name}" for name in ("all", "even", "odd", "low", "high", "randomlab")]
-TWELVE = [f"run_{k}" for k in range(11)] + ["run_with_a_name_that_goes_on_and_on_and_on"]
-LONG = ["fashion_all_with_a_very_long_name_lr0.01", "fashion_all_with_a_very_long_name_lr0.1", "x", "_y"]
+from tests.support.run_names import LONG, SIX, TWELVE
 
 
 @pytest.fixture(autouse=True)
@@ -154,19 +153,3 @@ def test_the_same_data_give_the_same_files(tmp_path):
         plot_embedding.embedding(tmp_path / folder, *case["embedding"])
     for path in (tmp_path / "a").iterdir():
         assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
-
-
-def test_colours_tell_runs_apart_and_follow_their_order():
-    looks = [tuple(style.values()) for style in plot.colours(TWELVE).values()]
-    assert len(set(looks)) == len(TWELVE)
-    assert plot.colours(SIX + SIX[::-1]) == plot.colours(np.array(SIX)) == plot.colours(SIX)
-    assert len(plot.colours(range(100))) == 100
-
-
-def test_names_lose_their_common_prefix_and_stay_distinct():
-    assert list(plot.display_names(SIX).values()) == ["all", "even", "odd", "low", "high", "randomlab"]
-    assert plot.display_names(["digits_all"]) == {"digits_all": "all"}
-    assert plot.display_names(["digits_all", "fashion_all"])["digits_all"] == "digits_all"
-    assert plot.display_names(["digits", "digits_"]) == {"digits": "digits", "digits_": "digits_"}
-    for runs in (LONG, TWELVE, ["a" * 50 + "b" + "c" * 50, "a" * 50 + "d" + "c" * 50]):
-        assert len(set(plot.display_names(runs).values())) == len(runs)

@@ -1,0 +1,27 @@
+"""Models, and files that hold them."""
+
+import numpy as np
+import pytest
+
+from info_geometry import predictions
+from tests.support.prediction_files import LABELS, C, N, T, write_each_quantity
+from tests.support.synthetic import random_models
+
+
+@pytest.fixture
+def models():
+    return random_models(np.random.default_rng(0), T, N, C)
+
+
+@pytest.fixture
+def path(tmp_path, models):
+    target = tmp_path / "toy_all" / "preds_3.h5"
+    predictions.write(target, models, labels=LABELS, t=[0, 1, 4, 12], task="all", seed=3, config={"lr": 0.1})
+    return target
+
+
+@pytest.fixture
+def folder(tmp_path, models):
+    """A folder with toy_all/preds_3.h5 of each quantity and a published file, in folders of their names."""
+    write_each_quantity(tmp_path, models)
+    return tmp_path

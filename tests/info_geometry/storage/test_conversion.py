@@ -1,0 +1,104 @@
+"""Conversion: any file is turned into any other, what is there is kept."""
+
+import sys
+
+import h5py
+import numpy as np
+import pytest
+
+from info_geometry import predictions
+from info_geometry.files import InputError
+from info_geometry.storage import conversion, quantities
+from tests.support.prediction_files import LABELS, C, N, T, names, opened, refused, write_by_hand
+from tests.support.synthetic import labels_of, random_models
+
+EIGHT = "fourth_root_8bit"
+
+
+@pytest.mark.parametrize("target", [*predictions.QUANTITIES, "published"])
+@pytest.mark.parametrize("source", [*predictions.QUANTITIES, "published"])
+def test_any_file_is_turned_into_any_other(folder, models, source, target):
+    if target == "published":
+        pytest.importorskip("hdf5plugin")
+    before = opened(folder, source)
+    report = conversion.convert(before.path, folder / "new", target)
+    assert f"{T} models as {target}" in report
+    path = folder / "new" / "toy_all" / "preds_3.h5"
+    after = predictions.open_trajectory(path)
+    assert ": sound" in predictions.check(path) and after.published == (target == "published")
+    assert after.quantity == ("probability" if after.published else target)
+    np.testing.assert_array_equal(after.labels, LABELS)
+    np.testing.assert_array_equal(after.t, before.t)
+    for key in ("task", "seed", "config", "t_name") if source != "published" else ():
+        assert after.attributes[key] == before.attributes[key]
+    np.testing.assert_allclose(after.roots(), np.sqrt(models), atol=0.01)
+    if source == target:
+        np.testing.assert_array_equal(after.stored(), before.stored())
+    expected = quantities.encode(before.roots(dtype=np.float64) ** 2, target)
+    if source != target:
+        np.testing.assert_array_equal(after.stored(), expected)
+    assert "skipped (already complete" in conversion.convert(before.path, folder / "new", target)
+    assert names(path.parent) == [".preds_3.lock", "preds_3.h5"]
+
+
+def test_published_files_are_as_they_are_published(folder):
+    pytest.importorskip("hdf5plugin")
+    conversion.convert(opened(folder).path, folder / "new", "published")
+    with h5py.File(folder / "new" / "toy_all" / "preds_3.h5") as file:
+        data = file["data"]
+        assert data.dtype == np.float16 and data.shape == (T, N, C) and "quantity" not in file.attrs
+        plist = data.id.get_create_plist()
+        assert [plist.get_filter(i)[0] for i in range(plist.get_nfilters())] == [32004]
+        np.testing.assert_array_equal(data[:], np.round(opened(folder).roots(dtype=float) ** 2, 5).astype("f2"))
+
+
+def test_large_files_are_turned_in_parts(tmp_path, monkeypatch):
+    """Whatever the chunks of the source are, and where they end."""
+    models, labels = random_models(np.random.default_rng(0), 7, 90, 12), labels_of(90, 12)
+    monkeypatch.setattr(quantities, "STEP", 100)
+    for i, chunks in enumerate([(3, 40, 5), (1, 90, 12), (7, 1, 12), (2, 7, 1), None]):
+        source = tmp_path / str(i) / "toy_all" / "preds_0.h5"
+        source.parent.mkdir(parents=True)
+        write_by_hand(source, np.sqrt(models).astype("f2"), labels=labels, chunks=chunks)
+        conversion.convert(source, tmp_path / f"to{i}", EIGHT)
+        found = predictions.open_trajectory(tmp_path / f"to{i}" / "toy_all" / "preds_0.h5")
+        whole = predictions.open_trajectory(source).roots(dtype=np.float64)
+        np.testing.assert_array_equal(found.stored(), quantities.encode(whole**2, EIGHT))
+
+
+def test_what_is_there_is_kept(folder, models):
+    source, path = opened(folder).path, folder / "new" / "toy_all" / "preds_3.h5"
+    predictions.write(path, models[::-1], labels=LABELS, t=[0, 1, 4, 12], task="all", seed=3, config={"lr": 0.1})
+    before = path.read_bytes()
+    refused(
+        path,
+        "is there and holds something else than .*; delete it, or say --redo",
+        lambda _: conversion.convert(source, folder / "new", "sqrt_probability"),
+    )
+    assert path.read_bytes() == before
+    conversion.convert(source, folder / "new", "sqrt_probability", redo=True)
+    np.testing.assert_array_equal(predictions.open_trajectory(path).stored(), opened(folder).stored())
+    refused(
+        source,
+        "would be overwritten",
+        lambda _: conversion.convert(source, folder / "sqrt_probability", EIGHT, redo=True),
+    )
+
+
+def test_unsound_rows_are_not_turned(folder, models):
+    path = opened(folder).path
+    with h5py.File(path, "r+") as file:
+        file["data"][2, 8, 1] = 0.9
+    for target in predictions.QUANTITIES:
+        refused(
+            path,
+            r"checkpoint 2 \(t = 4\): rows sum to .* sample 8",
+            lambda p, target=target: conversion.convert(p, folder / "new", target),
+        )
+    assert names(folder / "new" / "toy_all") == [".preds_3.lock"]
+
+
+def test_published_files_need_hdf5plugin(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "hdf5plugin", None)
+    with pytest.raises(InputError, match=r"compressed with LZ4, which needs: pip install hdf5plugin"):
+        conversion.convert(opened(folder).path, folder / "new", "published")
