@@ -299,8 +299,8 @@ def test_links_lead_somewhere(path):
         if anchor:
             headings = [line.lstrip("#").strip() for line in split(place)[1].splitlines() if line.startswith("#")]
             assert anchor in map(slug, headings), target
-        named = re.fullmatch(r"`(?:\w+\.)*(\w+)`", label)
-        if place.suffix == ".py" and named:  # a function in that file
+        named = re.fullmatch(r"`(?:\w+\.)+(?!py`)(\w+)`", label)
+        if place.suffix == ".py" and named:  # a name in that file
             definition = rf"^ *(def|class) {named[1]}\b|^ *{named[1]}(:.*)? = "
             assert re.search(definition, place.read_text(encoding="utf-8"), re.M), f"{label} is not in {target}"
 
