@@ -1,7 +1,6 @@
-"""The command task_tree/tree.py: its figure, table and tests on small predictions, and a sentence for bad input."""
+"""The command tree.py: its figure, table and tests on small predictions, and a sentence for bad input."""
 
 import csv
-import importlib.util
 import os
 import pickle
 import re
@@ -15,6 +14,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
+from experiments.task_tree import tree
 from info_geometry import files
 from info_geometry.figures import style as plot
 from info_geometry.figures import tree as plot_tree
@@ -46,23 +46,14 @@ def undrawn(monkeypatch):
     monkeypatch.setattr(Figure, "savefig", lambda self, target, **options: Path(target).write_text("a figure"))
 
 
-@pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("tree_of_tasks", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture
-def command(monkeypatch, capsys, tmp_path, script):
+def command(capsys, tmp_path):
     """Return a function that runs the command in this process: (exit code, stdout, stderr)."""
 
     def run(*arguments):
         places = ["--predictions", tmp_path / "predictions", "--plots", tmp_path / "plots"]
-        monkeypatch.setattr(sys, "argv", [str(SCRIPT), *map(str, [*arguments, *places])])
         with pytest.raises(SystemExit) as raised:
-            files.command(script.main)
+            files.command(lambda: tree.main([str(each) for each in (*arguments, *places)]))
         captured = capsys.readouterr()
         assert "Traceback" not in captured.err
         return raised.value.code, captured.out, captured.err
@@ -330,12 +321,12 @@ def test_labels_of_the_tree_do_not_overlap_and_are_whole(tmp_path, command, monk
     assert command("--name", "imagenet")[0] == 0
     figure = drawn[0]
     figure.draw_without_rendering()
-    tree = figure.subfigs[0].axes[1]
-    boxes = [text.get_window_extent() for text in tree.texts if text.get_text()]
+    outline = figure.subfigs[0].axes[1]
+    boxes = [text.get_window_extent() for text in outline.texts if text.get_text()]
     assert len(boxes) >= 12 and all(figure.bbox.containsx(box.x1) and figure.bbox.containsy(box.y1) for box in boxes)
     for k, one in enumerate(boxes):
         assert not any(one.padded(-1).overlaps(other.padded(-1)) for other in boxes[k + 1 :])
-    texts = {text.get_text() for text in tree.texts}
+    texts = {text.get_text() for text in outline.texts}
     assert {"dog (118)", "vert (337)", "all (1000)", "animal (398)"} <= texts
 
 

@@ -1,0 +1,30 @@
+"""Verdicts, means with their errors, and distances of ends."""
+
+import numpy as np
+import pytest
+
+from experiments.claims import finding
+from info_geometry import distance
+
+
+@pytest.mark.parametrize(
+    ("holds", "fails", "expected"),
+    [(True, False, "holds"), (False, True, "does not hold"), (False, False, "undecided")],
+)
+def test_verdicts(holds, fails, expected):
+    assert finding.decide(holds, fails) == expected
+
+
+def test_mean_and_its_error():
+    assert finding.mean_and_error([3.0]) == (3.0, 0.0)
+    assert finding.mean_and_error([1, 2, 3]) == (2.0, pytest.approx(1 / np.sqrt(3)))
+
+
+def test_distances_of_ends_are_those_of_last_models(runs):
+    x, y = runs.supervised["all"], runs.supervised["shoe"][:2]
+    found = finding.ends(x, y)
+    assert found.shape == (3, 2)
+    assert found[2, 1] == pytest.approx(distance.bhattacharyya(*(t.roots()[-1] ** 2 for t in (x[2], y[1]))), rel=1e-5)
+    own = finding.ends(x, x)
+    assert finding.between_seeds(x) == pytest.approx((own[0, 1] + own[0, 2] + own[1, 2]) / 3)
+    assert np.isnan(finding.between_seeds(x[:1]))
