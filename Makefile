@@ -71,10 +71,10 @@ benchmark-gpu: install-dev
 	$(BIN)/python benchmarks/report.py --gpu
 
 test: install-dev
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal
 
 test-fast: install-dev
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadscope -m "not slow"
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
 lint: install-dev
 	@$(BIN)/ruff check .
