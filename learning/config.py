@@ -122,17 +122,22 @@ def of_run(values: Mapping[str, Any]) -> Config:
     return Config(**{field.name: values[field.name] for field in dataclasses.fields(Config) if field.name in values})
 
 
+def read_yaml(path: str | Path) -> Any:
+    """Return what a YAML file holds; raise InputError, naming the file, where that cannot be read."""
+    try:
+        return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+
+
 def read(path: str | Path, cls: type[C] = Config, overrides: Iterable[tuple[str, str]] = ()) -> C:
     """Return the configuration in a YAML file as a `cls`, with overrides [(key, text)] from the command line.
 
     Raises InputError naming the file and the key that is unknown, missing, of another type, or has a bad value.
     """
-    try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    found = read_yaml(path)
     fields = {field.name: field for field in dataclasses.fields(cls)}
     if not isinstance(found, dict) or not found:
         raise InputError(f"{path}: expected lines of the form `key: value` with the keys {', '.join(fields)}")

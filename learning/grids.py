@@ -19,9 +19,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from info_geometry.files import ROOT, InputError, valid_name
+from learning.config import read_yaml
 
 KEYS = ("name", "stage", "config", "task", "seed", "variant", "settings", "arguments")
 
@@ -79,12 +78,7 @@ def read(path: str | Path, seeds: Sequence[int] | None = None, changes: Sequence
     A key that some grid has among its arguments is changed there alone, any other key in the settings of all.
     Raises InputError naming the file and the key.
     """
-    try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+    found = read_yaml(path)
     entries = found if isinstance(found, list) else [found]
     grids = [
         _grid(entry, f"{path}: grid {number}" if len(entries) > 1 else f"{path}")

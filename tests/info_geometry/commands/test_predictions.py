@@ -14,22 +14,10 @@ import pytest
 from info_geometry import predictions
 from info_geometry.files import ROOT
 from tests.support.hosting import serving
-from tests.support.prediction_files import LABELS, C, N, T, names, opened, write_each_quantity
+from tests.support.prediction_files import LABELS, names, opened, write_each_quantity
 from tests.support.synthetic import labels_of, random_models, write_runs
 
 EIGHT = "fourth_root_8bit"
-
-
-@pytest.fixture
-def models():
-    return random_models(np.random.default_rng(0), T, N, C)
-
-
-@pytest.fixture
-def path(tmp_path, models):
-    target = tmp_path / "toy_all" / "preds_3.h5"
-    predictions.write(target, models, labels=LABELS, t=[0, 1, 4, 12], task="all", seed=3, config={"lr": 0.1})
-    return target
 
 
 @pytest.fixture
