@@ -90,21 +90,15 @@ def draw(folder: Path, picture: Picture, *, name: str = "InPCA", t_name: str = "
     written = [
         *figures.embedding(folder, embedding.coordinates[:, :3], imaginary[:axes], index, explained, placed),
         *figures.spectrum(folder, eigenvalues, imaginary, explained, picture.errors),
-        *page.write(
-            folder,
-            embedding.coordinates,
-            eigenvalues,
-            imaginary,
-            index,
-            explained,
-            None if placed is None else (geodesic.POINTS, placed),
-            name=name,
-            t_name=t_name,
-        ),
     ]
     if picture.D is not None:
         measured = {column: values[picture.which] for column, values in index.items()}
         written += figures.distance_matrix(folder, picture.D, measured)
+    marks = None if placed is None else (geodesic.POINTS, placed)
+    coordinates = embedding.coordinates
+    written += page.write(
+        folder, coordinates, eigenvalues, imaginary, index, explained, marks, name=name, t_name=t_name
+    )
     return written
 
 
