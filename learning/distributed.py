@@ -52,9 +52,17 @@ class Processes:
 
 
 @contextlib.contextmanager
-def processes(device: str | None = None) -> Iterator[Processes]:
-    """Yield the Processes that torchrun started (gloo for what is on the CPU, nccl on CUDA), or the only one."""
+def processes(device: str | None = None, *, alone: bool = False) -> Iterator[Processes]:
+    """Yield the Processes that torchrun started (gloo for what is on the CPU, nccl on CUDA), or the only one.
+
+    alone: several are refused, before they wait for each other.
+    """
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_RANK", 0))
+    if alone and world > 1:
+        raise InputError(
+            f"one process trains a run of this method, not {world}: start it without torchrun, "
+            "and several runs at a time with --part 0/2, --part 1/2"
+        )
     cuda = torch.cuda.is_available()
     try:
         torch.device(device or "cpu")

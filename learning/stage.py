@@ -31,12 +31,7 @@ def train_all(method, options: Options, *, alone: bool = False) -> int:
     alone: one process trains a run, and torchrun is refused.
     """
     config, folders = options.config, options.folders
-    with _told_to_end() as stop, distributed.processes(options.device) as here:
-        if alone and here.world > 1:
-            raise InputError(
-                f"one process trains a run of this method, not {here.world}: start it without torchrun, "
-                "and several runs at a time with --part 0/2, --part 1/2"
-            )
+    with _told_to_end() as stop, distributed.processes(options.device, alone=alone) as here:
         images = data.load(config.dataset, "train", folders.data)
         imprinter = None
         if options.as_you_go or config.evaluate_every:
