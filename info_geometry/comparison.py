@@ -8,6 +8,7 @@ from tqdm import tqdm
 
 from info_geometry import predictions
 from info_geometry.files import log
+from info_geometry.storage.labels import doubts
 from info_geometry.trajectory import GRID, Summary, group_sums, integral, mean_over, positions, reindex_roots, summarise
 from info_geometry.uncertainty import resampling
 
@@ -159,18 +160,13 @@ def summarise_all(
 ) -> list[Summary | None]:
     """Return a Summary for each trajectory (see `trajectory.summarise`), or None where its true labels are not known.
 
-    Warns where labels from beside the file say that the last model is no better than chance.
+    Warns where the last model of a file is no better than chance (see `labels.right_by_chance`).
     """
     summaries = []
     for x in tqdm(trajectories, desc="progress and lengths", disable=None if show else True):
         summary = None if x.labels is None else summarise(x, x.labels, objective, samples, points)
-        if summary and x.labels_path and summary.accuracy[-1] <= 1.5 / x.shape[2]:
-            log.warning(
-                "warning: the last model of %s has accuracy %.4f, which is chance: are its samples in the order of %s?",
-                x.name,
-                summary.accuracy[-1],
-                x.labels_path,
-            )
+        if summary and (doubt := doubts(x)):
+            log.warning("warning: %s", doubt)
         summaries.append(summary)
     return summaries
 

@@ -9,6 +9,7 @@ import numpy as np
 from info_geometry import predictions
 from info_geometry.distance import FLOOR
 from info_geometry.files import InputError
+from info_geometry.storage.arrays import as_array
 from info_geometry.sums.cosines import cosines
 
 OBJECTIVES = ("angle", "bhattacharyya")
@@ -22,7 +23,7 @@ def interpolate(P: np.ndarray, Q: np.ndarray, s: float | np.ndarray) -> np.ndarr
 
     P, Q: probabilities (..., C).  s: a number, or an array that broadcasts against the leading dimensions.
     """
-    P, Q = np.asarray(P, dtype=np.float64), np.asarray(Q, dtype=np.float64)
+    P, Q = (as_array(x, name).astype(np.float64) for x, name in ((P, "P"), (Q, "Q")))
     if P.shape != Q.shape:
         raise InputError(f"cannot interpolate between shapes {P.shape} and {Q.shape}")
     return interpolate_roots(np.sqrt(P), np.sqrt(Q), s) ** 2

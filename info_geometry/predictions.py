@@ -1,10 +1,11 @@
 """The file contract: an HDF5 file holds an ordered set of models, each as its predictions on the same samples.
 
     data    (T, N, C)           numbers that stand for probabilities (`quantity`, below): model, sample, class
-    t       (T,) float64        where each model stands in the order: usually training time
-    labels  (N,) int64          true classes of the samples
+    t       (T,) float64        where each model stands in the order: usually training time; increases
+    labels  (N,) int64          true classes of the samples; without them there is no progress
     attributes                  format_version, quantity, t_name, labels_sha256, data_sha256, versions, and what the
-                                writer adds: task, seed, dataset, split, config (JSON), ...
+                                writer adds: task, seed, dataset, split, config (JSON), ...; keep_order = 1 where t
+                                need not increase
 
     quantity    sqrt_probability    float16    sqrt(p): distances accurate to 0.03 %
                 probability         float16    p
@@ -23,7 +24,7 @@ A file without `quantity` is a published one: `data` is float16 probabilities ro
 from info_geometry.files import InputError
 from info_geometry.storage.checking import check
 from info_geometry.storage.format import FORMAT_VERSION, fingerprint
-from info_geometry.storage.labels import read_labels, whole_labels
+from info_geometry.storage.labels import as_labels, read_labels
 from info_geometry.storage.quantities import ROOTS, TOLERANCE, explain_rows, to_roots
 from info_geometry.storage.recorder import Recorder, write
 from info_geometry.storage.trajectories import (
@@ -43,6 +44,7 @@ __all__ = [
     "InputError",
     "Recorder",
     "Trajectory",
+    "as_labels",
     "as_trajectory",
     "block_size",
     "check",
@@ -52,7 +54,6 @@ __all__ = [
     "open_trajectory",
     "read_labels",
     "to_roots",
-    "whole_labels",
     "write",
 ]
 

@@ -15,6 +15,7 @@ import numpy as np
 from info_geometry import geodesic, predictions
 from info_geometry.distance import FLOOR
 from info_geometry.files import InputError
+from info_geometry.storage.labels import as_labels
 from info_geometry.sums import cosines
 
 GRID = np.linspace(0, 1, 101)  # progress at which trajectories are compared
@@ -57,8 +58,8 @@ def summarise(
     geodesic from ignorance to truth, for `Summary.to_geodesic`.
     """
     trajectory = predictions.as_trajectory(P)
-    labels = cosines.check_labels(labels, trajectory)
     T, N, C = trajectory.shape
+    labels = as_labels(labels, trajectory.name, N, C)
     uniform, truth, correct, steps = np.empty((T, N)), np.empty((T, N)), np.zeros(T), 0.0
     of = np.zeros(N, int) if groups is None else groups
     for n, roots in trajectory.blocks():

@@ -14,6 +14,7 @@ import numpy as np
 
 from info_geometry.files.errors import InputError, first_line
 
+KINDS = {"f": "floats", "i": "integers", "u": "unsigned integers"}  # numpy's letters
 LZ4 = 32004  # registered HDF5 filter number
 TRAJECTORY = "trajectory file", "store its predictions, or download it, again"  # for messages: what it is, how to mend
 
@@ -100,9 +101,10 @@ def dataset(
     if data.is_virtual or data.external:
         raise InputError(f"{path}: {name!r} refers to other files; refused")
     if data.dtype.kind not in kinds or data.dtype.itemsize > 8 or data.ndim != dimensions or 0 in data.shape:
+        numbers = " or ".join(KINDS[kind] for kind in kinds)
         raise InputError(
             f"{path}: {name!r} has shape {data.shape} of {data.dtype}, expected a non-empty numeric "
-            f"array of {dimensions} dimension(s)"
+            f"array of {dimensions} dimension(s) of {numbers}, at most 64 bits each"
         )
     if length is not None and len(data) != length:
         raise InputError(f"{path}: {name!r} has {len(data)} entries, expected {length}")

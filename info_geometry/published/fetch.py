@@ -21,8 +21,7 @@ from info_geometry.published.download import digest, download
 from info_geometry.published.hosted import HOSTED, IMAGENET, check_array, listing, open_array, train_labels
 from info_geometry.storage import recorder
 from info_geometry.storage.checking import check
-from info_geometry.storage.labels import read_labels, whole_labels
-from info_geometry.storage.quantities import describe
+from info_geometry.storage.labels import as_labels, read_labels, right_by_chance
 from info_geometry.storage.trajectories import open_trajectory
 
 HUB = "https://huggingface.co"  # or what HF_ENDPOINT says, as for the Hub's own client
@@ -115,11 +114,12 @@ def _download(hosted, task, path, folder, room):
 def _store(source, seed, path, hosted, truth, attributes):
     """Write the predictions of one seed, and say how accurate they are."""
     models = open_array(source, hosted.shape, source)[seed]
-    accuracy = [np.mean(models[i].argmax(axis=1) == truth) for i in (0, -1)]
-    if accuracy[1] < 2 / hosted.shape[3]:
+    first = np.mean(models[0].argmax(axis=1) == truth)
+    last, chance, doubtful = right_by_chance(models[-1].astype(np.float64), truth)
+    if doubtful:
         raise InputError(
-            f"{source}: seed {seed} agrees with {accuracy[1]:.1%} of the labels at the end of training, "
-            f"expected more than chance, {1 / hosted.shape[3]:.1%}: they are not those of the first "
+            f"{source}: seed {seed} agrees with {last:.1%} of the labels at the end of training, "
+            f"expected more than chance, {chance:.1%}: they are not those of the first "
             f"{hosted.shape[2]} {hosted.split} images in their order; give others with --labels FILE"
         )
     with lock(path.with_name(f".{path.stem}.lock"), path, wait=True):
@@ -129,8 +129,7 @@ def _store(source, seed, path, hosted, truth, attributes):
             path, bar, labels=truth, t=hosted.t, t_name=hosted.t_name, seed=seed, split=hosted.split, **attributes
         )
     print(
-        f"{path}: {len(models)} models, accuracy {accuracy[0]:.3f} to {accuracy[1]:.3f}, "
-        f"{path.stat().st_size / 1e6:.1f} MB",
+        f"{path}: {len(models)} models, accuracy {first:.3f} to {last:.3f}, {path.stat().st_size / 1e6:.1f} MB",
         flush=True,
     )
 
@@ -140,13 +139,7 @@ def _given_labels(path, hosted):
     array, (_, _, N, C) = read_labels(path), hosted.shape
     if array is None:
         raise InputError(f"{path}: no such file")
-    whole = whole_labels(array, N)
-    if whole is None or not (whole.min() >= 0 and whole.max() < C):
-        raise InputError(
-            f"{path}: expected {N} labels from 0 to {C - 1}, those of the first {hosted.split} images, "
-            f"not {describe(array)}" + ("" if whole is None else f" from {whole.min()} to {whole.max()}")
-        )
-    return whole
+    return as_labels(array, f"{path}, of the first {N} {hosted.split} images", N, C)
 
 
 def _labels(hosted, archive, folder, room):

@@ -10,8 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from info_geometry.files import InputError, first_line
+from info_geometry.storage.arrays import describe
 from info_geometry.storage.embeddings import ArraysOnly
-from info_geometry.storage.quantities import TOLERANCE, describe
+from info_geometry.storage.quantities import TOLERANCE
 
 LARGEST = 1 << 28  # bytes: more than the file that holds the labels has, in any archive
 

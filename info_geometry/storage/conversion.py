@@ -10,8 +10,8 @@ from tqdm import tqdm
 
 from info_geometry.files import InputError, lock, remove_orphans, writing
 from info_geometry.storage import format, names
-from info_geometry.storage.labels import read_labels, whole_labels
-from info_geometry.storage.quantities import PUBLISHED, STEP, describe, encode, type_of
+from info_geometry.storage.labels import as_labels, read_labels
+from info_geometry.storage.quantities import PUBLISHED, STEP, encode, type_of
 from info_geometry.storage.trajectories import open_trajectory
 from info_geometry.storage.writer import Writer
 
@@ -57,17 +57,12 @@ def _labels(source, labels, needed):
         return source.labels
     run = source.path.absolute().parent
     beside = run.parent / "labels" / f"{names.dataset(run.name, source.attributes)}_val_labels.npy"
-    array = read_labels(beside) if labels is None else np.asarray(labels)
+    array = read_labels(beside) if labels is None else labels
     if array is None and needed:
         raise InputError(f"{source.path} carries no labels, and {beside} is not there; say --labels FILE")
     if array is None:
         return None
-    whole = whole_labels(array, source.shape[1])
-    if whole is None:
-        raise InputError(
-            f"{source.path}: expected {source.shape[1]} labels, one for each of its samples, not {describe(array)}"
-        )
-    return whole
+    return as_labels(array, source.path, *source.shape[1:])
 
 
 def _holds(target, source, quantity, labels, bar):

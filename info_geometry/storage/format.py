@@ -5,9 +5,8 @@ What the numbers mean stands in `quantities`.
 
 import contextlib
 import hashlib
-import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,12 +14,14 @@ import h5py
 import numpy as np
 
 from info_geometry.files import InputError, atomic_path, hdf5, writing
+from info_geometry.storage.attributes import encoded
+from info_geometry.storage.labels import as_labels
 from info_geometry.storage.quantities import TYPES
 
 FORMAT_VERSION = 1
 COMPRESSION = {None: {}, "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True}}
 # attributes that this program writes; all others are those of whoever stores predictions
-OURS = {"format_version", "quantity", "t_name", "labels_sha256", "data_sha256", "versions"}
+OURS = {"format_version", "quantity", "t_name", "keep_order", "labels_sha256", "data_sha256", "versions"}
 
 
 class Header(NamedTuple):
@@ -73,10 +74,9 @@ def complete(
     """Write what stands beside the data, and close the file.  Raises OSError where the disk did not take it."""
     file.create_dataset("t", data=np.array(t, dtype=np.float64), fletcher32=True)
     if labels is not None:
-        file.create_dataset("labels", data=labels.astype(np.int64), fletcher32=True)
+        file.create_dataset("labels", data=labels, fletcher32=True)
     for key, value in attributes.items():
-        plain = isinstance(value, (str, int, float, np.integer, np.floating)) and not isinstance(value, bool)
-        file.attrs[key] = value if plain else json.dumps(value, sort_keys=True)
+        file.attrs[key] = encoded(key, value, file.filename)
     file.close()
     disk.check()
 
@@ -94,29 +94,47 @@ def read_header(path: Path) -> Header:
         if quantity not in TYPES:
             raise InputError(f"{path}: quantity is {quantity!r}, expected one of {', '.join(TYPES)}")
         if not published:
-            _check_attributes(path, attributes)
+            _check_attributes(path, attributes, hdf5.has(file, "labels"))
         if eight_bits and data.dtype != np.uint8:
             raise InputError(f"{path}: 'data' is of {data.dtype}, expected uint8 for {quantity}")
         shape, dtype, chunks = data.shape, data.dtype, data.chunks
         T, N, C = shape
-        t = hdf5.dataset(file, path, "t", "f", 1, T)[:] if hdf5.has(file, "t") else None
-        labels = hdf5.dataset(file, path, "labels", "iu", 1, N)[:] if hdf5.has(file, "labels") else None
-    if t is not None and not np.isfinite(t).all():
-        raise InputError(f"{path}: t has values that are not finite")
+        t = hdf5.dataset(file, path, "t", "fiu", 1, T)[:] if hdf5.has(file, "t") else None
+        labels = hdf5.dataset(file, path, "labels", "iuf", 1, N)[:] if hdf5.has(file, "labels") else None
+    if t is not None:
+        t = t.astype(np.float64)
+        if not np.isfinite(t).all():
+            raise InputError(f"{path}: t has values that are not finite")
     if labels is not None:
-        if not (labels.min() >= 0 and labels.max() < C):
-            raise InputError(f"{path}: labels reach from {labels.min()} to {labels.max()}, expected 0 to {C - 1}")
-        labels = labels.astype(np.int64)
+        labels = as_labels(labels, path, N, C)
     return Header(shape, dtype, chunks, quantity, published, t, labels, attributes)
 
 
-def _check_attributes(path, attributes):
+def check_order(t: Sequence[float], path: object, keep_order: bool = False, first: int = 0) -> None:
+    """Raise InputError unless coordinates t (T,), of the checkpoints from `first` on, are finite and increase.
+
+    keep_order: whether the order is meant as it is.
+    """
+    t = np.asarray(t, np.float64)
+    if not np.isfinite(t).all():
+        i = int(np.argmin(np.isfinite(t)))
+        raise InputError(f"{path}: checkpoint {first + i} (t = {t[i]:g}): t must be a finite number")
+    falls = np.flatnonzero(np.diff(t) <= 0)
+    if len(falls) and not keep_order:
+        i = int(falls[0]) + 1
+        raise InputError(
+            f"{path}: checkpoint {first + i} has t = {t[i]:.12g} after {t[i - 1]:.12g}: checkpoints come in increasing "
+            "order of t; sort them (by numbers, not as texts), or say keep_order=True if their order is meant"
+        )
+
+
+def _check_attributes(path, attributes, labelled):
     """Raise InputError unless a file that is not a published one says what such a file has to say."""
     if attributes.get("format_version") != FORMAT_VERSION:
         raise InputError(
             f"{path}: format version {attributes.get('format_version')}, this program reads {FORMAT_VERSION}; update it"
         )
-    for key in ("t_name", "labels_sha256", "data_sha256"):
+    for key in ("t_name", "data_sha256", *(["labels_sha256"] if labelled else [])):
         if not isinstance(attributes.get(key), str):
             raise InputError(
                 f"{path}: the attribute {key} is {attributes.get(key)!r}, expected a text; the file "

@@ -106,31 +106,64 @@ def _widen(halves, out):
     np.minimum(out, subnormal, out=out)
 
 
-def explain_rows(rows: np.ndarray, where: str, tolerance: float) -> None:
-    """Raise InputError saying what is wrong if the rows (N, C) are not probabilities within `tolerance`."""
+def explain_rows(rows: np.ndarray, where: str, tolerance: float) -> float:
+    """Return within what tolerance the rows (N, C), float64, are probabilities: the given one, or that of `rounding`.
+
+    Raises InputError saying what they are instead, if they are not.
+    """
     finite = np.isfinite(rows).all(axis=1)
     if not finite.all():
         raise InputError(
             f"{where}: {np.sum(~finite)} of {len(rows)} rows are not finite; the first is sample {np.argmin(finite)}"
         )
     sums = rows.sum(axis=1)
-    if rows.min() < 0 or np.abs(sums - 1).max() > tolerance:
-        first = int(np.argmax((rows.min(axis=1) < 0) | (np.abs(sums - 1) > tolerance)))
-        negative = ", some entries are negative" if rows.min() < 0 else ""
-        raise InputError(
-            f"{where}: rows sum to {sums.min():.4g}..{sums.max():.4g}{negative} (first: sample {first}); "
-            "these look like logits or features: store softmax outputs"
-        )
+    bad = (rows.min(axis=1) < 0) | (np.abs(sums - 1) > tolerance)
+    if not bad.any():
+        return tolerance
+    rounded, wider = rounding(rows)
+    if rows.min() >= 0 and np.abs(sums - 1).max() <= wider:
+        return wider
+    negative = ", some entries are negative" if rows.min() < 0 else ""
+    raise InputError(
+        f"{where}: rows sum to {sums.min():.4g}..{sums.max():.4g}{negative} (first: sample {int(np.argmax(bad))}); "
+        + _what_else(rows, sums, rounded)
+    )
 
 
-def on_cpu(array: object) -> object:
-    """Return a tensor as what numpy takes; anything else as it is."""
-    if not hasattr(array, "detach"):
-        return array
-    array = array.detach().cpu()
-    return array.float() if str(array.dtype) == "torch.bfloat16" else array  # numpy has no bfloat16
+def rounding(rows: np.ndarray) -> tuple[str, float]:
+    """Return how coarsely probabilities (N, C) are rounded ("" if they are not), and by how much rows may miss 1.
+
+    Softmax in half precision moves a sum by some units of 2^-8 (bfloat16) or 2^-11 (float16); rounding to d decimals
+    by up to C / 2 of the last one, of which no more than 0.1 is taken.  What numbers were rounded to is seen in them.
+    """
+    singles = rows.astype(np.float32)
+    if not (singles.view(np.uint32) & 0xFFFF).any():
+        return "in bfloat16", 4 * 2.0**-8
+    half = (singles.astype(np.float16) == singles).all()
+    exact = np.abs(rows) * (2.0**-11 if half else 1e-7) + 1e-7  # how far the type itself moves a decimal number
+    for decimals in range(1, 7):
+        if (np.abs(rows - np.round(rows, decimals)) <= exact).all():
+            return f"to {decimals} decimals", min(0.1, rows.shape[1] * 0.5 * 10.0**-decimals) + 4 * 2.0**-11
+    return ("in float16", 4 * 2.0**-11) if half else ("", 0.0)
 
 
-def describe(array: np.ndarray) -> str:
-    """Return shape and type of an array in words."""
-    return f"an array of shape {array.shape} and type {array.dtype}"
+def _what_else(rows, sums, rounded):
+    """Return what rows (N, C) that are no probabilities look like, and what to store instead."""
+    if rows.max() <= 1e-6 and np.abs(np.exp(rows).sum(axis=1) - 1).max() < 0.05:
+        return "these are log-probabilities: store exp() of them"
+    if rows.min() < 0:
+        if rows.min() > -1e-2 and np.abs(sums - 1).max() < 0.05:
+            return "entries below 0 are hardly rounding: set them to 0"
+        return "these look like logits or features: store softmax outputs"
+    if np.abs(sums - 100).max() < 5:
+        return "these are percent: divide by 100"
+    if rows.max() > 1:
+        return "these look like logits, features or counts: store softmax outputs"
+    if rows.shape[1] == 1:
+        return "one probability p of two classes: store both, numpy.stack([1 - p, p], axis=-1)"
+    if rounded.startswith("to ") and np.abs(sums - 1).max() < 0.5:
+        return f"they are rounded {rounded}, which takes too much away: store more decimals"
+    return (
+        "entries are from 0 to 1, like sigmoids of classes that do not exclude each other: store softmax outputs "
+        "(of one probability p of two classes, numpy.stack([1 - p, p], axis=-1))"
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from info_geometry.files import InputError, valid_name
-from info_geometry.storage import labels, names
+from info_geometry.storage import beside, names
 from info_geometry.storage.format import fingerprint
 from info_geometry.storage.trajectories import Trajectory, check_shapes, open_trajectory
 
@@ -48,11 +48,10 @@ def find(
     trajectories = [open_trajectory(path) for run in chosen for path in _seeds(folder / run, seeds)]
     datasets = {names.dataset(x.run, x.attributes) for x in trajectories}
     name = valid_name(name or (datasets.pop() if len(datasets) == 1 else "picture"), "--name")
-    check_shapes(trajectories)
-    _check_samples(trajectories)
-    _check_distinct(trajectories)
     for x in trajectories:
-        labels.attach(x, folder)
+        beside.attach(x, folder)
+    check_shapes(trajectories)
+    _check_distinct(trajectories)
     return trajectories, name
 
 
@@ -104,17 +103,6 @@ def _seeds(folder, wanted):
         missing = ", ".join(map(str, sorted(set(wanted) - set(seeds))))
         raise InputError(f"{folder} has no seed {missing}; there are {', '.join(map(str, sorted(seeds)))}")
     return [seeds[seed] for seed in sorted(seeds) if not wanted or seed in wanted]
-
-
-def _check_samples(trajectories):
-    known = [x for x in trajectories if "labels_sha256" in x.attributes]
-    for other in known[1:]:
-        a, b = known[0].attributes["labels_sha256"], other.attributes["labels_sha256"]
-        if a != b:
-            raise InputError(
-                f"labels fingerprint {a[:8]} ({known[0].name}) but {b[:8]} ({other.name}): samples are "
-                "different or in a different order; store both from the same samples"
-            )
 
 
 def _check_distinct(trajectories):

@@ -11,6 +11,8 @@ import numpy as np
 
 from info_geometry.files import InputError, hdf5
 from info_geometry.storage import format, quantities
+from info_geometry.storage.arrays import as_array, describe
+from info_geometry.storage.labels import check_alike
 from info_geometry.storage.quantities import TOLERANCE, explain_rows
 
 QUANTITIES = tuple(quantities.TYPES)
@@ -23,7 +25,8 @@ class Trajectory:
     name: for messages, a path or "trajectory 3".  shape: (T, N, C).  t: (T,).  labels: (N,) or None.
     attributes: dict.  path, run, seed: where it lies, `predictions/<run>/preds_<seed>.h5`; None for arrays.
     quantity, dtype: what the stored numbers mean, and their type.  published: whether they lie in a published file.
-    tolerance: by how much squared norms of stored rows of roots (see to_roots) may differ from 1.
+    tolerance: by how much squared norms of stored rows of roots (see to_roots) may differ from 1; more once `refuse`
+    saw that they are rounded more coarsely.
     chunks: (models, samples, classes) that lie together in the file, or None; chunk: how many samples that are, or 1.
     checkpoints: (T,) which models of the file these are.
     labels_path: where labels that the file does not hold are looked for (see `storage.labels.attach`), or None.
@@ -57,7 +60,12 @@ class Trajectory:
         self.seed = int(digits) if digits.isdecimal() else None
         self.chunk = chunks[1] if chunks else 1
         self.checkpoints = np.arange(self.shape[0])
-        self._read, self.tolerance, self.labels_path = read, tolerance, None
+        self._read, self._tolerance, self.labels_path = read, [tolerance], None  # shared with those of `select`
+
+    @property
+    def tolerance(self) -> float:
+        """By how much squared norms of stored rows of roots may differ from 1."""
+        return self._tolerance[0]
 
     def stored(self, start: int = 0, stop: int | None = None, out: np.ndarray | None = None) -> np.ndarray:
         """Return the numbers of samples start..stop as they are stored, (T, n, C) of type `dtype`, unchecked.
@@ -74,7 +82,7 @@ class Trajectory:
         elif out.shape != shape or out.dtype != self.dtype or not out.flags.c_contiguous:
             raise InputError(
                 f"{self.name}: out must be a C-contiguous array of shape {shape} and type {self.dtype}, "
-                f"not {quantities.describe(out)}"
+                f"not {describe(out)}"
             )
         if out.size:
             self._read(self.checkpoints, start, stop, out)
@@ -96,8 +104,16 @@ class Trajectory:
             rows = slice(i, i + step)
             sound[rows] = quantities.decode(flat[rows], self.quantity, self.tolerance, roots[rows])
         if not sound.all():
-            self.model(int(np.argmin(sound)) // stored.shape[1])  # looks at all its samples, and says what is wrong
+            self.refuse(np.flatnonzero(~sound) // stored.shape[1])
         return out
+
+    def refuse(self, models: Sequence[int] | np.ndarray) -> None:
+        """Look at all samples of some models (k,) again, and raise InputError saying what is wrong with the first.
+
+        Those that are as they should be for numbers that are rounded as these are, are taken from now on.
+        """
+        for i in np.unique(models):
+            self.model(i)
 
     def select(self, checkpoints: Sequence[int] | np.ndarray) -> "Trajectory":
         """Return a Trajectory of some of the models: indices (k,), in any order."""
@@ -133,7 +149,7 @@ class Trajectory:
                 )
             rows **= 4
             rows /= rows.sum(axis=1, keepdims=True)
-        explain_rows(rows, where, self.tolerance)
+        self._tolerance[0] = explain_rows(rows, where, self.tolerance)
         return stored, rows
 
 
@@ -144,10 +160,11 @@ def as_trajectory(models: Trajectory | np.ndarray, name: str = "predictions") ->
     """
     if isinstance(models, Trajectory):
         return models
-    array = np.asarray(quantities.on_cpu(models))
-    array = array[None] if array.ndim == 2 else array
+    array = as_array(models, name)
+    if array.ndim == 2:
+        array = array[None]
     if array.ndim != 3 or array.size == 0 or array.dtype.kind != "f":
-        raise InputError(f"{name}: expected probabilities (T, N, C) or (N, C), not {quantities.describe(array)}")
+        raise InputError(f"{name}: expected probabilities (T, N, C) or (N, C), not {describe(array)}")
 
     def read(checkpoints, start, stop, out):
         for source, target in hdf5.stretches(checkpoints):
@@ -163,7 +180,7 @@ def block_size(trajectories: Sequence[Trajectory], more: int = 0) -> int:
 
 
 def check_shapes(trajectories: Sequence[Trajectory]) -> None:
-    """Raise InputError unless all trajectories predict the same number of samples and classes."""
+    """Raise InputError unless all trajectories predict the same samples, by their labels, and the same classes."""
     if not trajectories:
         raise InputError("no trajectories were given")
     first = trajectories[0]
@@ -174,6 +191,7 @@ def check_shapes(trajectories: Sequence[Trajectory]) -> None:
                 f"{other.shape[1]} x {other.shape[2]}. Trajectories must be predictions of the same samples over the "
                 "same classes: imprint both on the same task"
             )
+    check_alike([x for x in trajectories if x.labels is not None])
 
 
 def open_trajectory(path: str | Path) -> Trajectory:

@@ -2,49 +2,62 @@
 
 import contextlib
 import hashlib
-import math
 from pathlib import Path
 
 import numpy as np
 
 from info_geometry.files import InputError, hdf5, versions, writing
 from info_geometry.storage import format
-from info_geometry.storage.quantities import TYPES, describe
+from info_geometry.storage.attributes import encoded
+from info_geometry.storage.labels import as_labels
+from info_geometry.storage.quantities import TYPES
 
 
 class Writer:
     """Writes the models of a prediction file one by one; used in a `with` block.
 
     The file appears under its name when the block ends without an exception; otherwise nothing is left.
-    path, labels (N,), quantity: of the file.  classes: their number, None before the first model.
+    path, labels (N,) or None, quantity: of the file.  classes: their number, None before the first model.
     """
 
     def __init__(
         self,
         path: str | Path,
-        labels: np.ndarray,
+        labels: np.ndarray | None,
         quantity: str,
         compression: str | None = None,
         t_name: str = "t",
         attributes: dict | None = None,
+        keep_order: bool = False,
     ):
-        """Raises InputError unless labels are N integers, and quantity and compression are known."""
-        if labels.ndim != 1 or labels.size == 0 or labels.dtype.kind not in "iu":
-            raise InputError(f"{path}: labels must be N integers, not {describe(labels)}")
+        """keep_order: t need not increase.
+
+        Raises InputError unless labels are whole numbers, quantity and compression known, and attributes such as can
+        be stored.
+        """
+        self.labels = None if labels is None else as_labels(labels, path)
         if quantity not in TYPES:
             raise InputError(f"{path}: quantity {quantity!r} is not one of {', '.join(TYPES)}")
         if compression not in format.COMPRESSION:
             raise InputError(f"{path}: compression {compression!r} is not one of None, 'gzip'")
-        self.path, self.labels, self.quantity, self.classes = Path(path), labels, quantity, None
-        self._compression = compression
+        if not isinstance(t_name, str):
+            raise InputError(f"{path}: t_name is {t_name!r}, expected a text: what t counts, such as 'epoch'")
+        given = {key: encoded(key, value, path) for key, value in (attributes or {}).items()}
+        if taken := sorted(format.OURS & given.keys()):
+            raise InputError(f"{path}: the attribute {taken[0]} is written by this program; call yours otherwise")
+        self.path, self.quantity, self.classes, self.samples = Path(path), quantity, None, None
+        self._compression, self._keep_order, self._manager = compression, keep_order, None
         self._attributes = {
-            **(attributes or {}),
+            **given,
             "format_version": format.FORMAT_VERSION,
             "quantity": quantity,
-            "t_name": t_name,
-            "labels_sha256": format.fingerprint(labels),
+            "t_name": encoded("t_name", t_name, path),
             "versions": versions(),
         }
+        if self.labels is not None:
+            self.samples, self._attributes["labels_sha256"] = len(self.labels), format.fingerprint(self.labels)
+        if keep_order:
+            self._attributes["keep_order"] = 1
         self._t, self._hash, self._data = [], hashlib.sha256(), None
 
     @property
@@ -74,16 +87,15 @@ class Writer:
         """Write one model, as `quantities.encode` returns it (N, C), at `t`.
 
         source: the file and the model in it whose chunks hold the same and can be copied.
-        Raises InputError where t is not finite, labels are not among the classes, or the file cannot be written.
+        Raises InputError where t is not finite or does not increase, labels are not among the classes, or the file
+        cannot be written.
         """
+        if self._manager is None:
+            raise InputError(f"{self.path}: it is written in a with block: with predictions.Recorder(...) as recorder:")
         N, C = stored.shape
-        if not math.isfinite(t):
-            raise InputError(f"{self.path}: checkpoint {self.count} (t = {t:g}): t must be a finite number")
-        if self._data is None and (self.labels.min() < 0 or self.labels.max() >= C):
-            raise InputError(
-                f"{self.path}: labels reach from {self.labels.min()} to {self.labels.max()}, "
-                f"but the predictions have {C} classes"
-            )
+        format.check_order([*self._t[-1:], t], self.path, self._keep_order, first=max(0, self.count - 1))
+        if self._data is None and self.labels is not None:
+            as_labels(self.labels, self.path, N, C)
         with writing(self.path):
             if self._data is None:
                 self._create(N, C)
@@ -96,7 +108,7 @@ class Writer:
 
     def _create(self, N, C):
         """Create the array that grows with each model."""
-        self.classes = C
+        self.classes, self.samples = C, N
         self._data = self._file.create_dataset(
             "data",
             shape=(0, N, C),

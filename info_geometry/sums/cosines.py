@@ -5,8 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from info_geometry.files import InputError, threads
+from info_geometry.files import threads
 from info_geometry.storage import quantities
+from info_geometry.storage.arrays import as_array
+from info_geometry.storage.labels import as_labels
 from info_geometry.storage.trajectories import Trajectory, as_trajectory, block_size
 
 FUSED_FROM = 1 << 24  # numbers of a trajectory from which numba's pass is taken, which takes seconds to import
@@ -19,7 +21,8 @@ def cosines(P: np.ndarray | Trajectory, labels: np.ndarray) -> tuple[np.ndarray,
     P, labels: as for `geodesic.progress`.  Which code computes follows from the size of P alone.
     """
     trajectory = as_trajectory(P)
-    labels, (T, N, C) = check_labels(labels, trajectory), trajectory.shape
+    (T, N, C) = trajectory.shape
+    labels = as_labels(labels, trajectory.name, N, C)
     scalars = _fused_scalars if T * N * C >= FUSED_FROM else _scalars
     if trajectory is P:
         parts = [
@@ -27,7 +30,7 @@ def cosines(P: np.ndarray | Trajectory, labels: np.ndarray) -> tuple[np.ndarray,
             for start, stored in _stored_blocks(trajectory)
         ]
         return tuple(np.concatenate(part, axis=1) for part in zip(*parts))
-    models = np.reshape(quantities.on_cpu(P), (T, N, C)).astype(trajectory.dtype, copy=False)
+    models = as_array(P, trajectory.name).reshape(T, N, C).astype(trajectory.dtype, copy=False)
     return scalars(models, labels, trajectory)
 
 
@@ -71,7 +74,7 @@ def _scalars(models, labels, trajectory=None):
 
     _in_threads(add, T * n, rows.size)
     if not sound.all():
-        trajectory.model(int(np.argmin(sound)) // n)  # looks at all its samples, and says what is wrong
+        trajectory.refuse(np.flatnonzero(~sound) // n)
     np.sqrt(norms, out=norms)
     uniform /= norms * np.sqrt(C)
     truth /= norms
@@ -88,7 +91,7 @@ def _fused_scalars(models, labels, trajectory):
         return _scalars(models, labels, trajectory)
     bad = ~(off <= trajectory.tolerance).all(axis=1)
     if bad.any():
-        trajectory.model(int(np.argmax(bad)))
+        trajectory.refuse(np.flatnonzero(bad))
     return uniform, truth
 
 
@@ -99,13 +102,3 @@ def _in_threads(function, count, size):
     ends = np.linspace(0, count, threads() + 1).astype(int).tolist()
     with ThreadPoolExecutor(threads()) as pool:
         list(pool.map(function, map(slice, ends[:-1], ends[1:])))
-
-
-def check_labels(labels: np.ndarray, trajectory: Trajectory) -> np.ndarray:
-    """Return labels as integers (N,); raise InputError unless there is one in 0..C-1 for each sample."""
-    labels, (_, N, C) = np.asarray(labels), trajectory.shape
-    if labels.shape != (N,) or labels.dtype.kind not in "iu":
-        raise InputError(f"{trajectory.name}: expected {N} integer labels, found an array {labels.shape}")
-    if labels.min() < 0 or labels.max() >= C:
-        raise InputError(f"{trajectory.name}: labels reach from {labels.min()} to {labels.max()}, expected 0..{C - 1}")
-    return labels.astype(np.int64)

@@ -40,7 +40,6 @@ def sum_logs(
     products = make() if groups is None else engines.Grouped(make, groups, counts[0])
     block = block or _slab_size(sides)
     intervals = state.missing(N) if state else [(0, N)]
-    tolerances = [np.repeat([x.tolerance for x in side], [x.shape[0] for x in side]) for side in sides]
     bar = tqdm(
         total=N,
         initial=N - sum(b - a for a, b in intervals),
@@ -59,10 +58,8 @@ def sum_logs(
                 if groups is None
                 else products.add(arrays, quantities, groups[start:stop])
             )
-            for side, off, tolerance in zip(sides, worst, tolerances):
-                bad = ~(off <= tolerance)
-                if bad.any():
-                    _explain(side, int(np.argmax(bad)))
+            for side, off in zip(sides, worst):
+                _refuse(side, off)
             bar.update(stop - start)
             if state:
                 state.done(start, stop, products)
@@ -116,10 +113,17 @@ def _slab_size(sides):
     return max(1, min(chunks * chunk, free_memory() // 16 // bytes_of_sample))
 
 
-def _explain(side, model):
-    """Raise InputError for a model whose rows are not probabilities: read it again, and say what is wrong."""
+def _refuse(side, off):
+    """Raise InputError where rows are not probabilities; off (models,): how far their squared norms are from 1."""
+    first = 0
     for x in side:
-        if model < x.shape[0]:
-            x.model(model)
-            raise InputError(f"{x.name}: checkpoint {model}: rows are not probabilities, or changed while being read")
-        model -= x.shape[0]
+        last = first + x.shape[0]
+        bad = ~(off[first:last] <= x.tolerance)
+        if bad.any():
+            x.refuse(np.flatnonzero(bad))
+            bad = ~(off[first:last] <= x.tolerance)
+        if bad.any():
+            raise InputError(
+                f"{x.name}: checkpoint {np.argmax(bad)}: rows are not probabilities, or changed while being read"
+            )
+        first = last

@@ -185,7 +185,7 @@ def _read_ahead(models: Iterable[tuple[float, Model]]) -> Iterator[tuple[float, 
 
 def _recorder(path, run, imprinter, **more):
     given = {**attributes(run), **imprinter.attributes, **more}
-    return predictions.Recorder(path, labels=imprinter.labels, **{"t_name": run.t_name, **given})
+    return predictions.Recorder(path, labels=imprinter.labels, overwrite=True, **{"t_name": run.t_name, **given})
 
 
 def _finish(pending):

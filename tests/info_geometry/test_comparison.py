@@ -125,4 +125,7 @@ def test_labels_from_beside_a_file_that_do_no_better_than_chance_are_reported(rn
     x.labels, x.labels_path = (LABELS + 1) % C, "labels.npy"
     with caplog.at_level("WARNING"):
         comparison.summarise_all([x])
-    assert "the last model of mine has accuracy" in caplog.text and "in the order of labels.npy?" in caplog.text
+    assert (
+        "the last model of mine has accuracy" in caplog.text
+        and "in the order of the labels in labels.npy?" in caplog.text
+    )

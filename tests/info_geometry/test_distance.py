@@ -275,7 +275,7 @@ def test_shapes_that_differ_are_said(tmp_path):
 
 def test_rows_that_are_no_probabilities_are_said():
     models = random_models(np.random.default_rng(12), 3, 9, 4)
-    with pytest.raises(InputError, match=r"trajectory 1: checkpoint 0 .*rows sum to .* logits"):
+    with pytest.raises(InputError, match=r"trajectory 1: checkpoint 0 .*rows sum to .* log-probabilities"):
         distance.pairwise([models, np.log(models + 1e-6)])
     models[2, 7, 1] = np.nan
     with pytest.raises(InputError, match=r"trajectory 0: checkpoint 2 .*1 of 9 rows are not finite; .* sample 7"):

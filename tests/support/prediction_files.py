@@ -51,6 +51,7 @@ def replace(file, name, array):
 
 
 def append_files(path, *sources, labels=LABELS, **options):
+    options.setdefault("keep_order", len(sources) > 1)  # each begins at t = 0
     with predictions.Recorder(path, labels=labels, **options) as recorder:
         for source in sources:
             recorder.append_file(source)

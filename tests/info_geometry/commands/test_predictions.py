@@ -98,7 +98,7 @@ def test_what_cannot_be_turned_is_said_and_the_others_are(folder):
     np.save(folder / "fewer.npy", LABELS[1:])
     assert run("convert", moved, folder / "new", "--labels", folder / "mine.npy").returncode == 0
     result = run("convert", moved, folder / "other", "--labels", folder / "fewer.npy")
-    assert result.returncode == 1 and "expected 50 labels, one for each of its samples" in result.stderr
+    assert result.returncode == 1 and "expected 50 labels, whole numbers, one for each sample" in result.stderr
     assert "no such file" in run("convert", moved, folder / "new", "--labels", folder / "none.npy").stderr
 
 

@@ -149,15 +149,17 @@ def test_gzip_is_smaller_and_reads_the_same(tmp_path, models):
         (lambda P: spoil(P, np.nan), r"checkpoint 2 \(t = 4\): 1 of 50 rows are not finite; the first is sample 8"),
         (lambda P: spoil(P, np.inf), r"checkpoint 2 \(t = 4\): 1 of 50 rows are not finite; the first is sample 8"),
         (lambda P: spoil(P, -0.5), r"checkpoint 2 \(t = 4\): rows sum to .* negative \(first: sample 8\).*logits"),
-        (lambda P: np.log(P + 1e-9), r"checkpoint 0 \(t = 0\): rows sum to .*these look like logits or features"),
+        (lambda P: np.log(P + 1e-9), r"checkpoint 0 \(t = 0\): rows sum to .*these are log-probabilities"),
+        (lambda P: np.log(P + 1e-9) + 3, r"checkpoint 0 \(t = 0\): rows sum to .*these look like logits or features"),
         (lambda P: P * 1.01, r"checkpoint 0 \(t = 0\): rows sum to 1.01..1.01 .*store softmax outputs"),
         (lambda P: P[:, :-1], r"checkpoint 0 .*expected \(50, 6\) probabilities, not an array of shape \(49, 6\)"),
-        (lambda P: [P[0], P[1][:, :-1]], r"checkpoint 1 .*expected \(50, 6\) probabilities.* shape \(50, 5\)"),
-        (lambda P: P[0], r"expected \(50, C\) probabilities, not an array of shape \(6,\)"),
+        (lambda P: iter([P[0], P[1][:, :-1]]), r"checkpoint 1 .*expected \(50, 6\) probabilities.* shape \(50, 5\)"),
+        (lambda P: iter(P[0]), r"expected \(50, C\) probabilities, not an array of shape \(6,\)"),
         (lambda P: P[:, :, :0], r"expected \(50, 0\) probabilities"),
         (lambda P: P.argmax(2)[..., None].repeat(C, 2), "expected .* probabilities, not .* type int64"),
         (lambda P: P[:3], "3 models but 4 values of t"),
-        (lambda P: np.concatenate([P, P]), "more models than the 4 values of t"),
+        (lambda P: np.concatenate([P, P]), "8 models but 4 values of t"),
+        (lambda P: iter(np.concatenate([P, P])), "more models than the 4 values of t"),
     ],
 )
 def test_bad_models_are_refused(tmp_path, models, change, message):
@@ -169,11 +171,13 @@ def test_bad_models_are_refused(tmp_path, models, change, message):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"labels": LABELS.astype(float)}, "labels must be N integers, not an array of shape .50,. and type float64"),
-        ({"labels": LABELS[:, None]}, "labels must be N integers"),
-        ({"labels": []}, "labels must be N integers"),
+        ({"labels": LABELS + 0.5}, "expected N labels, whole numbers, .* not an array of shape .50,. and type float64"),
+        ({"labels": LABELS[:, None]}, "expected N labels, whole numbers"),
+        ({"labels": []}, "expected N labels, whole numbers"),
+        ({"labels": np.eye(C)[LABELS]}, "these are one-hot: give their argmax"),
+        ({"labels": LABELS.astype(str)}, "number the classes, in the order of the columns"),
         ({"labels": LABELS[:-1]}, r"expected \(49, 6\) probabilities"),
-        ({"labels": LABELS + 1}, "labels reach from 1 to 6, but the predictions have 6 classes"),
+        ({"labels": LABELS + 1}, "labels reach from 1 to 6, expected 0 to 5; count classes from 0"),
         ({"labels": LABELS - 1}, "labels reach from -1 to 4"),
         ({"labels": LABELS, "quantity": "logits"}, "quantity 'logits' is not one of sqrt_probability, probability, "),
         ({"labels": LABELS, "t": [0, 1, np.nan, 3]}, "checkpoint 2 .*t must be a finite number"),
@@ -266,7 +270,7 @@ def test_roots_are_refused_where_they_do_not_belong(tmp_path, models):
         )
     refused(
         tmp_path / "b.h5",
-        "labels reach from 0 to 5, but the predictions have 4 classes",
+        "labels reach from 0 to 5, expected 0 to 3",
         lambda p: append_roots(p, np.full((1, N, 4), 0.5, np.float16)),
     )
     assert "b.h5" not in names(tmp_path)
@@ -352,7 +356,7 @@ def test_files_of_before_are_read_and_put_together(tmp_path, models):
     old = write_by_hand(tmp_path / "old.h5", roots, **LAYOUT)
     assert "sound" in predictions.check(old)
     predictions.write(tmp_path / "new.h5", models, labels=LABELS)
-    with predictions.Recorder(tmp_path / "both.h5", labels=LABELS) as both:
+    with predictions.Recorder(tmp_path / "both.h5", labels=LABELS, keep_order=True) as both:
         both.append_file(old)
         both.append_file(tmp_path / "new.h5")
     np.testing.assert_array_equal(

@@ -66,7 +66,7 @@ def test_labels_beside_files_are_attached_and_say_where_they_lie(published):
     assert all(x.select([0]).labels is x.labels for x in found)
     assert runs.identity(found) != without, "other labels, another picture"
     np.save(path, labels_of(19, 4))
-    with pytest.raises(InputError, match=r"imagenet_val_labels.npy: expected 20 labels, one for each sample of .*all"):
+    with pytest.raises(InputError, match=r"val_labels.npy, labels of .*all.*: expected 20 labels, whole"):
         runs.find(published)
 
 

@@ -48,9 +48,9 @@ def test_full_disk_is_said_and_leaves_nothing(tmp_path, limit):
         models = np.random.default_rng(0).dirichlet(np.ones(10), (20, 300))
         files.command(lambda: predictions.write(sys.argv[1], models, labels=np.zeros(300, int)))
     """
-    result = python(code, tmp_path / "a.h5", limit)
-    assert result.returncode == 1 and names(tmp_path) == []
-    message = rf"error: cannot write {re.escape(str(tmp_path))}/a\.h5: File too large \(\d+\.\d GB free\)\n"
+    result = python(code, tmp_path / "run" / "preds_0.h5", limit)
+    assert result.returncode == 1 and names(tmp_path / "run") == []
+    message = rf"error: cannot write {re.escape(str(tmp_path))}/run/preds_0\.h5: File too large \(\d+\.\d GB free\)\n"
     assert re.fullmatch(message, result.stderr), result.stderr
 
 
