@@ -23,8 +23,9 @@ from tqdm import tqdm
 
 from info_geometry.files import InputError, atomic_path, hdf5, remove_orphans, write_text, writing
 from learning.data import packed
-from learning.data.encoded import Folder, reason
+from learning.data.folders import Folder
 from learning.data.packed import FORMAT_VERSION, INDEX
+from learning.data.pixels import decode, reason
 
 PART = 2048
 
@@ -141,7 +142,7 @@ def reduced(raw: bytes, size: int, quality: int) -> bytes:
     """
     with Image.open(io.BytesIO(raw)) as image:
         kept = image.format == "JPEG" and image.mode == "RGB" and min(image.size) <= size
-        image = image.convert("RGB")
+    image = Image.fromarray(decode(raw).permute(1, 2, 0).numpy())
     if min(image.size) > size:
         scale = size / min(image.size)
         image = image.resize([max(size, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
