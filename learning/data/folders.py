@@ -24,7 +24,7 @@ ENDINGS = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".w
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "JPEG2000", "AVIF")
 SYSTEM = {"__MACOSX", "__pycache__", "@eaDir", "#recycle", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 SHOWN = 5  # names in a message
-HIDDEN, NO_IMAGES, NO_CLASS = "hidden", "no images that can be read", "images in no class folder"
+HIDDEN, NO_IMAGES, NO_CLASS = "hidden", "that cannot be read as images", "in no class folder"
 
 
 class Folder:
@@ -53,7 +53,8 @@ class Folder:
             )
         self.root, self.class_names = root, ordered(found)
         if self.class_names != sorted(found):
-            log.info("%s: classes are in the order of their numbers: %s", root, some(self.class_names))
+            told = "%s: classes are in the order of their numbers (%s), not of texts as in torchvision's ImageFolder"
+            log.info(told, root, some(self.class_names))
         counts = [len(found[name]) for name in self.class_names]
         self.labels = np.repeat(np.arange(len(found), dtype=np.int64), counts)
         # one array of bytes: a list of a million texts would be copied into every process that reads its counts
@@ -71,7 +72,7 @@ class Folder:
 def ordered(names: Iterable[str]) -> list[str]:
     """Return names of classes in their order: that of their numbers where they differ in nothing else, or of texts."""
     names = sorted(names)
-    parts = [re.fullmatch(r"(.*?)([0-9]+)", name, re.DOTALL) for name in names]
+    parts = [re.fullmatch(r"(.*?[^0-9.])?([0-9]+)", name, re.DOTALL) for name in names]
     if all(parts) and len({part[1] for part in parts}) == 1:
         names.sort(key=lambda name: int(re.search("[0-9]+$", name)[0]))
     return names

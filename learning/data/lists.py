@@ -55,9 +55,10 @@ def _read(root, images):
     """Return {file name: class} and the path of the list that says it."""
     names = [os.path.basename(path) for path in images]
     places = [root.absolute(), *root.absolute().parents[:ABOVE]]
-    for path in (place / name for place in places for name in ROWS):
-        if path.is_file():
-            return _of_rows(names, path), path
+    rows = [path for place in places for name in ROWS if (path := place / name).is_file()]
+    for path in rows:
+        if any((said := _of_rows(names, path)).values()):  # above, there may be lists of other images
+            return said, path
     numbers = {name: int(match[1]) for name in names if (match := NUMBERED.fullmatch(name))}
     for place in places if len(numbers) == len(names) else []:
         for kit in (place, place / "data", *place.glob("*devkit*/"), *place.glob("*devkit*/data/")):
@@ -66,6 +67,8 @@ def _read(root, images):
         archive = place / f"{KIT}.tar.gz"
         if archive.is_file():
             return _of_kit(numbers, archive, lambda name, archive=archive: _unpacked(archive, name)), archive
+    if rows:
+        return {}, rows[0]
     raise InputError(
         f"{root}: {len(names)} images lie side by side ({names[0]}, ...), and no list of their classes; move them into "
         f"one folder a class, or put the list that came with them into {root.parent}: {KIT}.tar.gz (ImageNet), "
