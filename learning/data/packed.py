@@ -19,9 +19,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from info_geometry.files import InputError, hdf5
+from info_geometry.files import InputError, hdf5, log
 
 FORMAT_VERSION = 1
+RECIPE = 2  # of what an image becomes; what was packed by another one is packed again
 INDEX = "index.json"
 ADVICE = "run 01_training/write_imagenet.py again"
 KIND = ("file of packed images", ADVICE)  # how messages call a file, and what they say of one that is of no use
@@ -54,6 +55,13 @@ class Packed:
         index = read_index(root)
         if index is None:
             raise InputError(f"{root}: packing did not finish; {ADVICE}")
+        if index.get("recipe", 1) < RECIPE:
+            log.info(
+                "%s: packed by an earlier version, which took hidden folders for classes, clipped 16 bits and "
+                "turned no image as EXIF says; where there are such, %s",
+                root,
+                ADVICE,
+            )
         self.class_names = index["classes"]
         self._starts = np.cumsum([0, *index["images"]])
         labels = [Part(part_path(root, number)).labels for number in range(len(index["images"]))]

@@ -24,11 +24,10 @@ from tqdm import tqdm
 from info_geometry.files import InputError, atomic_path, hdf5, log, remove_orphans, write_text, writing
 from learning.data import packed, stamps
 from learning.data.folders import Folder
-from learning.data.packed import FORMAT_VERSION, INDEX
+from learning.data.packed import FORMAT_VERSION, INDEX, RECIPE
 from learning.data.pixels import decode, reason
 
 PART = 2048
-RECIPE = 2  # of what an image becomes; what was packed by another one is packed again
 
 
 class Packing(NamedTuple):
@@ -64,6 +63,7 @@ def pack(
     remove_orphans(target)
     remove_orphans(stamps.path(packed.part_path(target, 0)).parent)
     index = {"origin": origin(names, source.labels, **settings), "classes": source.class_names, **settings}
+    index["recipe"] = RECIPE
     drop_other_index(target, index["origin"])
     parts = [packed.part_path(target, number) for number in range(-(-len(names) // PART))]
     for other in set(packed.parts_in(target)) - set(parts):  # of more images than there are now

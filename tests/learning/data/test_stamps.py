@@ -160,11 +160,24 @@ def test_old_files_are_never_published_beside_new_ones(mine, there, monkeypatch)
 
 def test_what_another_version_packed_is_packed_again_with_a_word(mine, there, monkeypatch, caplog):
     caplog.set_level(logging.INFO, "info_geometry")
-    monkeypatch.setattr(packing, "RECIPE", packing.RECIPE + 1)
+    monkeypatch.setattr(packing, "RECIPE", packed.RECIPE + 1)
     assert "packing: 2 done" in done(mine, there)
     said = [record.getMessage() for record in caplog.records]
     assert [line.startswith(f"{there}/{split}: was packed from") for split, line in zip(("train", "val"), said)]
     assert len(said) == 2
+
+
+def test_what_an_earlier_version_packed_is_read_with_a_word(packed_copy, caplog):
+    caplog.set_level(logging.INFO, "info_geometry")
+    opened(packed_copy / "val")
+    assert not caplog.records
+    path = packed_copy / "val" / "index.json"
+    index = {key: value for key, value in packed.read_index(path.parent).items() if key != "recipe"}
+    path.write_text(json.dumps(index))
+    assert len(opened(packed_copy / "val").labels) == 6
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"{packed_copy}/val: packed by an earlier version, ")
+    assert record.getMessage().endswith("where there are such, run 01_training/write_imagenet.py again")
 
 
 def test_packed_data_keep_the_order_of_their_index(tmp_path):
