@@ -138,9 +138,9 @@ def _below(root, name, left):
         here = os.path.relpath(place, root)
         folders[:] = _visible(folders, here, left)
         walked.append((place, here, _visible(files, here, left)))
-    for _, here, files in sorted(walked):
-        for path in (os.path.join(here, file) for file in sorted(files)):
-            (paths if is_image(root / path) else left[NO_IMAGES]).append(path)
+    for place, here, files in sorted(walked):
+        for file in sorted(files):
+            (paths if is_image(os.path.join(place, file)) else left[NO_IMAGES]).append(os.path.join(here, file))
     return paths
 
 

@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 packed = packing.pack(source, target, pool, **settings)
                 counts["done" if packed.done else "skipped (already complete)"] += 1
                 if packed.done:
-                    report(target, packed)
+                    report(target, packed, len(source.class_names))
             except InputError as error:
                 if isinstance(error, packing.CorruptImages):
                     name_some(error.messages, "error")
@@ -83,11 +83,11 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return given
 
 
-def report(target: Path, packed) -> None:
-    """Print what was packed (a learning.data.packing.Packing), and which images were left out."""
+def report(target: Path, packed, classes: int) -> None:
+    """Print what was packed (a learning.data.packing.Packing) of how many classes, and which images were left out."""
     name_some(packed.corrupt, "left out")
     left_out = f", {len(packed.corrupt)} left out" if packed.corrupt else ""
-    print(f"{target}: {packed.images} images, {packed.bytes / 1e6:.1f} MB{left_out}", flush=True)
+    print(f"{target}: {packed.images} images of {classes} classes, {packed.bytes / 1e6:.1f} MB{left_out}", flush=True)
 
 
 def name_some(corrupt: Sequence[str], outcome: str) -> None:

@@ -127,7 +127,7 @@ def test_left_out_image_that_was_mended_is_packed(source, mine, tmp_path):
     assert "1 left out" in done(mine, target, "--skip-corrupt")
     assert done(mine, target, "--skip-corrupt") == SKIPPED
     shutil.copy(source / "train" / NAME, mine / "train" / NAME)
-    assert "train: 15 images" in done(mine, target, "--skip-corrupt")
+    assert "train: 15 images of 3 classes, " in done(mine, target, "--skip-corrupt")
     up_to_date(mine, target)
 
 
