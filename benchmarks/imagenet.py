@@ -166,11 +166,11 @@ class Benchmark:
 
     def pack(self):
         """Pack in parallel; the ceiling is one core's rate times the cores."""
-        from learning.data import encoded, packing
+        from learning.data import folders, packing
 
         source = self.folder / "images"
         write_images(source, self.options)
-        folder = encoded.Folder(source / "train")
+        folder = folders.Folder(source / "train")
         raw = [folder.read(i) for i in range(min(100, len(folder.labels)))]
         alone = rate(len(raw), lambda: [packing.reduced(each, 400, 90) for each in raw])
         started = time.perf_counter()

@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from info_geometry.files import InputError, lock
+from info_geometry.files import InputError, lock, log
 
 
 class Processes:
@@ -81,6 +82,8 @@ def processes(device: str | None = None, *, alone: bool = False) -> Iterator[Pro
     # DistributedDataParallel imports it; imported after the group is there, it holds the group for ever, whose threads
     # then outlive it and, where one lets go of a tensor while Python ends, abort the process
     importlib.import_module("torch._dynamo")
+    if os.environ.get("RANK", "0") != "0":
+        log.setLevel(logging.ERROR)  # what is to be said of data, the main process says
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.startswith("cuda") else "gloo")
     try:
         yield Processes(dist.get_rank(), world, device)

@@ -32,10 +32,12 @@ def train_all(method, options: Options, *, alone: bool = False) -> int:
     """
     config, folders = options.config, options.folders
     with _told_to_end() as stop, distributed.processes(options.device, alone=alone) as here:
-        images = data.load(config.dataset, "train", folders.data)
+        splits = ("train", facts(config.dataset).evaluation_split)  # both: what does not fit is said before training
+        images, evaluation = (data.load(config.dataset, split, folders.data) for split in splits)
+        data.check_classes(images, evaluation)
         imprinter = None
         if options.as_you_go or config.evaluate_every:
-            imprinter = _imprinter(config.dataset, options, here, on_device=False)
+            imprinter = _imprinter(evaluation, config.dataset, options, here, on_device=False)
         tasks = [(load_task(config.dataset, word, images.class_names), word) for word in options.tasks]
         asked = [
             _described(method, task, word, seed, images, options)
@@ -75,10 +77,9 @@ def _told_to_end() -> Iterator[list]:
             signal.signal(number, handler)
 
 
-def _imprinter(dataset, options, here, **more):
+def _imprinter(images, dataset, options, here, **more):
     """Return the Imprinter of the evaluation images of a data set."""
     split = facts(dataset).evaluation_split
-    images = data.load(dataset, split, options.folders.data)
     store.check_published_labels(images, options.folders.predictions / "labels", dataset, split)
     return store.Imprinter(images, here, workers=options.workers, **more)
 
@@ -167,7 +168,8 @@ def store_all(options: Options) -> int:
     def imprinter_of(dataset):
         if dataset not in imprinters:
             imprinters.clear()  # one data set at a time in memory
-            imprinters[dataset] = _imprinter(dataset, options, here, head=options.head)
+            images = data.load(dataset, facts(dataset).evaluation_split, options.folders.data)
+            imprinters[dataset] = _imprinter(images, dataset, options, here, head=options.head)
         return imprinters[dataset]
 
     with distributed.processes(options.device) as here:

@@ -3,7 +3,10 @@
     sets.py                  finds and reads the files of a data set: load(dataset, split, folder)
     plans.py                 which samples are loaded together, in which order
     memory.py, encoded.py    images held in memory; images in files, decoded when they are needed
+    folders.py, lists.py     image files in one folder a class, or with a list of their classes
+    pixels.py                from the bytes of a file to pixels, whatever decodes them
     packed.py, packing.py    many encoded images in a few large files: reading, writing
+    stamps.py                which images were changed since they were packed
     views.py                 random variants of images
 
 A set of images has `labels` (N,), `classes`, `class_names` (of an image folder, else None), `channels`, `size`, and
@@ -17,11 +20,12 @@ run can be resumed at any step and does not depend on the number of processes th
 
 from learning.data.memory import TensorImages, move, normalise
 from learning.data.plans import Batch, evaluation_plan, steps_per_epoch, training_plan, whole_plan
-from learning.data.sets import load
+from learning.data.sets import check_classes, load
 
 __all__ = [
     "Batch",
     "TensorImages",
+    "check_classes",
     "evaluation_plan",
     "load",
     "move",

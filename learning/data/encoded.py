@@ -1,61 +1,26 @@
 """Encoded images: files, in folders or packed, that are decoded, cropped and resized when they are needed.
 
 A source of encoded images has `labels` (N,), `class_names`, `root`, `read(i)` -> bytes and `name(i)` for messages:
-`Folder` here, `Packed` (packed.py) for what 01_training/write_imagenet.py wrote.
+`Folder` (folders.py) of image files, `Packed` (packed.py) for what 01_training/write_imagenet.py wrote.
 """
 
-import io
-import os
-import re
 import signal
 import warnings
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 
 from info_geometry.files import InputError
 from learning.data.memory import TensorImages, normalise
+from learning.data.pixels import decode, reason
 from learning.data.plans import Batch, evaluation_plan
 from learning.tasks.datasets import DataSet
 
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of random crops: part of the area, width to height
 CENTRE = 224 / 256  # side of the crop for evaluation, to the short side of the image
-
-
-class Folder:
-    """Image files in one folder a class, `<root>/<class>/*.JPEG`.
-
-    labels (N,): int64, positions in class_names, the names of the folders in order.  paths (N,): below root, bytes.
-    """
-
-    def __init__(self, root: Path):
-        """List the files; raise InputError where there is no such folder, or a class without images."""
-        import torchvision  # takes seconds, and data sets in memory do without
-
-        if not root.is_dir():
-            raise InputError(f"{root}: no such folder; it should hold one folder of images a class")
-        try:
-            found = torchvision.datasets.ImageFolder(root)
-        except FileNotFoundError as error:
-            raise InputError(f"{root}: {str(error).splitlines()[0]}") from None
-        self.root, self.class_names = root, found.classes
-        self.labels = np.array(found.targets, dtype=np.int64)
-        # one array of bytes: a list of a million texts would be copied into every process that reads its counts
-        start = len(os.fspath(root)) + 1
-        self.paths = np.array([os.fsencode(path[start:]) for path, _ in found.samples])
-
-    def name(self, i: int) -> Path:
-        """Return the path of image i."""
-        return self.root / os.fsdecode(self.paths[i])
-
-    def read(self, i: int) -> bytes:
-        """Return the bytes of image i."""
-        return self.name(i).read_bytes()
 
 
 class EncodedImages:
@@ -143,7 +108,7 @@ class _Decoded(torch.utils.data.Dataset):
         pixels = pixels.permute(0, 3, 1, 2)  # channels last in memory, as decoders give them and GPUs like them
         augmented = self._augmentation == "random_resized_crop" and batch.key is not None
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # see decode
+            warnings.simplefilter("ignore", DeprecationWarning)  # of torchvision's decoder, see pixels.py
             for place, (i, position) in enumerate(zip(batch.indices.tolist(), batch.positions.tolist())):
                 try:
                     image = decode(self._source.read(i))
@@ -156,25 +121,6 @@ class _Decoded(torch.utils.data.Dataset):
                 else:
                     pixels[place] = _centre_crop(image, resolution)
         return pixels
-
-
-def decode(raw: bytes) -> torch.Tensor:
-    """Return the pixels (3, height, width), uint8, of an encoded image, be it grey, CMYK, or no JPEG at all.
-
-    Raises whatever Pillow raises for what is no complete image.
-    """
-    try:  # a third faster than Pillow, but announced to leave torchvision one day
-        from torchvision.io import ImageReadMode, decode_jpeg
-
-        return decode_jpeg(torch.frombuffer(bytearray(raw), dtype=torch.uint8), mode=ImageReadMode.RGB)
-    except (ImportError, RuntimeError, ValueError):  # Pillow reads more kinds of files, and says better what is wrong
-        with Image.open(io.BytesIO(raw)) as image:
-            return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
-
-
-def reason(error: Exception) -> str:
-    """Return what Pillow says of a damaged image, in one line and without addresses in memory."""
-    return " ".join(re.sub("<_io.*>", "", str(error)).split()) or type(error).__name__
 
 
 def _random_crop(image, key, resolution):

@@ -1,6 +1,7 @@
 """Packed images: the JPEG bytes of many images in a few HDF5 files that are quick to read at random.
 
     <root>/00000.h5, 00001.h5, ...   jpeg (bytes,), offsets (n + 1,), crc32 (n,), labels (n,) of n images each
+                                     and digests (m * 16,) of the bytes of the m files they were made from
     <root>/index.json                class folder names, images in each file, size, quality; written last
 
 Here they are read; `packing.py` writes them.  Images are numbered through all files, in the order of the folders they
@@ -18,9 +19,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from info_geometry.files import InputError, hdf5
+from info_geometry.files import InputError, hdf5, log
 
 FORMAT_VERSION = 1
+RECIPE = 2  # of what an image becomes; what was packed by another one is packed again
 INDEX = "index.json"
 ADVICE = "run 01_training/write_imagenet.py again"
 KIND = ("file of packed images", ADVICE)  # how messages call a file, and what they say of one that is of no use
@@ -53,6 +55,13 @@ class Packed:
         index = read_index(root)
         if index is None:
             raise InputError(f"{root}: packing did not finish; {ADVICE}")
+        if index.get("recipe", 1) < RECIPE:
+            log.info(
+                "%s: packed by an earlier version, which took hidden folders for classes, clipped 16 bits and "
+                "turned no image as EXIF says; where there are such, %s",
+                root,
+                ADVICE,
+            )
         self.class_names = index["classes"]
         self._starts = np.cumsum([0, *index["images"]])
         labels = [Part(part_path(root, number)).labels for number in range(len(index["images"]))]
@@ -110,6 +119,11 @@ class Part:
             self.attributes = hdf5.attributes(self._file)
             if self._offsets[0] != 0 or (np.diff(self._offsets) <= 0).any() or self._offsets[-1] != len(self._jpeg):
                 raise InputError(f"{path}: offsets do not fit its {len(self._jpeg)} bytes")
+
+    def digests(self, count: int) -> np.ndarray:
+        """Return the digests (count, bytes) of the images it was made from; raise InputError as __init__ does."""
+        with _reading(self._path):
+            return hdf5.dataset(self._file, self._path, "digests", "u", 1, kind=KIND)[:].reshape(count, -1)
 
     def read(self, place: int) -> bytes:
         """Return the bytes of an image by its number in this file; raise InputError where they are damaged."""

@@ -1,7 +1,7 @@
 """Packing images: write the files that `packed.py` reads, a folder of images into files of PART images each.
 
 Every file appears when it is complete, and the index after all of them.  So the same command goes on where packing was
-interrupted.
+interrupted, and an image that was replaced under its name is packed again (see `stamps.py`).
 """
 
 import concurrent.futures
@@ -21,10 +21,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from info_geometry.files import InputError, atomic_path, hdf5, remove_orphans, write_text, writing
-from learning.data import packed
-from learning.data.encoded import Folder, reason
-from learning.data.packed import FORMAT_VERSION, INDEX
+from info_geometry.files import InputError, atomic_path, hdf5, log, remove_orphans, write_text, writing
+from learning.data import packed, stamps
+from learning.data.folders import Folder
+from learning.data.packed import FORMAT_VERSION, INDEX, RECIPE
+from learning.data.pixels import decode, reason
 
 PART = 2048
 
@@ -60,7 +61,9 @@ def pack(
     """
     names, settings = [os.fsdecode(path) for path in source.paths], {"size": size, "quality": quality}
     remove_orphans(target)
+    remove_orphans(stamps.path(packed.part_path(target, 0)).parent)
     index = {"origin": origin(names, source.labels, **settings), "classes": source.class_names, **settings}
+    index["recipe"] = RECIPE
     drop_other_index(target, index["origin"])
     parts = [packed.part_path(target, number) for number in range(-(-len(names) // PART))]
     for other in set(packed.parts_in(target)) - set(parts):  # of more images than there are now
@@ -109,7 +112,7 @@ def _packed_parts(source, names, parts, pool, **settings):
 def pack_part(
     path: Path, root: Path, names: Sequence[str], labels: Sequence[int], *, size: int, quality: int, skip_corrupt: bool
 ) -> tuple[int, list[str], bool]:
-    """Write one file from the images `names` in the folder `root`, unless it is there.
+    """Write one file from the images `names` in the folder `root`, unless it is there and they are what they were.
 
     Returns how many images it holds, a message for each image that cannot be read (those are left out with
     `skip_corrupt`, and without it the file is not written), and whether it was written.
@@ -119,29 +122,35 @@ def pack_part(
         there = packed.Part(path)
         corrupt = there.attributes.get("corrupt")
         whole = corrupt == [] and there.labels.tolist() == list(labels)
-        if there.attributes.get("origin") == same and (whole or (skip_corrupt and corrupt)):
+        fits = there.attributes.get("origin") == same and (whole or (skip_corrupt and corrupt))
+        if fits and stamps.unchanged(path, root, names, there.digests(len(names))):
             return len(there.labels), corrupt, False
-    images, kept, corrupt = [], [], []
+    (path.parent / INDEX).unlink(missing_ok=True)  # it would publish old files beside new ones
+    now = stamps.of(root, names)  # before they are read: what changes later is noticed
+    images, kept, corrupt, digests = [], [], [], []
     for name, label in zip(names, labels):
+        digests.append(stamps.NO_DIGEST)
         try:
-            images.append(reduced((root / name).read_bytes(), size, quality))
+            raw = (root / name).read_bytes()
+            digests[-1] = stamps.digest(raw)
+            images.append(reduced(raw, size, quality))
             kept.append(label)
         except Exception as error:  # damaged files make Pillow raise almost anything
             corrupt.append(f"{root / name}: {reason(error)}")
     if images and (skip_corrupt or not corrupt):
-        write_part(path, images, kept, origin=same, corrupt=json.dumps(corrupt))
+        write_part(path, images, kept, digests, origin=same, corrupt=json.dumps(corrupt))
+        stamps.write(path, now)
     return len(images), corrupt, True
 
 
 def reduced(raw: bytes, size: int, quality: int) -> bytes:
     """Return an RGB JPEG (bytes) of an encoded image, its short side at most `size` pixels.
 
-    An image that needs no change, and would only grow by being encoded again, stays as it is.  Raises whatever
-    Pillow raises for what is no complete image.
+    An image that needs no change, and would only grow by being encoded again, stays as it is.  Raises as `decode` does.
     """
     with Image.open(io.BytesIO(raw)) as image:
         kept = image.format == "JPEG" and image.mode == "RGB" and min(image.size) <= size
-        image = image.convert("RGB")
+    image = Image.fromarray(decode(raw).permute(1, 2, 0).numpy())
     if min(image.size) > size:
         scale = size / min(image.size)
         image = image.resize([max(size, round(side * scale)) for side in image.size], Image.Resampling.LANCZOS)
@@ -152,13 +161,19 @@ def reduced(raw: bytes, size: int, quality: int) -> bytes:
 
 def origin(names: Iterable[str], labels: Iterable[int], size: int, quality: int) -> str:
     """Return a text that is the same for images of the same names and labels packed in the same way."""
-    lines = [f"{size} {quality}", *(f"{label} {name}" for name, label in zip(names, labels))]
+    lines = [f"{RECIPE} {size} {quality}", *(f"{label} {name}" for name, label in zip(names, labels))]
     return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def write_part(path: Path, encoded: Sequence[bytes], labels: Sequence[int], **attributes: Any) -> None:
-    """Write one file from n encoded images and their labels (n,), atomically; raise InputError where it cannot be."""
+def write_part(
+    path: Path, encoded: Sequence[bytes], labels: Sequence[int], digests: Sequence[bytes], **attributes: Any
+) -> None:
+    """Write one file from n encoded images and their labels (n,), atomically; raise InputError where it cannot be.
+
+    digests: of the files that they, and those that cannot be read, come from.
+    """
     arrays = {
+        "digests": np.frombuffer(b"".join(digests), np.uint8),
         "offsets": np.cumsum([0, *map(len, encoded)], dtype=np.int64),
         "labels": np.asarray(labels, np.int32),
         "crc32": np.array([zlib.crc32(raw) for raw in encoded], np.uint32),
@@ -186,6 +201,7 @@ def drop_other_index(root: Path, origin: str) -> None:
         index = packed.read_index(root)
         if index is None or index.get("origin") == origin:
             return
+        log.info("%s: was packed from other images, with other settings or by another version; packing again", root)
     (Path(root) / INDEX).unlink(missing_ok=True)
 
 

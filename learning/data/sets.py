@@ -17,6 +17,7 @@ import torch
 
 from info_geometry.files import InputError, first_line, lock
 from learning.data import encoded, packed
+from learning.data.folders import Folder, absent, some
 from learning.data.memory import TensorImages
 from learning.tasks.datasets import DataSet, facts
 
@@ -34,6 +35,28 @@ def load(dataset: str, split: str, folder: str | Path) -> TensorImages | encoded
     if split not in ("train", known.evaluation_split):
         raise InputError(f"{dataset} has no split {split!r}; there are train, {known.evaluation_split}")
     return LOADERS[dataset](known, split, Path(folder))
+
+
+def check_classes(train: Any, evaluation: Any) -> None:
+    """Raise InputError unless two splits, sets or sources of images, have the same classes in the same order.
+
+    Who trains asks this first: what does not fit would be found out when training is over.
+    """
+    names, others = train.class_names, evaluation.class_names
+    if names == others:
+        return
+    where = f"{train.root} and {evaluation.root}"
+    if sorted(names) == sorted(others):
+        raise InputError(f"{where} have their classes in different orders; pack both again")
+    only = [
+        f"only {split.root.name} has {some(odd)}"
+        for split, odd in ((train, sorted(set(names) - set(others))), (evaluation, sorted(set(others) - set(names))))
+        if odd
+    ]
+    raise InputError(
+        f"{where} have different classes ({len(names)} and {len(others)}; {'; '.join(only)}); training and evaluation "
+        "need the same ones: add, remove or rename class folders"
+    )
 
 
 def _in_memory(known: DataSet, pixels: torch.Tensor, labels: Any) -> TensorImages:
@@ -142,11 +165,8 @@ def _imagenet(known, split, folder):
     """ImageNet, or some of its classes: image folders or packed images, in folder or in its folder `imagenet`."""
     root = (folder / "imagenet" if (folder / "imagenet").is_dir() else folder) / split
     if not root.is_dir():
-        raise InputError(
-            f"{root}: no such folder; it should hold one folder of images a class, or packed images (say "
-            "where with --data)"
-        )
-    source = packed.Packed(root) if packed.is_packed(root) else encoded.Folder(root)
+        raise InputError(f"{absent(root)}, or packed images (say where with --data)")
+    source = packed.Packed(root) if packed.is_packed(root) else Folder(root)
     return encoded.EncodedImages(source, known)
 
 

@@ -64,7 +64,7 @@ class Imprinter:
         config = of_run(run.config)
         if run.class_names != self.images.class_names:
             raise InputError(
-                f"{run.name} was trained on other class folders than those in {self.images.root}; "
+                f"{run.name} was trained on other class folders than those in {self.images.root}, or in another order; "
                 "training and evaluation need the same ones"
             )
         if self.head and not run.classes:

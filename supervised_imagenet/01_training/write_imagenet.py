@@ -2,12 +2,14 @@
 
     python -m supervised_imagenet.01_training.write_imagenet SOURCE TARGET [--size 400] [--quality 90] [--workers N]
 
-SOURCE holds train/<class>/*.JPEG and val/<class>/*.JPEG.  TARGET gets train/ and val/ with JPEGs whose short side is at
-most `size` pixels, 2,048 to a file, and an index with the class names; it is what --data of the stages takes.  At the
-end all is read back and compared with its checksums.
+SOURCE holds train/<class>/*.JPEG and val/<class>/*.JPEG, or val/*.JPEG with the list that says their classes beside it:
+ImageNet's development kit, Kaggle's LOC_val_solution.csv, or tiny-imagenet's val_annotations.txt.  TARGET gets train/
+and val/ with JPEGs whose short side is at most `size` pixels, 2,048 to a file, and an index with the class names; it is
+what --data of the stages takes.  At the end all is read back and compared with its checksums.
 
-The same command again goes on where it was interrupted.  Images that cannot be read are named, and left out only with
---skip-corrupt.  One core (AMD EPYC) packs about 400 images of 500 x 375 pixels a second.
+The same command again goes on where it was interrupted, and packs again what was replaced or mended meanwhile.  Images
+that cannot be read are named, and left out only with --skip-corrupt.  One core (AMD EPYC) packs about 400 images of
+500 x 375 pixels a second.
 """
 
 import argparse
@@ -27,16 +29,10 @@ SHOWN = 20  # corrupt images that are named
 
 def main(argv: Sequence[str] | None = None) -> int:
     given = arguments(argv)
-    from learning.data import encoded, packing  # torch takes seconds: only after --help and mistakes are answered
+    from learning.data import folders, packing, sets  # torch takes seconds: only after --help and mistakes are answered
 
-    sources = {split: encoded.Folder(given.source / split) for split in ("train", "val")}
-    names = {split: source.class_names for split, source in sources.items()}
-    if names["train"] != names["val"]:
-        odd = sorted(set(names["train"]) ^ set(names["val"]))
-        raise InputError(
-            f"{given.source}: train and val have different class folders ({len(names['train'])} and "
-            f"{len(names['val'])}; only one of them has {', '.join(odd[:5])}); both need the same ones"
-        )
+    sources = {split: folders.Folder(given.source / split) for split in ("train", "val")}
+    sets.check_classes(*sources.values())
     settings = {"size": given.size, "quality": given.quality, "skip_corrupt": given.skip_corrupt}
     counts = {"done": 0, "skipped (already complete)": 0, "failed": 0}
     # spawned: a forked process would hold what the others wait for to learn that this one is gone
@@ -51,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 packed = packing.pack(source, target, pool, **settings)
                 counts["done" if packed.done else "skipped (already complete)"] += 1
                 if packed.done:
-                    report(target, packed)
+                    report(target, packed, len(source.class_names))
             except InputError as error:
                 if isinstance(error, packing.CorruptImages):
                     name_some(error.messages, "error")
@@ -87,11 +83,11 @@ def arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     return given
 
 
-def report(target: Path, packed) -> None:
-    """Print what was packed (a learning.data.packing.Packing), and which images were left out."""
+def report(target: Path, packed, classes: int) -> None:
+    """Print what was packed (a learning.data.packing.Packing) of how many classes, and which images were left out."""
     name_some(packed.corrupt, "left out")
     left_out = f", {len(packed.corrupt)} left out" if packed.corrupt else ""
-    print(f"{target}: {packed.images} images, {packed.bytes / 1e6:.1f} MB{left_out}", flush=True)
+    print(f"{target}: {packed.images} images of {classes} classes, {packed.bytes / 1e6:.1f} MB{left_out}", flush=True)
 
 
 def name_some(corrupt: Sequence[str], outcome: str) -> None:

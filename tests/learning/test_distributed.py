@@ -181,3 +181,13 @@ def test_batches_that_processes_cannot_share(tmp_path):
     assert all(code not in (0, 75) for code, _ in outcomes)
     assert any("batches of 401 images cannot be divided evenly among 2 processes" in text for _, text in outcomes)
     assert not list(tmp_path.glob("**/run.json"))
+
+
+def test_what_is_to_be_said_of_data_is_said_once(tmp_path):
+    for split in ("train", "val"):
+        stages.write_images(tmp_path / split, ["n02085620", "n02088364"], per_class=2, size=16)
+    (tmp_path / "train" / ".thumbnails").mkdir()
+    words = ["imagenet_rn50", "--data", tmp_path, "--task", "0,0"]
+    outcomes = [stage.wait() for stage in together(tmp_path, *words)]
+    assert all(code == 1 and "class 0 appears twice" in text for code, text in outcomes), outcomes
+    assert sorted(text.count("left out: 1 hidden (.thumbnails)") for _, text in outcomes) == [0, 1]

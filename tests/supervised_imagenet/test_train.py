@@ -13,13 +13,13 @@ import torch
 from info_geometry import predictions
 from info_geometry.files import ROOT
 from learning import data, networks
-from learning.data import encoded as images
-from learning.data import packed, packing
+from learning.data import folders, packed, packing
 from learning.runs import run as runs
 from tests.support import stages
 from tests.support.runs import (
     folder_of,
     load_weights,
+    main,
 )
 from tests.support.stages import STORE, TRAIN, done, run, until
 
@@ -50,11 +50,69 @@ def test_folders_of_other_classes_are_refused(tmp_path):
     assert code == 1 and f"was trained on other class folders than those in {tmp_path}/imagenet/val" in text
 
 
+def flat(root):
+    """As ImageNet is distributed."""
+    for path in list((root / "val").glob("*/*.JPEG")):
+        path.rename(root / "val" / f"{path.parent.name}_{path.name}")
+    for path in (root / "val").glob("*/"):
+        path.rmdir()
+    return f"{root}/val: 12 images lie side by side"
+
+
+def flat_below(root):
+    """As tiny-imagenet is distributed, without its list."""
+    flat(root)
+    (root / "val").rename(root / "images")
+    (root / "val").mkdir()
+    (root / "images").rename(root / "val" / "images")
+    return f"{root}/val: 12 images lie side by side"
+
+
+def none(root):
+    shutil.rmtree(root / "val")
+    return f"{root}/val: no such folder"
+
+
+def empty(root):
+    shutil.rmtree(root / "val")
+    (root / "val").mkdir()
+    return f"{root}/val: no class folders in it"
+
+
+def class_that_is_empty(root):
+    for path in (root / "val" / BIRDS_AND_DOGS[2]).iterdir():
+        path.unlink()
+    return f"{root}/val: no images in 1 of 6 class folders ({BIRDS_AND_DOGS[2]}); complete"
+
+
+def class_more(root):
+    shutil.copytree(root / "val" / BIRDS_AND_DOGS[0], root / "val" / "n09999999")
+    return "(6 and 7; only val has n09999999)"
+
+
+def other_names(root):
+    (root / "val" / BIRDS_AND_DOGS[0]).rename(root / "val" / "cock")
+    return f"(6 and 6; only train has {BIRDS_AND_DOGS[0]}; only val has cock)"
+
+
+@pytest.mark.parametrize(
+    "spoil", [flat, flat_below, none, empty, class_that_is_empty, class_more, other_names], ids=lambda x: x.__name__
+)
+def test_validation_images_that_do_not_fit_are_said_before_training(tmp_path, monkeypatch, spoil):
+    write_imagenet(tmp_path, per_class=2, size=24)
+    said = spoil(tmp_path / "imagenet")
+    options = {"network": "small_cnn", "batch_size": 6, "evaluate_every": 0}
+    code, _, error = main(monkeypatch, TRAIN, tmp_path, "imagenet_rn50", "--data", tmp_path, **options)
+    assert code == 1 and error.startswith("error: ") and said in error and error.count("\n") == 1, error
+    assert not list(tmp_path.glob("checkpoints/**/*"))
+
+
 def test_validation_folders_of_other_classes_are_refused_before_training(tmp_path):
     write_imagenet(tmp_path, per_class=2, size=24)
     shutil.rmtree(tmp_path / "imagenet" / "val" / BIRDS_AND_DOGS[0])
     code, text = run(TRAIN, tmp_path, "imagenet_rn50", "--data", tmp_path, network="small_cnn", batch_size=6)
-    assert code == 1 and f"was trained on other class folders than those in {tmp_path}/imagenet/val" in text
+    where = f"{tmp_path}/imagenet/train and {tmp_path}/imagenet/val"
+    assert code == 1 and f"{where} have different classes (6 and 5; only train has {BIRDS_AND_DOGS[0]}); " in text
     assert not list(tmp_path.glob("checkpoints/**/*.pth"))
 
 
@@ -79,7 +137,7 @@ def test_output_k_answers_to_the_colour_of_class_k(tmp_path, pack):
     write_imagenet(tmp_path, colour=colours[::-1] + colours)
     if pack:
         for split in ("train", "val"):
-            source, target = images.Folder(tmp_path / "imagenet" / split), tmp_path / "packed" / split
+            source, target = folders.Folder(tmp_path / "imagenet" / split), tmp_path / "packed" / split
             names = [os.fsdecode(path) for path in source.paths]
             count, *_ = packing.pack_part(
                 packed.part_path(target, 0), source.root, names, source.labels, size=40, quality=90, skip_corrupt=False

@@ -94,7 +94,7 @@ def class_without_images(root, target):
 def class_in_train_only(root, target):
     (root / "train" / "n4").mkdir()
     (root / "train" / "n4" / "0.JPEG").write_bytes(encoded())
-    return "train and val have different class folders (4 and 3; only one of them has n4)"
+    return f"{root}/train and {root}/val have different classes (4 and 3; only train has n4); training and"
 
 
 def no_classes_at_all(root, target):

@@ -126,7 +126,11 @@ def all_done(group):
 
 
 def main(monkeypatch, script, folder, *arguments, images=None, **overrides):
-    """Run a stage in this process on given images {split: images}; return (exit code, stdout, stderr)."""
+    """Run a stage in this process, on given images {split: images} where a split has some.
+
+    Returns (exit code, stdout, stderr).
+    """
+    load = data.load
     words = ["--checkpoints-folder", folder / "checkpoints", "--predictions", folder / "predictions", *arguments]
     words += options(overrides)
     out, error, threads = io.StringIO(), io.StringIO(), torch.get_num_threads()
@@ -134,7 +138,7 @@ def main(monkeypatch, script, folder, *arguments, images=None, **overrides):
     with monkeypatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
         torch.set_num_threads(1)
         if images:
-            patch.setattr(data, "load", lambda dataset, split, _: images[split])
+            patch.setattr(data, "load", lambda dataset, split, place: images.get(split) or load(dataset, split, place))
         try:
             code = stages.script(script).main(list(map(str, words)))
         except InputError as failure:

@@ -16,9 +16,11 @@ from torchvision.transforms.v2.functional import resized_crop
 from info_geometry.files import InputError
 from learning import data
 from learning.data import encoded as images
+from learning.data import folders
 from learning.distributed import Processes
 from learning.tasks import facts
 from tests.support import stages
+from tests.support.pictures import KINDS, PIXELS, encoded, noise
 
 IMAGENET = facts("imagenet")
 SYNSETS = ["n01484850", "n01514668", "n02085620", "n02123045"]  # great white shark, cock, Chihuahua, tabby
@@ -34,17 +36,6 @@ def levels(normalised):
         torch.tensor(x, dtype=torch.float64)[:, None, None] for x in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
     )
     return (normalised.double() * std + mean) * 255
-
-
-def noise(*shape, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
-
-
-def encoded(image, kind="JPEG", **options):
-    """Return the bytes of an image or an array of pixels in a format of Pillow's."""
-    buffer = io.BytesIO()
-    (image if isinstance(image, Image.Image) else Image.fromarray(image)).save(buffer, kind, **options)
-    return buffer.getvalue()
 
 
 class Source:
@@ -102,7 +93,7 @@ def test_names_of_files_can_be_anything(tmp_path):
         (tmp_path / "val" / synset).mkdir(parents=True)
         for name in names:
             (tmp_path / "val" / synset / name).write_bytes(os.fsencode(f"{synset} {name}"))
-    source = images.Folder(tmp_path / "val")
+    source = folders.Folder(tmp_path / "val")
     found = {source.read(i): source.name(i) for i in range(8)}
     assert found == {
         os.fsencode(f"{synset} {name}"): tmp_path / "val" / synset / name for synset in SYNSETS[:2] for name in names
@@ -141,54 +132,6 @@ def test_class_without_images_is_named(folder):
 
 
 # Decoding
-
-PIXELS = {
-    "noise": noise(40, 44, 4),
-    "smooth": np.clip(np.add.outer(3 * np.arange(40), 2 * np.arange(44))[..., None] + [0, 60, 20, 5], 0, 255).astype(
-        np.uint8
-    ),
-}
-
-
-def bands(mode, pixels):
-    return Image.merge(mode, [Image.fromarray(pixels[..., k]) for k in range(len(mode))])
-
-
-KINDS = {
-    "jpeg": lambda x: encoded(x[..., :3]),
-    "jpeg without subsampling": lambda x: encoded(x[..., :3], quality=100, subsampling=0),
-    "progressive jpeg": lambda x: encoded(x[..., :3], progressive=True),
-    "turned jpeg": lambda x: encoded(
-        Image.fromarray(x[..., :3]), exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
-    ),  # which ImageNet's pixels ignore
-    "grey jpeg": lambda x: encoded(x[..., 0]),
-    "cmyk jpeg": lambda x: encoded(bands("CMYK", x)),
-    "png": lambda x: encoded(x[..., :3], "PNG"),
-    "png with alpha": lambda x: encoded(x, "PNG"),
-    "png of 16 bits": lambda x: encoded(x[..., 0].astype(np.uint16) * 257, "PNG"),
-    "png with a palette": lambda x: encoded(Image.fromarray(x[..., :3]).quantize(17), "PNG"),
-    "png of one bit": lambda x: encoded(Image.fromarray(x[..., 0]).convert("1"), "PNG"),
-    "gif": lambda x: encoded(x[..., :3], "GIF"),
-}
-
-
-@pytest.mark.parametrize("pixels", PIXELS)
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_kind_of_image_is_read_as_pillow_reads_it(kind, pixels):
-    raw = KINDS[kind](PIXELS[pixels])
-    found = images.decode(raw)
-    with Image.open(io.BytesIO(raw)) as image:
-        expected = np.asarray(image.convert("RGB")).astype(int)
-    assert found.dtype == torch.uint8 and found.shape == (3, 40, 44)
-    assert np.abs(found.permute(1, 2, 0).numpy() - expected).max() <= 2
-
-
-def test_what_is_read_is_what_was_saved():
-    x = PIXELS["smooth"]
-    assert np.array_equal(images.decode(KINDS["png"](x)).permute(1, 2, 0), x[..., :3])
-    ink = (255.0 - x[..., :3]) * (255.0 - x[..., 3:]) / 255  # what it leaves of the light
-    for kind, expected in (("jpeg", x[..., :3]), ("grey jpeg", x[..., [0, 0, 0]]), ("cmyk jpeg", ink)):
-        assert np.abs(images.decode(KINDS[kind](x)).permute(1, 2, 0).numpy() - expected.astype(float)).mean() < 4
 
 
 def test_kinds_of_files_can_be_mixed():
@@ -417,7 +360,7 @@ def share(rank, world, folder, samples):
     """Hold the first `samples` images in memory with other processes; write what there is."""
     dist.init_process_group("gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=world)
     read = []
-    source = images.Folder(folder / "val")
+    source = folders.Folder(folder / "val")
     source.labels, whole = source.labels[:samples], source.read
     source.read = lambda i: read.append(i) or whole(i)
     held = images.EncodedImages(source, IMAGENET).in_memory(32, Processes(rank, world))

@@ -14,8 +14,7 @@ import torch
 
 from info_geometry.files import InputError
 from learning import data
-from learning.data import encoded as images
-from learning.data import packed
+from learning.data import folders, packed
 from tests.support import stages
 from tests.support.packing import SIZE, batches, done, flip, layout, opened, same, write_source
 
@@ -56,7 +55,7 @@ def test_packed_and_unpacked_folders_train_to_the_same_thing(tmp_path):
 
 
 def test_data_are_found_packed_or_not_also_in_a_folder_imagenet(source, target, tmp_path):
-    for folder, kind in ((source, images.Folder), (target, packed.Packed)):
+    for folder, kind in ((source, folders.Folder), (target, packed.Packed)):
         (tmp_path / kind.__name__).mkdir()
         (tmp_path / kind.__name__ / "imagenet").symlink_to(folder)
         for place in (folder, tmp_path / kind.__name__):

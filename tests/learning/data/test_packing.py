@@ -13,8 +13,7 @@ from PIL import Image
 from torchvision.io import ImageReadMode, decode_jpeg
 
 from info_geometry.files import InputError
-from learning.data import encoded as images
-from learning.data import packed, packing
+from learning.data import folders, packed, packing, pixels
 from tests.support import stages
 from tests.support.packing import SIZE, SKIPPED, done, encoded, flip, layout, opened, pack, same
 
@@ -23,7 +22,7 @@ from tests.support.packing import SIZE, SKIPPED, done, encoded, flip, layout, op
 def test_packed_images_are_the_reduced_ones_in_the_order_of_the_folders(source, tmp_path, part):
     done(source, tmp_path, part=part)
     for split, number in (("train", 15), ("val", 6)):
-        folder, found = images.Folder(source / split), opened(tmp_path / split)
+        folder, found = folders.Folder(source / split), opened(tmp_path / split)
         assert all(found.read(i) == packing.reduced(folder.read(i), SIZE, 90) for i in range(number))
         assert np.array_equal(found.labels, folder.labels) and found.labels.dtype == folder.labels.dtype
         assert found.class_names == folder.class_names == ["n1", "n2", "n3"] and found.root == tmp_path / split
@@ -101,12 +100,12 @@ def test_all_kinds_become_rgb_jpegs_that_look_as_pillow_has_them(options):
     raw = encoded(**options)
     found = packing.reduced(raw, SIZE, 95)
     assert Image.open(io.BytesIO(found)).format == "JPEG" and Image.open(io.BytesIO(found)).mode == "RGB"
-    pixels = decode_jpeg(torch.frombuffer(bytearray(found), dtype=torch.uint8), mode=ImageReadMode.UNCHANGED)
+    shown = decode_jpeg(torch.frombuffer(bytearray(found), dtype=torch.uint8), mode=ImageReadMode.UNCHANGED)
     expected = np.asarray(Image.open(io.BytesIO(raw)).convert("RGB")).transpose(2, 0, 1)
-    assert pixels.shape == expected.shape == (3, 44, 60)
-    difference = np.abs(pixels.numpy().astype(float) - expected)
+    assert shown.shape == expected.shape == (3, 44, 60)
+    difference = np.abs(shown.numpy().astype(float) - expected)
     assert difference.mean() < (5 if options.get("mode") == "P" else 2)  # colours have half the resolution
-    assert torch.equal(images.decode(found), pixels)
+    assert torch.equal(pixels.decode(found), shown)
 
 
 # Going on
@@ -120,7 +119,7 @@ def test_second_time_nothing_is_done(source, packed_copy):
 @pytest.mark.parametrize("size, quality", [(32, 90), (SIZE, 60)])
 def test_other_settings_pack_again(source, packed_copy, size, quality):
     done(source, packed_copy, "--quality", quality, size=size)
-    found, folder = opened(packed_copy / "train"), images.Folder(source / "train")
+    found, folder = opened(packed_copy / "train"), folders.Folder(source / "train")
     assert [found.read(i) for i in range(15)] == [packing.reduced(folder.read(i), size, quality) for i in range(15)]
 
 
@@ -147,11 +146,11 @@ def test_files_of_more_images_are_removed(mine, packed_copy, tmp_path):
 def test_images_that_change_their_class_change_their_label(mine, packed_copy):
     """Files further on hold the images of the same names as before; only their classes have other numbers."""
     for split, i in (("train", 4), ("val", 1)):
-        (mine / split / "n11").mkdir()
-        (mine / split / "n1" / f"{i}.JPEG").rename(mine / split / "n11" / f"{i}.JPEG")
+        (mine / split / "n1b").mkdir()
+        (mine / split / "n1" / f"{i}.JPEG").rename(mine / split / "n1b" / f"{i}.JPEG")
     done(mine, packed_copy)
     for split in ("train", "val"):
-        assert opened(packed_copy / split).labels.tolist() == images.Folder(mine / split).labels.tolist()
+        assert opened(packed_copy / split).labels.tolist() == folders.Folder(mine / split).labels.tolist()
 
 
 def test_packing_again_that_fails_does_not_leave_the_old_index(mine, packed_copy):

@@ -293,3 +293,49 @@ def test_cifar_that_cannot_be_downloaded(monkeypatch, tmp_path):
     message = refused("cifar10", "test", tmp_path)
     assert message.startswith(f"CIFAR10 is not in {tmp_path} and cannot be downloaded (") and "\n" not in message
     assert message.endswith(f"unpack cifar-10-python.tar.gz into {tmp_path}")
+
+
+# Folders of images
+
+
+def splits(root, *, train=("a", "b"), val=("a", "b")):
+    for name, classes in (("train", train), ("val", val)):
+        stages.write_images(root / name, classes, per_class=1, size=8)
+    return [data.load("imagenet", name, root) for name in ("train", "val")]
+
+
+@pytest.mark.parametrize(
+    "train, val, said",
+    [
+        ("abc", "ab", "(3 and 2; only train has c); training and evaluation need the same ones"),
+        ("ab", "abc", "(2 and 3; only val has c); training and"),
+        ("ab", "cd", "(2 and 2; only train has a, b; only val has c, d); training and"),
+        ("abcdefgh", "a", "(8 and 1; only train has b, c, d, e, f, ...); training and"),
+    ],
+)
+def test_splits_of_different_classes_are_refused(tmp_path, train, val, said):
+    with pytest.raises(InputError) as raised:
+        data.check_classes(*splits(tmp_path, train=train, val=val))
+    assert str(raised.value).startswith(f"{tmp_path}/train and {tmp_path}/val have different classes {said}")
+    assert "\n" not in str(raised.value)
+
+
+def test_splits_of_the_same_classes_are_taken(tmp_path):
+    data.check_classes(*splits(tmp_path))
+    data.check_classes(*(data.load("digits", split, "") for split in ("train", "test")))
+
+
+def test_classes_in_different_orders_are_refused(tmp_path):
+    """As of numbers that an earlier version packed in the order of texts."""
+    train, val = splits(tmp_path, train=("9", "10"), val=("9", "10"))
+    val.class_names = ["10", "9"]
+    with pytest.raises(InputError, match=f"{tmp_path}/val have their classes in different orders; pack both again"):
+        data.check_classes(train, val)
+
+
+def test_split_under_another_name_is_said(tmp_path):
+    splits(tmp_path)
+    (tmp_path / "val").rename(tmp_path / "validation")
+    message = refused("imagenet", "val", tmp_path)
+    assert message.startswith(f"{tmp_path}/val: no such folder ({tmp_path} holds train, validation; rename the one")
+    assert "packed images" in message and "--data" in message
