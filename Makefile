@@ -33,9 +33,9 @@ install-dev: .venv/installed-dev
 	@touch $@
 
 picture: SET = digits
-picture: TASKS = all even high low odd randomlab
+picture: TASKS = $(DIGITS)
 fashion: SET = fashion
-fashion: TASKS = 3rd all clothing footwear garment randomlab shirt shoe
+fashion: TASKS = $(FASHION)
 
 picture fashion: install
 	@$(BIN)/python -m learning.sweep supervised_imagenet/sweeps/$(SET).yaml --jobs $(JOBS)
@@ -80,8 +80,9 @@ lint: install-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
+DIGITS = all even high low odd randomlab
+FASHION = 3rd all clothing footwear garment randomlab shirt shoe
+MADE = $(addprefix digits_,$(DIGITS)) $(addprefix fashion_,$(FASHION)) claims claims_quick
 clean:
-	for set in digits fashion; do \
-		rm -rf checkpoints/$${set}_* predictions/$${set}_* predictions/embedding/$$set.npz plots/$$set; \
-	done
-	rm -rf checkpoints/claims* predictions/claims* plots/claims*
+	rm -rf $(addprefix checkpoints/,$(MADE)) $(addprefix predictions/,$(MADE))
+	rm -rf $(foreach set,digits fashion,predictions/embedding/$(set).npz plots/$(set)) plots/claims plots/claims.md plots/claims_quick

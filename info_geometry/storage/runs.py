@@ -59,7 +59,7 @@ def _matching(patterns, there, folder):
     names = []
     for pattern in patterns:
         pattern = Path(pattern).name if Path(pattern).is_dir() else pattern  # `predictions/digits_all/` does too
-        found = fnmatch.filter(there, pattern)
+        found = [pattern] if pattern in there else fnmatch.filter(there, pattern)  # a name may hold brackets
         if not found:
             raise InputError(f"{folder} has no run {pattern!r}; there are {', '.join(there)}")
         names += [name for name in found if name not in names]

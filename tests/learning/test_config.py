@@ -284,3 +284,21 @@ def test_resolved_configuration_is_stored(tmp_path):
     assert run["schedule"] == [0, 2] and run["seed"] == 0 and run["task"]["classes"] == list(range(10))
     assert Config(**run["config"]) == expected
     assert isinstance(run["versions"]["torch"], str) and Path(CONFIGS / "digits.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("a: 1\nb: 2\na: 3\n", "the key a stands twice.*line 3"),
+        ("x:\n  a: 1\n  a: 1\n", "the key a stands twice"),
+        ("a: 032\n", "032 is not a plain whole number.*line 1"),
+        ("a: 0x10\n", "0x10 is not a plain"),
+        ("a: 1_000\n", "1_000 is not a plain"),
+        ("a: 1:30\n", "1:30 is not a plain"),
+    ],
+)
+def test_yaml_that_would_be_read_as_something_else_is_refused(tmp_path, text, message):
+    path = tmp_path / "c.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message):
+        config.read_yaml(path)
