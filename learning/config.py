@@ -126,13 +126,18 @@ def of_run(values: Mapping[str, Any]) -> Config:
 class _Loader(yaml.SafeLoader):
     """Plain YAML that refuses what YAML 1.1 changes without a word: a key twice, and 032, which is 26."""
 
-    def construct_mapping(self, node, deep=False):
+    def compose_mapping_node(self, anchor):
+        node = super().compose_mapping_node(anchor)  # before merge keys (<<) are put in, which may stand beside others
         seen = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key {key.value} stands twice", key.start_mark)
-            seen.add(getattr(key, "value", None) if isinstance(key, yaml.ScalarNode) else None)
-        return super().construct_mapping(node, deep)
+            if isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+        if anchor is not None and "<<" in seen:  # PyYAML then takes the key that was to be replaced
+            problem = f"&{anchor} holds a merge key (<<) and may be merged itself; write its keys out"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return node
 
     def construct_yaml_int(self, node):
         if not re.fullmatch(r"[-+]?(0|[1-9][0-9]*)", node.value):

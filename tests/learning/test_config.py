@@ -302,3 +302,12 @@ def test_yaml_that_would_be_read_as_something_else_is_refused(tmp_path, text, me
     path.write_text(text)
     with pytest.raises(InputError, match=message):
         config.read_yaml(path)
+
+
+def test_merge_keys_are_no_keys_twice(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("a: &a {k: 1, l: 3}\np: {<<: *a, k: 2}\nq: {<<: *a}\n")
+    assert config.read_yaml(path) == {"a": {"k": 1, "l": 3}, "p": {"k": 2, "l": 3}, "q": {"k": 1, "l": 3}}
+    path.write_text("a: &a {k: 1}\np: {q: &b {<<: *a, k: 2}}\nz: {<<: *b}\n")
+    with pytest.raises(InputError, match="&b holds a merge key"):
+        config.read_yaml(path)
