@@ -7,9 +7,12 @@ from info_geometry.storage.labels import as_labels, read_labels
 from info_geometry.storage.trajectories import Trajectory
 
 
-def labels_path(trajectory: Trajectory, folder: Path) -> Path:
-    """Return where the labels of a published file lie: `predictions/labels/imagenet_val_labels.npy`, say."""
-    return folder / "labels" / f"{names.dataset(trajectory.run, trajectory.attributes)}_val_labels.npy"
+def labels_path(run: str, attributes: dict, folder: Path) -> Path:
+    """Return where the labels of a run in `folder` lie: `predictions/labels/imagenet_val_labels.npy`, say.
+
+    attributes: of one of its files.
+    """
+    return folder / "labels" / f"{names.dataset(run, attributes)}_val_labels.npy"
 
 
 def attach(trajectory: Trajectory, folder: Path) -> None:
@@ -19,7 +22,7 @@ def attach(trajectory: Trajectory, folder: Path) -> None:
     """
     if trajectory.labels is not None:
         return
-    trajectory.labels_path = labels_path(trajectory, folder)
+    trajectory.labels_path = labels_path(trajectory.run, trajectory.attributes, folder)
     found = read_labels(trajectory.labels_path)
     if found is not None:
         where = f"{trajectory.labels_path}, labels of {trajectory.name}"

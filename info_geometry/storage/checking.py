@@ -39,7 +39,7 @@ def check(path: str | Path) -> str:
     if not trajectory.published:
         facts = [f"{key} {attributes[key]}" for key in ("dataset", "split", "task", "seed") if key in attributes]
         facts.append(f"{attributes['t_name']} {trajectory.t[0]:g} to {trajectory.t[-1]:g}")
-        facts.append(f"labels {attributes['labels_sha256'][:8]}")
+        facts.append("no labels" if trajectory.labels is None else f"labels {attributes['labels_sha256'][:8]}")
         lines.append("    " + ", ".join(facts))
     if correct:
         lines.append(f"    accuracy {correct[0]:.3f} at the first, {correct[-1]:.3f} at the last model")

@@ -9,7 +9,9 @@ import numpy as np
 from tqdm import tqdm
 
 from info_geometry.files import InputError, lock, remove_orphans, writing
-from info_geometry.storage import format, names
+from info_geometry.storage import format
+from info_geometry.storage.attributes import encoded
+from info_geometry.storage.beside import labels_path
 from info_geometry.storage.labels import as_labels, read_labels
 from info_geometry.storage.quantities import PUBLISHED, STEP, encode, type_of
 from info_geometry.storage.trajectories import open_trajectory
@@ -56,10 +58,10 @@ def _labels(source, labels, needed):
     if source.labels is not None:
         return source.labels
     run = source.path.absolute().parent
-    beside = run.parent / "labels" / f"{names.dataset(run.name, source.attributes)}_val_labels.npy"
-    array = read_labels(beside) if labels is None else labels
+    path = labels_path(run.name, source.attributes, run.parent)
+    array = read_labels(path) if labels is None else labels
     if array is None and needed:
-        raise InputError(f"{source.path} carries no labels, and {beside} is not there; say --labels FILE")
+        raise InputError(f"{source.path} carries no labels, and {path} is not there; say --labels FILE")
     if array is None:
         return None
     return as_labels(array, source.path, *source.shape[1:])
@@ -124,11 +126,12 @@ def _write(source, path, quantity, bar, labels, compression):
     Memory is that of few models, however many there are.  Raises InputError where the source is not sound.
     """
     attributes = {key: value for key, value in source.attributes.items() if key not in format.OURS}
-    t_name = source.attributes.get("t_name", "t")
+    t_name, keep_order = source.attributes.get("t_name", "t"), bool(source.attributes.get("keep_order"))
     if quantity == PUBLISHED:
-        _publish(source, path, bar, labels, {**attributes, "t_name": t_name})
+        given = {**attributes, "t_name": t_name, **({"keep_order": 1} if keep_order else {})}
+        _publish(source, path, bar, labels, given)
         return
-    with Writer(path, labels, quantity, compression, t_name, attributes) as writer:
+    with Writer(path, labels, quantity, compression, t_name, attributes, keep_order) as writer:
         for i, stored in _recoded(source, quantity, bar):
             writer.append(stored, float(source.t[i]))
 
@@ -156,4 +159,5 @@ def _publish(source, path, bar, labels, attributes):
         with writing(path):
             if labels is not None:
                 attributes["labels_sha256"] = format.fingerprint(labels)
-            format.complete(file, disk, source.t, labels, attributes)
+            given = {key: encoded(key, value, path) for key, value in attributes.items()}
+            format.complete(file, disk, source.t, labels, given)

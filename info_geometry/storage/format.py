@@ -14,7 +14,6 @@ import h5py
 import numpy as np
 
 from info_geometry.files import InputError, atomic_path, hdf5, writing
-from info_geometry.storage.attributes import encoded
 from info_geometry.storage.labels import as_labels
 from info_geometry.storage.quantities import TYPES
 
@@ -71,12 +70,15 @@ def new_file(path: Path) -> Iterator[tuple[h5py.File, hdf5.Disk]]:
 def complete(
     file: h5py.File, disk: hdf5.Disk, t: np.ndarray | list[float], labels: np.ndarray | None, attributes: dict
 ) -> None:
-    """Write what stands beside the data, and close the file.  Raises OSError where the disk did not take it."""
+    """Write what stands beside the data, and close the file.  Raises OSError where the disk did not take it.
+
+    attributes: as `attributes.encoded` returns them.
+    """
     file.create_dataset("t", data=np.array(t, dtype=np.float64), fletcher32=True)
     if labels is not None:
         file.create_dataset("labels", data=labels, fletcher32=True)
     for key, value in attributes.items():
-        file.attrs[key] = encoded(key, value, file.filename)
+        file.attrs[key] = value
     file.close()
     disk.check()
 

@@ -42,22 +42,17 @@ class Writer:
             raise InputError(f"{path}: compression {compression!r} is not one of None, 'gzip'")
         if not isinstance(t_name, str):
             raise InputError(f"{path}: t_name is {t_name!r}, expected a text: what t counts, such as 'epoch'")
-        given = {key: encoded(key, value, path) for key, value in (attributes or {}).items()}
+        given = attributes or {}
         if taken := sorted(format.OURS & given.keys()):
             raise InputError(f"{path}: the attribute {taken[0]} is written by this program; call yours otherwise")
         self.path, self.quantity, self.classes, self.samples = Path(path), quantity, None, None
         self._compression, self._keep_order, self._manager = compression, keep_order, None
-        self._attributes = {
-            **given,
-            "format_version": format.FORMAT_VERSION,
-            "quantity": quantity,
-            "t_name": encoded("t_name", t_name, path),
-            "versions": versions(),
-        }
+        ours = {"format_version": format.FORMAT_VERSION, "quantity": quantity, "t_name": t_name, "versions": versions()}
         if self.labels is not None:
-            self.samples, self._attributes["labels_sha256"] = len(self.labels), format.fingerprint(self.labels)
+            self.samples, ours["labels_sha256"] = len(self.labels), format.fingerprint(self.labels)
         if keep_order:
-            self._attributes["keep_order"] = 1
+            ours["keep_order"] = 1
+        self._attributes = {key: encoded(key, value, path) for key, value in {**given, **ours}.items()}
         self._t, self._hash, self._data = [], hashlib.sha256(), None
 
     @property

@@ -42,3 +42,10 @@ def test_any_flipped_bit_is_found_or_harmless(path, models):
             np.testing.assert_array_equal(found.roots(), roots)
             np.testing.assert_array_equal(found.t, good.t)
             np.testing.assert_array_equal(found.labels, good.labels)
+
+
+def test_files_without_labels_are_sound(tmp_path, models):
+    path = tmp_path / "mine" / "preds_0.h5"
+    predictions.write(path, models)
+    assert "sound" in predictions.check(path) and "no labels" in predictions.check(path)
+    assert predictions.open_trajectory(path).labels is None

@@ -102,3 +102,15 @@ def test_published_files_need_hdf5plugin(folder, monkeypatch):
     monkeypatch.setitem(sys.modules, "hdf5plugin", None)
     with pytest.raises(InputError, match=r"compressed with LZ4, which needs: pip install hdf5plugin"):
         conversion.convert(opened(folder).path, folder / "new", "published")
+
+
+@pytest.mark.parametrize("target", [EIGHT, "published"])
+def test_an_order_that_is_meant_stays(tmp_path, models, target):
+    if target == "published":
+        pytest.importorskip("hdf5plugin")
+    path, t = tmp_path / "toy_all" / "preds_0.h5", [3, 1, 1, 2]
+    predictions.write(path, models, labels=LABELS, t=t, keep_order=True)
+    conversion.convert(path, tmp_path / "new", target)
+    conversion.convert(tmp_path / "new" / "toy_all" / "preds_0.h5", tmp_path / "again", "sqrt_probability")
+    found = predictions.open_trajectory(tmp_path / "again" / "toy_all" / "preds_0.h5")
+    assert found.t.tolist() == t and found.attributes["keep_order"] == 1
