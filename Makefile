@@ -32,6 +32,8 @@ install-dev: .venv/installed-dev
 	$(BIN)/python -m pip install --disable-pip-version-check -e '.[published,fast,dev]'
 	@touch $@
 
+DIGITS = all even high low odd randomlab
+FASHION = 3rd all clothing footwear garment randomlab shirt shoe
 picture: SET = digits
 picture: TASKS = $(DIGITS)
 fashion: SET = fashion
@@ -80,8 +82,6 @@ lint: install-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-DIGITS = all even high low odd randomlab
-FASHION = 3rd all clothing footwear garment randomlab shirt shoe
 MADE = $(addprefix digits_,$(DIGITS)) $(addprefix fashion_,$(FASHION)) claims claims_quick
 clean:
 	rm -rf $(addprefix checkpoints/,$(MADE)) $(addprefix predictions/,$(MADE))

@@ -100,11 +100,16 @@ def _table(rows, of_samples):
         ]
         lines.append(
             f"{run:{width}}  {len(seeds):5d}  "
-            + "  ".join(f"{c.mean():6.3f} +- {f'{c.std(ddof=1):5.3f}' if len(c) > 1 else '    -'}" for c in cells)
+            + "  ".join(f"{c.mean():6.3f} +- {_spread(c)}" for c in cells)
             + (f" (+- {of_samples[run]:.3f})" if of_samples else "")
         )
     lines.append("Riemann length: sum of 2 sqrt(d_B) between neighbours; the Fisher-Rao length is sqrt(2) times it")
     return "\n".join(lines)
+
+
+def _spread(values):
+    """Return the standard deviation over seeds, in 5 letters: of one seed there is none."""
+    return f"{values.std(ddof=1):5.3f}" if len(values) > 1 else f"{'-':>5}"
 
 
 if __name__ == "__main__":

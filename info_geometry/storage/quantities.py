@@ -16,6 +16,7 @@ TYPES = {"sqrt_probability": np.float16, "probability": np.float16, "fourth_root
 # a row, whatever its largest number, is less than 2, and that of zeros, 0, is further from 1 than any other
 ROOTS = {"sqrt_probability": (1.0, 1.0), "probability": (1.0, 0.5), "fourth_root_8bit": (1 / (32 * 255), 2.0)}
 PUBLISHED = "published"  # probabilities in float16 rounded to 5 decimals, in chunks that h5py chooses, with LZ4
+STACK = "numpy.stack([1 - p, p], axis=-1)"  # for messages: one probability p of two classes, as probabilities
 TOLERANCE = 2e-3  # of row sums; storing roots or probabilities in float16 moves them by less than 1e-3
 STEP = 1 << 18  # numbers worked on at once: they should stay in cache
 
@@ -160,10 +161,10 @@ def _what_else(rows, sums, rounded):
     if rows.max() > 1:
         return "these look like logits, features or counts: store softmax outputs"
     if rows.shape[1] == 1:
-        return "one probability p of two classes: store both, numpy.stack([1 - p, p], axis=-1)"
+        return f"one probability p of two classes: store both, {STACK}"
     if rounded.startswith("to ") and np.abs(sums - 1).max() < 0.5:
         return f"they are rounded {rounded}, which takes too much away: store more decimals"
     return (
         "entries are from 0 to 1, like sigmoids of classes that do not exclude each other: store softmax outputs "
-        "(of one probability p of two classes, numpy.stack([1 - p, p], axis=-1))"
+        f"(of one probability p of two classes, {STACK})"
     )

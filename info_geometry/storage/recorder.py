@@ -11,7 +11,7 @@ import numpy as np
 from info_geometry.files import InputError, log
 from info_geometry.storage.arrays import as_array, describe
 from info_geometry.storage.format import check_order, fingerprint
-from info_geometry.storage.quantities import STEP, TOLERANCE, TYPES, decode, eight_bits, encode, explain_rows
+from info_geometry.storage.quantities import STACK, STEP, TOLERANCE, TYPES, decode, eight_bits, encode, explain_rows
 from info_geometry.storage.trajectories import open_trajectory
 from info_geometry.storage.writer import Writer
 
@@ -130,7 +130,7 @@ class Recorder:
             N, C = (size if known is None else known for known, size in zip((N, C), rows.shape))
         if rows.shape != (N, C) or rows.dtype.kind != "f" or not rows.size:
             advice = (
-                "; if these are one probability p of two classes, give numpy.stack([1 - p, p], axis=-1)"
+                f"; if these are one probability p of two classes, give {STACK}"
                 if rows.ndim == 1 and len(rows) == N
                 else ""
             )
@@ -199,6 +199,6 @@ def _one_model(array, path, labels):
     if labels is not None and len(array) != len(labels) and array.shape[1] == len(labels):
         raise InputError(
             f"{path}: expected models (T, N, C), not {describe(as_array(array, path))}; if these are T models' one "
-            "probability p of two classes, give numpy.stack([1 - p, p], axis=-1)"
+            f"probability p of two classes, give {STACK}"
         )
     return [array]

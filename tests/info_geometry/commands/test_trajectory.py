@@ -40,3 +40,10 @@ def test_trajectory(tmp_path, folder, command):
     assert all((tmp_path / "plots" / "toy" / name).exists() and name in out for name in figures(*TRAJECTORY_FIGURES))
     other = command(trajectory, "--objective", "bhattacharyya")
     assert other[0] == 0 and "skipped" not in other[1]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_one_seed_has_no_spread(folder, command):
+    write_runs(folder)
+    code, out, _ = command(trajectory, "--seeds", "0")
+    assert code == 0 and re.search(r"^toy_all +1 .*\d \+- +- .*\d \+- +- .*\d \+- +-$", out, re.M), out

@@ -434,3 +434,36 @@ def test_any_flipped_bit_in_a_file_is_refused_or_harmless(tmp_path, path):
         else:
             same_models(tmp_path / "a.h5", [good], [0, 1, 4, 12])
             (tmp_path / "a.h5").unlink()
+
+
+# order, names, and a recorder that is not entered
+
+
+@pytest.mark.parametrize("t", [[0, 1, 10, 2], [0, 1, 1, 2]])
+def test_an_order_that_does_not_increase_is_meant_or_refused(tmp_path, models, t):
+    path = tmp_path / "mine" / "preds_0.h5"
+    refused(path, "increasing order of t; sort them", lambda p: predictions.write(p, models, labels=LABELS, t=t))
+    with pytest.raises(InputError, match="increasing order"), predictions.Recorder(path, labels=LABELS) as recorder:
+        for model, moment in zip(models, t):
+            recorder.append(model, moment)
+    assert not path.exists()
+    predictions.write(path, models, labels=LABELS, t=t, keep_order=True)
+    assert predictions.open_trajectory(path).t.tolist() == t
+
+
+def test_what_is_replaced_or_never_looked_for_is_said(tmp_path, models, caplog):
+    path = tmp_path / "mine" / "preds_0.h5"
+    predictions.write(path, models, labels=LABELS)
+    assert caplog.text == ""
+    predictions.write(path, models, labels=LABELS)
+    assert f"{path} is there and will be replaced" in caplog.text
+    caplog.clear()
+    predictions.write(path, models, labels=LABELS, overwrite=True)
+    assert caplog.text == ""
+    predictions.write(tmp_path / "model.h5", models, labels=LABELS)
+    assert "no command looks for" in caplog.text
+
+
+def test_a_recorder_is_used_in_a_with_block(tmp_path, models):
+    with pytest.raises(InputError, match="written in a with block"):
+        predictions.Recorder(tmp_path / "mine" / "preds_0.h5", labels=LABELS).append(models[0])

@@ -85,3 +85,11 @@ def test_the_index_says_which_model_is_which(tmp_path):
     index = runs.index(runs.find(tmp_path, seeds=[1])[0])
     assert index["run"].tolist() == ["toy_all"] * 3 + ["toy_even"] * 3 and index["seed"].tolist() == [1] * 6
     assert index["checkpoint"].tolist() == [0, 1, 2] * 2 and index["t"].tolist() == [1, 2, 4] * 2
+
+
+def test_an_exact_name_is_no_pattern(tmp_path):
+    models = random_models(np.random.default_rng(0), 2, 20, 4)
+    for i, run in enumerate(("mine_layers=[2,2]", "mine_layers=2", "mine_b")):
+        predictions.write(tmp_path / run / "preds_0.h5", models[:, ::-1] if i else models, labels=labels_of(20, 4))
+    assert [x.run for x in runs.find(tmp_path, ["mine_layers=[2,2]"])[0]] == ["mine_layers=[2,2]"]
+    assert [x.run for x in runs.find(tmp_path, ["mine_layers=[2]"])[0]] == ["mine_layers=2"]
