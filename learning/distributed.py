@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 import torch.distributed as dist
 
-from info_geometry.files import InputError, lock, log
+from info_geometry.files import InputError, device_of, lock, log
 
 
 class Processes:
@@ -64,20 +64,14 @@ def processes(device: str | None = None, *, alone: bool = False) -> Iterator[Pro
             f"one process trains a run of this method, not {world}: start it without torchrun, "
             "and several runs at a time with --part 0/2, --part 1/2"
         )
-    cuda = torch.cuda.is_available()
-    try:
-        torch.device(device or "cpu")
-    except RuntimeError as error:
-        raise InputError(f"--device {device}: {str(error).splitlines()[0]}") from None
-    if device and device.startswith("cuda") and not cuda:
-        raise InputError(f"--device {device}: no CUDA GPU is visible to torch; leave --device out to use the CPU")
-    device = device or ("cuda" if cuda else "cpu")
+    if world > 1 and device in (None, "cuda") and torch.cuda.is_available():
+        device = f"cuda:{local}"
+    device = str(device_of(torch, device))
     torch.backends.cudnn.benchmark = True  # sizes of batches and images hardly change
     if world == 1:
         yield Processes(device=device)
         return
-    if device == "cuda":
-        device = f"cuda:{local}"
+    if device.startswith("cuda"):
         torch.cuda.set_device(device)
     # DistributedDataParallel imports it; imported after the group is there, it holds the group for ever, whose threads
     # then outlive it and, where one lets go of a tensor while Python ends, abort the process

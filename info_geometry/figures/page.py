@@ -45,7 +45,7 @@ def write(
     coordinates, imaginary = np.asarray(coordinates, float), np.asarray(imaginary, bool)
     trajectories, note = _thinned(_trajectories(index))
     runs, models = np.asarray(index["run"]).astype(str), sum(map(len, trajectories))
-    styles, names = style.colours(runs), style.display_names(runs)
+    styles, names = style.colours(runs), style.short_names(runs)
     numbers = {run: number for number, run in enumerate(styles)}
     origin = provenance.current()
     data = {
@@ -114,7 +114,7 @@ def _trajectory(coordinates, index, rows):
     return {
         "seed": int(index["seed"][rows[0]]),
         "checkpoint": np.asarray(index["checkpoint"])[rows].tolist(),
-        "t": _short(index["t"][rows]),
+        "t": [int(t) if t.is_integer() else t for t in np.asarray(index["t"], float)[rows].tolist()],  # as it was given
         "points": _short(coordinates[rows]),
         **known,
     }

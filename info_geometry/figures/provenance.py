@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib.metadata
 import json
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -40,11 +41,15 @@ def current() -> dict:
 
 
 def command_line() -> str:
-    """Return the command line of this process as it can be given again in the root of the repository."""
+    """Return the command line of this process as it can be given again in the root of the repository.
+
+    Bytes of file names that are not UTF-8 are shown as `\\xe9`: no figure file can hold them.
+    """
     script = Path(sys.argv[0]).resolve()
     if script.is_relative_to(ROOT):
         script = script.relative_to(ROOT)
-    return shlex.join(["python", str(script), *sys.argv[1:]])
+    line = shlex.join(["python", str(script), *sys.argv[1:]])
+    return os.fsencode(line).decode("utf-8", "backslashreplace")
 
 
 @functools.cache

@@ -30,6 +30,7 @@ PALETTE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#00
 LINES = ("-", "o"), ("--", "s"), (":", "D"), ("-.", "X")
 STYLE = matplotlib.rc_context(
     {
+        **{key: value for key, value in matplotlib.rcParamsDefault.copy().items() if not key.startswith("backend")},
         "font.size": 8,
         "axes.titlesize": 8,
         "axes.labelsize": 8,
@@ -66,7 +67,17 @@ def colours(runs: Iterable[str]) -> dict[str, dict[str, str]]:
     return dict(zip(runs, itertools.cycle(looks)))
 
 
+def literal(text: str) -> str:
+    """Return a text of somebody else's as matplotlib draws it as it is: between two dollars it reads mathematics."""
+    return text.replace("$", r"\$")
+
+
 def display_names(runs: Iterable[str]) -> dict[str, str]:
+    """Return {run: name}, for matplotlib to draw: the `short_names`."""
+    return {run: literal(name) for run, name in short_names(runs).items()}
+
+
+def short_names(runs: Iterable[str]) -> dict[str, str]:
     """Return {run: name}: without the prefix `<data set>_` if all share it, and with the middle of long names cut."""
     runs = list(dict.fromkeys(map(str, runs)))
     parts = [run.partition("_") for run in runs]

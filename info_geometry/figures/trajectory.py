@@ -30,7 +30,7 @@ def progress(folder, curves):
                 ax.plot(t, y, linewidth=0.6, alpha=0.4, color=look["color"], linestyle=look["linestyle"])
             _line(ax, *_mean_over_time(seeds), look)
         _time_axis(ax, curves)
-        ax.set(xlabel=curves[0].get("t_name") or "t" if curves else "t", ylabel=key)
+        ax.set(xlabel=style.literal(curves[0].get("t_name") or "t") if curves else "t", ylabel=key)
         ax.set_ylim(bottom=0)
     return style.save(figure, folder, "progress")
 

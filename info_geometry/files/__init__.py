@@ -7,7 +7,7 @@ of tracebacks.  `machine`: what this computer has.  `hdf5`: HDF5 files that may 
 from info_geometry.files.atomic import atomic_path, remove_orphans, write_text, writing
 from info_geometry.files.errors import InputError, command, first_line, log
 from info_geometry.files.locks import HeldError, holder, lock
-from info_geometry.files.machine import ROOT, free_memory, threads, valid_name, versions
+from info_geometry.files.machine import ROOT, device_of, free_memory, threads, valid_name, versions
 
 __all__ = [
     "ROOT",
@@ -15,6 +15,7 @@ __all__ = [
     "InputError",
     "atomic_path",
     "command",
+    "device_of",
     "first_line",
     "free_memory",
     "holder",

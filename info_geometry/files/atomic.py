@@ -45,14 +45,19 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def writing(path: str | Path) -> Iterator[None]:
-    """Turn an error of the block, which writes `path`, into an InputError that names the file and the free space."""
+    """Turn an error of the block, which writes `path`, into an InputError that names the file.
+
+    It also says how much space is free, but where the system gives a reason that has nothing to do with space.
+    """
     try:
         yield
     except (OSError, RuntimeError) as error:  # HDF5 raises RuntimeError as well
         reason = getattr(error, "strerror", None) or first_line(error)
-        folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
-        free = shutil.disk_usage(folder).free / 1e9
-        raise InputError(f"cannot write {path}: {reason} ({free:.1f} GB free)") from error
+        free = ""
+        if getattr(error, "errno", None) in {None, *DISK_FULL}:
+            folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
+            free = f" ({shutil.disk_usage(folder).free / 1e9:.1f} GB free)"
+        raise InputError(f"cannot write {path}: {reason}{free}") from error
 
 
 def _sync(path):

@@ -15,6 +15,9 @@ class InputError(Exception):
 
 def command(main: Callable[[], int | None]) -> NoReturn:
     """Run the main function of a command: a message instead of a traceback, and a non-zero exit code when it fails."""
+    for stream in sys.stdout, sys.stderr:  # a terminal that knows no more than ASCII, names of files that are not UTF-8
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     log.handlers = [logging.StreamHandler()]
     log.setLevel(logging.INFO)
     try:

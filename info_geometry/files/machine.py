@@ -5,8 +5,10 @@ import importlib.metadata
 import os
 import re
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
-from info_geometry.files.errors import InputError
+from info_geometry.files.errors import InputError, first_line
 
 ROOT = Path(__file__).resolve().parents[2]  # of the repository
 PACKAGES = "picture-of-tasks", "torch", "torchvision", "numpy", "h5py"  # that predictions depend on
@@ -27,6 +29,28 @@ def free_memory() -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return 1 << 32
+
+
+def device_of(torch: ModuleType, asked: str | None, *, kind: str = "float32") -> Any:
+    """Return the device of torch that was asked for, by default CUDA where there is a GPU, after computing on it.
+
+    kind: of the numbers that it has to know.  Raises InputError where there is no such device, where torch was built
+    without it, or where it computes nothing (`meta`).
+    """
+    found = None
+    try:
+        found = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.ones(2, dtype=getattr(torch, kind), device=found).sum().item()
+        return found
+    except Exception as error:  # RuntimeError, AssertionError, NotImplementedError, ...: as many as there are devices
+        reason = first_line(error)
+    if found is not None and found.type == "cuda" and not torch.cuda.is_available():
+        reason = "no CUDA GPU is visible to torch"
+    raise InputError(f"device {asked or str(found)!r}: {reason[:200]}; leave it out to use the {_default(torch)}")
+
+
+def _default(torch):
+    return "GPU" if torch.cuda.is_available() else "CPU"
 
 
 def valid_name(name: object, what: str) -> str:

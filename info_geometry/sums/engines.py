@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from info_geometry.files import InputError, first_line, free_memory, log
+from info_geometry.files import InputError, free_memory, log
 from info_geometry.sums import plain
 
 PRECISIONS = ("float64", "float32", "bfloat16")
@@ -44,18 +44,6 @@ class Kernel(Protocol):
 
     def log(self) -> np.ndarray:
         """Return the sums of log-affinities (rows, columns), float64; zero below the diagonal for one set."""
-
-
-def device_of(torch, device: str | None):
-    """Return the torch device of that name, or the default one; raise InputError if it is not to be had."""
-    there = torch.cuda.is_available()
-    try:
-        found = torch.device(device or ("cuda" if there else "cpu"))
-    except RuntimeError as error:
-        raise InputError(f"device {device!r}: {first_line(error)}") from None
-    if found.type == "cuda" and not there:
-        raise InputError(f"device {device!r}: no CUDA GPU is visible to torch; leave it out to use the CPU")
-    return found
 
 
 def choose(counts: list[int], N: int, C: int, device, precision: str, floor: float, fast: bool | None) -> Products:

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 from tqdm import tqdm
 
-from info_geometry.files import InputError, free_memory
+from info_geometry.files import InputError, device_of, free_memory
 from info_geometry.sums import engines
 
 SLAB_BYTES = 1 << 25  # memory of the samples read at once; there are two such slabs
@@ -31,7 +31,7 @@ def sum_logs(
     """
     import torch  # takes seconds to import, and everything else here does without
 
-    device = engines.device_of(torch, device)
+    device = device_of(torch, device, kind="float64")  # in which logarithms are summed
     precision = precision or ("float64" if device.type == "cpu" else "float32")
     if precision not in engines.PRECISIONS:
         raise InputError(f"precision {precision!r} is not one of {', '.join(engines.PRECISIONS)}")

@@ -145,7 +145,7 @@ def test_class_without_training_images(monkeypatch, tmp_path, capsys):
         (["digits", "--dataset", "mnist"], "unknown data set 'mnist'"),
         (["digits", "--network", "cnn"], "unknown network 'cnn'"),
         (["digits", "--augmentation", "random_resized_crop"], "augmentation random_resized_crop is for image folders"),
-        (["digits", "--device", "nonsense"], "--device nonsense: "),
+        (["digits", "--device", "nonsense"], "device 'nonsense': "),
         (["imagenet_rn50", "--data", "/nowhere"], "/nowhere/train: no such folder"),
     ],
 )
@@ -158,7 +158,7 @@ def test_bad_input_gets_a_sentence(tmp_path, arguments, words):
 def test_gpu_that_is_not_there(tmp_path):
     for script in (TRAIN, STORE):
         code, text = run(script, tmp_path, "digits", "--device", "cuda")
-        assert code == 1 and "--device cuda: no CUDA GPU is visible" in text
+        assert code == 1 and "device 'cuda': no CUDA GPU is visible" in text
 
 
 def test_full_disk_in_imprinting(undisturbed, copied):

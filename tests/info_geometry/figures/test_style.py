@@ -13,6 +13,17 @@ def test_colours_tell_runs_apart_and_follow_their_order():
     assert len(plot.colours(range(100))) == 100
 
 
+def test_names_are_no_mathematics():
+    names = ["mine_a_{$x^$}", "mine_$b$", "mine_$"]
+    assert list(plot.short_names(names).values()) == ["a_{$x^$}", "$b$", "$"]
+    figure = plot.figure_with_legend(plot.colours(names), 4, 2)
+    figure.draw_without_rendering()
+    assert [text.get_text().replace("\\$", "$") for text in figure.legends[0].get_texts()] == ["a_{$x^$}", "$b$", "$"]
+    assert not any(
+        text.get_text() and text._preprocess_math(text.get_text())[1] for text in figure.legends[0].get_texts()
+    )
+
+
 def test_names_lose_their_common_prefix_and_stay_distinct():
     assert list(plot.display_names(SIX).values()) == ["all", "even", "odd", "low", "high", "randomlab"]
     assert plot.display_names(["digits_all"]) == {"digits_all": "all"}

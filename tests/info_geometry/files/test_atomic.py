@@ -41,7 +41,7 @@ def test_what_cannot_be_written_is_said(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file" / "a.txt", tmp_path / "folder"):
-        with pytest.raises(InputError, match=rf"cannot write {path}: .* GB free"):
+        with pytest.raises(InputError, match=rf"cannot write {path}: (Is a directory|Not a directory|File exists)$"):
             files.write_text(path, "text")
     assert names(tmp_path) == ["file", "folder"] and names(tmp_path / "folder") == []
 
