@@ -38,6 +38,14 @@ class Comparison:
         """
         return _square(self.tasks, self.curves, [mean_over(curve, self.grid) for curve in self.curves.values()])
 
+    def mean_errors(self) -> dict:
+        """Return `errors` with the standard errors of the means (K, K) in place of those of the integrals."""
+        found = {}
+        for cause, (curves, whole) in self.errors.items():
+            widths = _square(self.tasks, curves, [_width(curve, self.grid) for curve in curves.values()])
+            found[cause] = curves, whole / (widths + np.eye(len(self.tasks)))  # 0 / 1 on the diagonal
+        return found
+
 
 def compare_all(
     groups: dict, progress: dict, grid: np.ndarray = GRID, *, samples: np.ndarray | None = None, show: bool = False
@@ -132,6 +140,12 @@ class _Sums:
                 resampling.bootstrap_error(x, self._B) for x in (drawn, [integral(row, grid) for row in drawn])
             ]
         return curve, integral(curve, grid), errors
+
+
+def _width(curve, grid):
+    """Return the width of the part of the grid where a curve (G,) is known, NaN if that is a point."""
+    known = grid[~np.isnan(curve)]
+    return np.ptp(known) if len(known) > 1 else np.nan
 
 
 def _spread(values, mask):

@@ -137,6 +137,24 @@ class Embedding:
         g = centre(q, q.mean(axis=1), self.column_means)
         return g @ self.dual() - (0.0 if self.origin is None else self.origin)
 
+    def placed_stress(self, D_new: np.ndarray, k: int) -> np.ndarray:
+        """Return the explained stress (k,) of 1..k axes for new models, from distances (m, M) as `transform` has.
+
+            1 - sqrt(|g - sum_i<=k sign(lambda_i) x_i y_i'|^2 / |g|^2)
+
+        with g (m, M) of `transform`, coordinates x_i (m,) of the new models and y_i (M,) of those of the embedding
+        along axis i: what `explained_stress` says of W, of the rows that new models would add to it.
+        """
+        old = self.coordinates if self.landmarks is None else self.coordinates[self.landmarks]
+        shift = np.zeros(old.shape[1]) if self.origin is None else self.origin
+        q = np.atleast_2d(np.asarray(D_new, dtype=np.float64))
+        rest = centre(q, q.mean(axis=1), self.column_means)
+        total, left = (rest**2).sum(), []
+        for x, y, imaginary in zip((self.transform(D_new) + shift).T[:k], (old + shift).T, self.imaginary):
+            rest -= np.outer(-x if imaginary else x, y)
+            left.append((rest**2).sum())
+        return explained_stress(np.array(left), total)
+
     def dual(self) -> np.ndarray:
         """Return what g of `transform` is multiplied with, (M, k): u / (sign(lambda) sqrt|lambda|)."""
         if self.placing is not None:

@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         path, measured = arguments.published, None
         embedding = embeddings.read_published(path, arguments.runs)
     else:
-        path = arguments.predictions / "embedding" / f"{name}.npz"
+        path = embeddings.find(arguments.predictions, arguments.plots, name)
         embedding = read_embedding(path, name)
         measured = tables.read_distances(folder, embedding["index"]["run"], name)
     found = places.find_tasks(embedding["index"]["run"], arguments.task, arguments.dataset)
@@ -77,9 +77,7 @@ def _parse(argv):
 
 
 def read_embedding(path: Path, name: str) -> dict:
-    """Return the fields of an embedding; raise InputError where it is missing, or does not name its runs."""
-    if not path.exists():
-        raise InputError(f"{path}: no such file; make it with: python info_geometry/inpca.py --name {name}")
+    """Return the fields of an embedding; raise InputError where it does not name its runs."""
     found = embeddings.read(path)
     if not {"run", "seed", "checkpoint"} <= found["index"].keys():
         raise InputError(

@@ -3,8 +3,8 @@
 import argparse
 from pathlib import Path
 
-from info_geometry.files import ROOT
-from info_geometry.storage import runs
+from info_geometry.files import ROOT, InputError, log, unwritable
+from info_geometry.storage import embeddings, runs
 from info_geometry.storage.trajectories import Trajectory
 
 
@@ -30,6 +30,36 @@ def options(description: str) -> argparse.ArgumentParser:
     return parser
 
 
+def check_plots(plots: Path, name: str) -> None:
+    """Raise InputError, before anything is computed, where no figure of the picture can be written."""
+    if reason := unwritable(plots / name / "figure"):
+        raise InputError(f"{reason}; say --plots FOLDER, where figures can be written")
+
+
+def embedding_path(asked: Path | None, predictions: Path, plots: Path, name: str, *, quiet: bool = False) -> Path:
+    """Return where the embedding of a picture is stored, which is tried before anything is computed.
+
+    asked: what --embedding says.  Where nothing can be written where embeddings usually lie, it goes beside the
+    figures, with a warning; `quiet`: without.
+    Raises InputError where it cannot be written at all.
+    """
+    if asked:
+        if reason := unwritable(asked):
+            raise InputError(f"--embedding: {reason}")
+        return asked.with_suffix(".npz")
+    usual, instead = embeddings.places(predictions, plots, name)
+    if (reason := unwritable(usual)) is None:
+        return usual
+    if not quiet:
+        log.warning("warning: %s; the embedding goes to %s, or where --embedding FILE.npz says", reason, instead)
+    return instead
+
+
 def find(arguments: argparse.Namespace) -> tuple[list[Trajectory], str]:
-    """Return the trajectories of the runs that these arguments ask for, and the name of the picture."""
-    return runs.find(arguments.predictions, arguments.runs, name=arguments.name, seeds=arguments.seeds)
+    """Return the trajectories of the runs that these arguments ask for, and the name of the picture.
+
+    Raises InputError where they do not belong together, or figures of them cannot be written.
+    """
+    found = runs.find(arguments.predictions, arguments.runs, name=arguments.name, seeds=arguments.seeds)
+    check_plots(arguments.plots, found[1])
+    return found

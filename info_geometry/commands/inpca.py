@@ -1,6 +1,7 @@
 """From prediction files to the InPCA picture: what the command `inpca.py` does."""
 
 import argparse
+import contextlib
 import functools
 import hashlib
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from info_geometry import distance, inpca
 from info_geometry.commands import arguments as shared
-from info_geometry.commands import once, picture
+from info_geometry.commands import once, picture, place
 from info_geometry.embedding import landmarks as by_landmarks
 from info_geometry.files import InputError, command, log, remove_orphans, valid_name
 from info_geometry.storage import runs
@@ -33,10 +34,27 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         help="measure distances to M models only, chosen evenly "
         "over trajectories, and place the others by them; default: all pairs",
     )
+    parser.add_argument(
+        "--embedding",
+        type=Path,
+        metavar="FILE.npz",
+        help="where to store it; default: embedding/<name>.npz in --predictions, or if nothing can be written there "
+        "<name>/embedding.npz in --plots",
+    )
+    parser.add_argument(
+        "--into", metavar="NAME", help="place the RUNs in the stored picture of this name, which stays as it is"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with distances that were interrupted")
     parser.add_argument("--published", type=Path, metavar="FILE.pkl", help="draw a published embedding instead")
     parser.add_argument("--names", nargs="+", metavar="TASK", help="of the tasks in --published, in their order")
     arguments = parser.parse_args(argv)
+    if arguments.into and (arguments.published or arguments.landmarks or arguments.bootstrap or arguments.resume):
+        raise InputError(
+            "--into NAME places runs in a picture that is there, by their distances to its models; leave "
+            "--published, --landmarks, --bootstrap and --resume out"
+        )
+    if arguments.into and not arguments.runs:
+        raise InputError(f"--into {arguments.into}: say which runs to place in it: inpca.py RUN ... --into NAME")
     if arguments.published and (arguments.runs or arguments.seeds):
         raise InputError("--published draws all of that file alone; leave out runs and --seeds")
     if arguments.names and not arguments.published:
@@ -53,16 +71,35 @@ def main(argv: list[str] | None = None) -> int | None:
     arguments = parse(argv)
     if arguments.published:
         name = valid_name(arguments.name or arguments.published.stem, "--name")
+        shared.check_plots(arguments.plots, name)
         return published(arguments.published, arguments.names, name, arguments.plots / name, redo=arguments.redo)
+    if arguments.into:
+        place.place(
+            arguments.into,
+            arguments.runs,
+            name=valid_name(arguments.name or f"{arguments.into}_placed", "--name"),
+            predictions=arguments.predictions,
+            plots=arguments.plots,
+            seeds=arguments.seeds,
+            embedding=arguments.embedding,
+            device=arguments.device,
+            precision=arguments.precision,
+            redo=arguments.redo,
+        )
+        return
     try:
         with parallel.Processes() as processes:
             trajectories, name = shared.find(arguments)
+            if sum(x.shape[0] for x in trajectories) < 2:
+                raise InputError(f"{trajectories[0].name} is one model; a picture shows distances of two or more")
             share(
                 trajectories,
                 name,
                 processes,
                 folder=arguments.plots / name,
-                predictions=arguments.predictions,
+                target=shared.embedding_path(
+                    arguments.embedding, arguments.predictions, arguments.plots, name, quiet=not processes.main
+                ),
                 device=arguments.device,
                 precision=arguments.precision,
                 landmarks=arguments.landmarks,
@@ -92,7 +129,7 @@ def share(
     processes: parallel.Processes,
     *,
     folder: Path,
-    predictions: Path,
+    target: Path,
     device: str | None = None,
     precision: str | None = None,
     landmarks: int | None = None,
@@ -100,10 +137,12 @@ def share(
     resume: bool = False,
     redo: bool = False,
 ) -> None:
-    """Have the main process do all once, and the others take part in the distances when it needs them."""
-    target = predictions / "embedding" / f"{name}.npz"
+    """Have the main process do all once, and the others take part in the distances when it needs them.
+
+    folder: of the figures.  target: the file of the embedding.
+    """
     index, t_names = runs.index(trajectories), {x.attributes.get("t_name", "t") for x in trajectories}
-    inputs = [runs.identity(trajectories), str(predictions), precision, landmarks, bootstrap]
+    inputs = [runs.identity(trajectories), str(target), precision, landmarks, bootstrap]
     which = np.arange(len(index["t"])) if landmarks is None else by_landmarks.choose(landmarks, len(index["t"]))
     measured = by_landmarks.part(trajectories, which)
     groups = resampling.groups(trajectories[0].shape[1]) if bootstrap else None
@@ -121,6 +160,7 @@ def share(
                 trajectories, index, which, measure(state=begun), groups, landmarks is not None, options
             )
             remove_orphans(target.parent, target.name)
+            _say_what_is_replaced(target, index)
             inpca.save(target, found.embedding)
         written = [target, *picture.draw(folder, found, name=name, t_name=t_names.pop() if len(t_names) == 1 else "t")]
         if begun:
@@ -132,6 +172,18 @@ def share(
         once.once(folder / ".inpca.json", inputs, produce, redo=redo)
     elif processes.called():
         measure(state=state())
+
+
+def _say_what_is_replaced(target, index):
+    """Warn where the file of an embedding holds other runs, whose picture had the same name."""
+    with contextlib.suppress(InputError):
+        others = sorted({*inpca.load(target).index.get("run", ())} - {*index["run"]}) if target.exists() else []
+        if others:
+            log.warning(
+                "warning: %s held a picture with %s, and is replaced; give each its own name with --name",
+                target,
+                ", ".join(map(str, others[:5])) + (" and others" if len(others) > 5 else ""),
+            )
 
 
 if __name__ == "__main__":

@@ -20,21 +20,24 @@ KEPT_BYTES = 1 << 27  # of arrays that are kept to be drawn again: the distances
 def once(stamp: Path, inputs: list, produce: Callable, *, redo: bool = False) -> None:
     """Call produce() -> (report, written paths), unless it was called for the same inputs and all it wrote is there.
 
+    What is there has to be what was written: another command may have overwritten it.
+
     stamp: the path of a small file that remembers this.  inputs: a list JSON can hold; the first entry says what the
     data are, and figures carry its fingerprint.  Prints the report and the paths either way.
     """
     key = json.dumps([inputs, provenance.digests()], default=str)
     with lock(stamp.parent / ".lock", f"the picture in {stamp.parent}", wait=True):
         remove_orphans(stamp.parent)
-        with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        with contextlib.suppress(OSError, ValueError, TypeError, KeyError, AttributeError):
             done = json.loads(stamp.read_text(encoding="utf-8"))
-            if not redo and done["key"] == key and all(Path(path).exists() for path in done["written"]):
+            same = not redo and done["key"] == key
+            if same and all(digest(Path(path)) == known for path, known in done["written"].items()):
                 _print(done["report"], done["written"])
                 print("skipped (already complete; --redo computes it again)", flush=True)
                 return
         with provenance.of(inputs[0]):
             report, written = produce()
-        written = [str(path) for path in written]
+        written = {str(path): digest(path) for path in written}
         write_text(stamp, json.dumps({"key": key, "report": report, "written": written}))
     _print(report, written)
 
@@ -53,20 +56,21 @@ class Kept:
         self._path.unlink(missing_ok=True)
         if sum(array.nbytes for array in arrays.values()) <= KEPT_BYTES:
             with atomic_path(self._path) as temporary, open(temporary, "wb") as file:
-                np.savez(file, key=self._key, target=_digest(target), **arrays)
+                np.savez(file, key=self._key, target=digest(target), **arrays)
 
     def read(self, target: Path) -> dict | None:
         """Return the arrays that were kept, or None where they or `target` are others; nothing executable is loaded."""
         try:
             with np.load(self._path, allow_pickle=False) as file:
-                if str(file["key"]) == self._key and str(file["target"]) == _digest(target):
+                if str(file["key"]) == self._key and str(file["target"]) == digest(target):
                     return {name: file[name] for name in file.files if name not in ("key", "target")}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             pass  # not there, or damaged: it is computed again
         return None
 
 
-def _digest(path):
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

@@ -10,7 +10,7 @@ from info_geometry.commands import arguments as shared
 from info_geometry.commands.once import once
 from info_geometry.comparison import compare_all, summarise_all
 from info_geometry.figures import trajectory as figures
-from info_geometry.files import InputError, command
+from info_geometry.files import InputError, command, log
 from info_geometry.storage import runs, tables
 from info_geometry.uncertainty import resampling
 
@@ -57,6 +57,7 @@ def compare_and_draw(trajectories: list, folder: Path, objective: str, bootstrap
         t_name = x.attributes.get("t_name", "checkpoint")
         curves.append({**which, "t": x.t, "t_name": t_name, "progress": summary.progress, "accuracy": summary.accuracy})
     found, of_samples = compare_all(groups, progress, samples=samples, show=True), {}
+    _say_what_is_not_compared(found, progress)
     if bootstrap:
         drawn = _replicates(summaries, samples)
         of_samples = {
@@ -67,9 +68,40 @@ def compare_and_draw(trajectories: list, folder: Path, objective: str, bootstrap
     written = [*tables.write(folder, rows, found), *figures.progress(folder, curves), *figures.lengths(folder, rows)]
     if len(groups) > 1:
         written += figures.trajectory_distances(
-            folder, found.grid, found.curves, found.integrals, list(groups), found.errors
+            folder, found.grid, found.curves, found.means(), list(groups), found.mean_errors()
         )
-    return _table(rows, of_samples), written
+    return "\n".join([_table(rows, of_samples), *_ranges(found)]), written
+
+
+def _say_what_is_not_compared(found, progress):
+    """Warn of pairs of runs that have no progress in common, and say what each run reached."""
+    apart = [pair for pair, curve in found.curves.items() if np.isfinite(curve).sum() < 2]
+    if not apart:
+        return
+    reached = []
+    for run in dict.fromkeys(itertools.chain(*apart)):
+        first, last = max(p[0] for p in progress[run]), min(np.max(p) for p in progress[run])
+        reached.append(f"{run} {first:.3f} to {last:.3f}" if first <= last else f"{run} none that all of them reached")
+    log.warning(
+        "warning: %d of %d pairs of runs have no progress in common, and are not compared at equal progress: %s. "
+        "What all seeds of a run passed through: %s. Record runs from before their first step on, and train those "
+        "that stop early for longer",
+        len(apart),
+        len(found.curves),
+        "; ".join(" and ".join(pair) for pair in apart[:5]) + ("; ..." if len(apart) > 5 else ""),
+        ", ".join(reached),
+    )
+
+
+def _ranges(found):
+    """Return a line that says over which progress runs are compared, if there is anything to compare."""
+    ends = [known[[0, -1]] for x in found.curves.values() if len(known := found.grid[np.isfinite(x)]) > 1]
+    if not ends:
+        return []
+    widths = np.ptp(ends, axis=1)
+    line = f"compared at equal progress from {ends[widths.argmax()][0]:.2f} to {ends[widths.argmax()][1]:.2f}"
+    less = int((widths < figures.NEARLY_ALL * widths.max()).sum())
+    return [line + (f"; {less} of {len(ends)} pairs over less of it, marked * (see integrals.csv)" if less else "")]
 
 
 def _replicates(summaries, samples):

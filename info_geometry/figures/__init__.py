@@ -1,7 +1,7 @@
 """Arrays in, figure files out.
 
-Figures look the same whatever the settings of the user's matplotlib are: `style.STYLE` begins from those that matplotlib
-has of itself, and the backend, which a notebook leaves in MPLBACKEND to the commands it starts, is not looked for.
+Figures look the same whatever settings of matplotlib the user has: `style.STYLE` begins from those that it comes with,
+and the backend, which a notebook leaves in MPLBACKEND to the commands it starts, is not looked for.
 """
 
 import os

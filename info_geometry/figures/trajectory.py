@@ -1,9 +1,13 @@
 """Figures of trajectories: progress, lengths, and distances at equal progress.  See `style`."""
 
+import itertools
+
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
 from info_geometry.figures import style
+
+NEARLY_ALL = 0.9  # of a range of progress: means over less are marked
 
 
 @style.STYLE
@@ -36,12 +40,13 @@ def progress(folder, curves):
 
 
 @style.STYLE
-def trajectory_distances(folder, grid, curves, integrals, runs, errors=None):
-    """Draw `trajectories`: distance between every two runs against progress, one panel a run, and the integrals.
+def trajectory_distances(folder, grid, curves, means, runs, errors=None):
+    """Draw `trajectories`: distance between every two runs against progress, one panel a run, and the means of these.
 
-    grid (G,); curves {(run, run): (G,)}, NaN outside the common range; integrals (K, K); runs: K names.
-    errors: cause -> (standard errors of curves, of integrals), as `comparison.Comparison` has them, or None; bands and
+    grid (G,); curves {(run, run): (G,)}, NaN outside the common range; means (K, K) over it; runs: K names.
+    errors: cause -> (standard errors of curves, of means), as `Comparison.mean_errors` returns them, or None; bands and
     numbers show all causes together.
+    Distances grow with progress, so that means over less of it are marked as not comparable with the others.
     One run has nothing to be compared with: returns [].
     """
     styles, names = style.colours(runs), style.display_names(runs)
@@ -73,6 +78,8 @@ def trajectory_distances(folder, grid, curves, integrals, runs, errors=None):
             if (run, other) in pairs and other != run:
                 _line(ax, grid, pairs[run, other][0], styles[other])
                 _band(ax, grid, *pairs[run, other], styles[other]["color"])
+        if not any(np.isfinite(curve).any() for pair, (curve, _) in pairs.items() if run in pair):
+            ax.text(0.5, 0.5, "no progress in common", transform=ax.transAxes, ha="center", fontsize=6.5, color="0.4")
         title = f"from {names[run]}"
         ax.set_title(title, pad=3, fontsize=min(8, (3.2 if beside else 6) / columns * 120 / len(title)))
         ax.tick_params(labelbottom=number + columns >= len(panels))
@@ -80,11 +87,13 @@ def trajectory_distances(folder, grid, curves, integrals, runs, errors=None):
     axes[0, 0].xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     parts[0].supxlabel("progress", fontsize=8)
     parts[0].supylabel("Bhattacharyya distance", fontsize=8)
+    ends = _square_of_ends(grid, pairs, list(styles))
     _heat_map(
         parts[1],
-        np.asarray(integrals, float),
+        np.asarray(means, float),
         _together([error for _, error in (errors or {}).values()]),
         [names[run] for run in styles],
+        ends,
     )
     return style.save(figure, folder, "trajectories")
 
@@ -179,19 +188,36 @@ def _time_axis(ax, curves):
         ax.set_xlim(min(times.min(), 0), positive.max() * 1.15)
 
 
-def _heat_map(figure, values, errors, names):
+def _square_of_ends(grid, pairs, runs):
+    """Return the ends of the progress over which each pair is compared, (K, K, 2), NaN where there is none."""
+    ends = np.full((len(runs), len(runs), 2), np.nan)
+    for i, j in itertools.permutations(range(len(runs)), 2):
+        known = np.asarray(grid)[np.isfinite(pairs[runs[i], runs[j]][0])] if (runs[i], runs[j]) in pairs else []
+        if len(known) > 1:
+            ends[i, j] = known[0], known[-1]
+    return ends
+
+
+def _heat_map(figure, values, errors, names, ends):
     """Draw values (K, K) with their numbers in the cells, in black or white, whichever reads better.
 
-    errors (K, K) stand below them where there is room, or None.
+    errors (K, K) stand below them where there is room, or None.  ends (K, K, 2): of the progress that values are means
+    over; those over less than NEARLY_ALL of what the widest is over are marked.
     """
     ax = figure.add_subplot()
     shown = np.where(np.eye(len(names), dtype=bool), np.nan, values)
     largest = shown[np.isfinite(shown)].max(initial=0) or 1
     ax.imshow(shown, cmap="viridis", vmin=0, vmax=largest)
     known = errors is not None and len(names) <= 8
+    width = np.ptp(ends, axis=2)
+    less = width < NEARLY_ALL * np.nanmax(width, initial=0)
     decimals = int(np.clip(1 - np.floor(np.log10(largest)), 2, 5)) + known
-    for row, column in np.argwhere(np.isfinite(shown)):
-        text = f"{shown[row, column]:.{decimals}f}"
+    size = _fitting(decimals + 3, len(names), 1.6 if len(names) <= 6 else min(4.2, 0.36 * len(names)))
+    for row, column in itertools.permutations(range(len(names)), 2):
+        if not np.isfinite(shown[row, column]):
+            ax.text(column, row, "–", ha="center", va="center", fontsize=7, color="0.4")
+            continue
+        text = f"{shown[row, column]:.{decimals}f}" + ("*" if less[row, column] else "")
         if known and np.isfinite(errors[row, column]):
             text += f"\n±{errors[row, column]:.{decimals}f}"
         ax.text(
@@ -201,12 +227,22 @@ def _heat_map(figure, values, errors, names):
             ha="center",
             va="center",
             linespacing=0.95,
-            fontsize=7 if len(names) <= 6 and not known else 6,
+            fontsize=size,
             color="white" if shown[row, column] < 0.6 * largest else "black",
         )
     ax.set_xticks(range(len(names)), names, **style.slanted(names, 2.2 if len(names) <= 6 else 4))
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    ax.set_title("integrals ± standard error" if known else "integrated over common progress", pad=4)
+    notes = ["mean over common progress" + (" ± standard error" if known else "")]
+    if less.any():
+        notes.append(f"* over less progress, as little as {np.nanmin(width):.2f}")
+    if np.isnan(shown[~np.eye(len(names), dtype=bool)]).any():
+        notes.append("– no progress in common")
+    ax.set_title("\n".join(notes), pad=4, fontsize=7.5 if len(notes) > 1 else 8)
     ax.set_anchor("SW" if len(names) <= 6 else "S")  # beside panels, the layout leaves too little room for labels
+
+
+def _fitting(letters, count, width):
+    """Return the size of letters, in points, at which so many fit a cell of `count` on an axis of `width` inches."""
+    return float(np.clip(72 * width / count / (0.66 * letters), 3.5, 7))

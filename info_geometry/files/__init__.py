@@ -4,7 +4,7 @@
 of tracebacks.  `machine`: what this computer has.  `hdf5`: HDF5 files that may be damaged or hostile.
 """
 
-from info_geometry.files.atomic import atomic_path, remove_orphans, write_text, writing
+from info_geometry.files.atomic import atomic_path, remove_orphans, unwritable, write_text, writing
 from info_geometry.files.errors import InputError, command, first_line, log
 from info_geometry.files.locks import HeldError, holder, lock
 from info_geometry.files.machine import ROOT, device_of, free_memory, threads, valid_name, versions
@@ -23,6 +23,7 @@ __all__ = [
     "log",
     "remove_orphans",
     "threads",
+    "unwritable",
     "valid_name",
     "versions",
     "write_text",

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,6 +59,20 @@ def writing(path: str | Path) -> Iterator[None]:
             folder = next(parent for parent in Path(path).absolute().parents if parent.exists())
             free = f" ({shutil.disk_usage(folder).free / 1e9:.1f} GB free)"
         raise InputError(f"cannot write {path}: {reason}{free}") from error
+
+
+def unwritable(path: str | Path) -> str | None:
+    """Return why no file can be written as `path`, in a sentence, or None if one can; nothing is left or created."""
+    path = Path(path)
+    try:
+        with writing(path):
+            if path.is_dir():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+            with tempfile.TemporaryFile(dir=next(x for x in path.absolute().parents if x.exists())):
+                pass
+    except InputError as error:
+        return str(error)
+    return None
 
 
 def _sync(path):

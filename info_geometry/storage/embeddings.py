@@ -15,6 +15,22 @@ REQUIRED = ("coordinates", "eigenvalues", "imaginary")
 PARAMETERS = (*REQUIRED, "column_means", "total_squares", "landmarks", "placing", "origin", "stress", "stress_error")
 
 
+def places(predictions: Path, plots: Path, name: str) -> tuple[Path, Path]:
+    """Return where the embedding of a picture lies, and where instead if nothing can be written there.
+
+    predictions, plots: the folders of all.
+    """
+    return predictions / "embedding" / f"{name}.npz", plots / name / "embedding.npz"
+
+
+def find(predictions: Path, plots: Path, name: str) -> Path:
+    """Return the path of the embedding of a picture.  Raises InputError where there is none."""
+    usual, instead = places(predictions, plots, name)
+    if usual.exists() or instead.exists():
+        return usual if usual.exists() else instead
+    raise InputError(f"{usual}: no such file; make it with: python info_geometry/inpca.py --name {name}")
+
+
 def write(path: str | Path, fields: dict) -> None:
     """Write the fields of an `inpca.Embedding` as `.npz`, atomically; those that are None are left out.
 

@@ -2,18 +2,22 @@
 
 import contextlib
 import fnmatch
+import hashlib
 from pathlib import Path
 
 import numpy as np
 
-from info_geometry.files import InputError, valid_name
+from info_geometry.files import InputError, log, valid_name
 from info_geometry.storage import beside, names
 from info_geometry.storage.format import fingerprint
 from info_geometry.storage.trajectories import Trajectory, check_shapes, open_trajectory
 
 
 def identity(trajectories: list[Trajectory]) -> list:
-    """Return what tells these files from others or other versions of them, without reading the predictions."""
+    """Return what tells these files from others or other versions of them, without reading the predictions.
+
+    It is of all that they hold: numbers, labels, times and attributes.
+    """
     found = []
     for x in trajectories:
         state = x.path.stat()
@@ -23,6 +27,8 @@ def identity(trajectories: list[Trajectory]) -> list:
                 x.attributes.get("data_sha256") or state.st_mtime_ns,
                 state.st_size,
                 None if x.labels is None else fingerprint(x.labels),
+                hashlib.sha256(np.ascontiguousarray(x.t)).hexdigest(),
+                x.attributes,
             ]
         )
     return found
@@ -33,7 +39,8 @@ def find(
 ) -> tuple[list[Trajectory], str]:
     """Return the opened trajectories of runs in a folder, with their labels, and the name of the picture.
 
-    patterns: names of runs, or patterns of them; none: the runs of the data set `name`, or of the only one.
+    patterns: names of runs, or patterns of them; none: all runs, unless their files say that they are of different data
+    sets; then those of the data set `name`.
     name: of the picture, by default that of the data set.  seeds: which ones; by default all.
 
     They are ordered by run, then by seed.  Raises InputError where there are none, where a name is ambiguous, and
@@ -42,7 +49,13 @@ def find(
     there = sorted({path.parent.name for path in folder.glob("*/preds_*.h5")})
     if not there:
         raise InputError(
-            f"{folder} holds no <run>/preds_<seed>.h5; store predictions there or say --predictions FOLDER"
+            f"{folder} holds no <run>/preds_<seed>.h5{_instead(folder)}; store predictions there or say "
+            "--predictions FOLDER"
+        )
+    if others := sorted({path.parent.name for path in folder.glob("*/*.h5")} - set(there)):
+        log.warning(
+            "warning: no file in %s is called preds_<seed>.h5, as predictions have to be: left out",
+            _some([str(folder / run) for run in others]),
         )
     chosen = _matching(patterns, there, folder) if patterns else _of_data_set(name, there, folder)
     trajectories = [open_trajectory(path) for run in chosen for path in _seeds(folder / run, seeds)]
@@ -61,33 +74,56 @@ def _matching(patterns, there, folder):
         pattern = Path(pattern).name if Path(pattern).is_dir() else pattern  # `predictions/digits_all/` does too
         found = [pattern] if pattern in there else fnmatch.filter(there, pattern)  # a name may hold brackets
         if not found:
-            raise InputError(f"{folder} has no run {pattern!r}; there are {', '.join(there)}")
+            raise InputError(f"{folder} has no run {pattern!r}; there are {_some(there)}")
         names += [name for name in found if name not in names]
     return names
 
 
+def _instead(folder):
+    """Return what a folder without predictions holds instead, for a message."""
+    if list(folder.glob("preds_*.h5")):
+        return (
+            f", but preds_<seed>.h5 itself: it is a run, so say --predictions {folder.absolute().parent} {folder.name}"
+        )
+    others = sorted(path.relative_to(folder).as_posix() for path in [*folder.glob("*.h5"), *folder.glob("*/*.h5")])
+    return f", but {_some(others)}" if others else ""
+
+
 def _of_data_set(name, there, folder):
-    of = {run: _dataset(folder / run) for run in there}
-    datasets = sorted(set(of.values()))
-    if name is None and len(datasets) > 1:
-        raise InputError(
-            f"{folder} holds runs of several data sets; choose one with --name, or name runs: {', '.join(datasets)}"
-        )
-    chosen = [run for run in there if of[run] == (name or datasets[0])]
-    if not chosen:
-        raise InputError(
-            f"{folder} has no run of data set {name!r}; there are {', '.join(datasets)} "
-            "(or name runs: RUN ... --name NAME)"
-        )
-    return chosen
+    """Return the runs of the data set `name`, or all if that is None and no file says that they are of several.
+
+    A run whose files say no data set is of the one that its name begins with, where that is asked for or is there.
+    """
+    said = {run: _dataset(folder / run) for run in there}
+    known = {dataset for dataset in said.values() if dataset}
+    begins = {run: names.dataset(run) for run in there}
+    of = {run: said[run] or (begins[run] if begins[run] in {name, *known} else None) for run in there}
+    datasets = sorted(set(of.values()), key=str)
+    chosen = there if name is None and len(datasets) == 1 else [run for run in there if of[run] and of[run] == name]
+    if chosen:
+        if not known and name is None and len(set(begins.values())) > 1:
+            log.info("no file says of which data set it is: all runs in %s are one picture (%s)", folder, _some(there))
+        return chosen
+    runs = "; ".join(
+        f"{dataset or 'of no data set that files say'}: {_some([run for run in there if of[run] == dataset])}"
+        for dataset in datasets
+    )
+    if name is None:
+        raise InputError(f"{folder} holds runs of several data sets; choose one with --name, or name runs: {runs}")
+    raise InputError(
+        f"{folder} has no run of data set {name!r}; there are {runs} (or name runs: RUN ... --name {name}; '*' is all)"
+    )
 
 
 def _dataset(folder):
-    """Return the data set of a run, of which one file says it, or its name."""
-    attributes = {}
+    """Return the data set that one file of a run says, or None."""
     with contextlib.suppress(InputError):  # a damaged file is refused if it is chosen
-        attributes = open_trajectory(min(folder.glob("preds_*.h5"))).attributes
-    return names.dataset(folder.name, attributes)
+        return open_trajectory(min(folder.glob("preds_*.h5"))).attributes.get("dataset")
+
+
+def _some(names, most=12):
+    """Return names as a list for a message, the first of them if they are many."""
+    return ", ".join(names[:most]) + (f", ... and {len(names) - most} more" if len(names) > most else "")
 
 
 def _seeds(folder, wanted):

@@ -43,7 +43,7 @@ def read_distances(
     path, means, curves = folder / "integrals.csv", {}, {}
     for row in _rows(path, ("from_progress", "to_progress", "integral"), make):
         width = row["to_progress"] - row["from_progress"]
-        means[row["pair"]] = row["integral"] / width if 0 < width < math.inf else math.nan
+        means[row["pair"]] = row["integral"] / width if width > 0 else math.nan
     for row in _rows(folder / "trajectories.csv", ("progress", "distance"), make):
         curves.setdefault(row["pair"], {})[row["progress"]] = row["distance"]
     pairs = list(itertools.combinations(dict.fromkeys(map(str, names)), 2))
@@ -61,7 +61,7 @@ def _rows(path, columns, make):
     try:
         with open(path, newline="", encoding="utf-8") as file:
             return [
-                {"pair": frozenset((row["run_a"], row["run_b"])), **{key: float(row[key]) for key in columns}}
+                {"pair": frozenset((row["run_a"], row["run_b"])), **{key: _number(row[key]) for key in columns}}
                 for row in csv.DictReader(file)
             ]
     except FileNotFoundError:
@@ -71,6 +71,11 @@ def _rows(path, columns, make):
             f"{path} is not a table of distances of runs with the columns run_a, run_b, "
             f"{', '.join(columns)} ({error!r}); {make} --redo"
         ) from None
+
+
+def _number(cell):
+    """Return the number in a cell of a table; nothing stands for NaN."""
+    return math.nan if cell == "" else float(cell)
 
 
 def _write(path, rows):
@@ -101,17 +106,21 @@ def _curve_rows(comparison):
 
 
 def _integral_rows(comparison):
-    """Return a row a pair: integrals cover the progress that both tasks reached, which differs between pairs."""
-    rows = []
+    """Return a row a pair: integrals cover the progress that both tasks reached, which differs between pairs.
+
+    Where there is none, the cells are empty.
+    """
+    rows, means = [], comparison.means()
     for (i, a), (j, b) in itertools.combinations(enumerate(comparison.tasks), 2):
         common = comparison.grid[~np.isnan(comparison.curves[a, b])]
         rows.append(
             {
                 "run_a": a,
                 "run_b": b,
-                "from_progress": float(common.min(initial=np.inf)),
-                "to_progress": float(common.max(initial=-np.inf)),
+                "from_progress": float(common[0]) if len(common) else math.nan,
+                "to_progress": float(common[-1]) if len(common) else math.nan,
                 "integral": float(comparison.integrals[i, j]),
+                "mean_distance": float(means[i, j]),
                 **{f"error_for_other_{cause}": float(matrix[i, j]) for cause, (_, matrix) in comparison.errors.items()},
             }
         )

@@ -103,6 +103,19 @@ def test_means_over_nothing_are_not_known():
     assert np.isnan(comparison.compare_all(opened, progress).means()[0, 1])
 
 
+def test_errors_of_means_are_those_of_integrals_over_the_same_width():
+    grid = np.linspace(0, 1, 11)
+    curve, error = np.full((2, 11), np.nan)
+    curve[2:8], error[[2, 4, 6]] = 1.0, 0.1
+    integrals, errors = np.array([[0.0, 0.5], [0.5, 0.0]]), np.array([[0.0, 0.2], [0.2, 0.0]])
+    found = comparison.Comparison(
+        ("a", "b"), grid, {("a", "b"): curve}, integrals, {"seeds": ({("a", "b"): error}, errors)}
+    )
+    curves, means = found.mean_errors()["seeds"]
+    assert curves["a", "b"] is error and means == pytest.approx(errors / 0.4)
+    assert found.means()[0, 1] == pytest.approx(1.0)
+
+
 def test_the_same_range_is_that_of_the_task_that_stops_first():
     curves = {("a", "b"): {0.1: 1.0, 0.2: 2.0, 0.3: 3.0, 0.4: 9.0}, ("a", "c"): {0.1: 5.0, 0.2: 5.0, 0.3: 5.0}}
     means, ends = comparison.same_range(curves)

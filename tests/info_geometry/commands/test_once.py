@@ -2,6 +2,7 @@
 
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -92,6 +93,37 @@ def test_what_was_kept_and_does_not_fit_is_computed_again(tmp_path, folder, comm
         kept.unlink()
     code, _, _ = command(inpca, *(["--seeds", "0", "--name", "toy"] if fault == "other inputs" else []))
     assert code == 0 and counted == [12 if fault == "other inputs" else 24]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_another_picture_of_the_same_name(tmp_path, folder, command):
+    """It overwrites the embedding with a warning, and the first one is made again when it is asked for."""
+    write_runs(folder, tasks=("all", "even", "odd"), T=3)
+    ask = [("--name", "mine", "toy_all", other) for other in ("toy_even", "toy_odd")]
+    embedding = folder / "embedding" / "mine.npz"
+    assert command(inpca, *ask[0])[0] == 0
+    first = embedding.read_bytes()
+    code, _, err = command(inpca, *ask[1])
+    assert code == 0 and f"{embedding} held a picture with toy_even, and is replaced" in err
+    assert embedding.read_bytes() != first
+    code, out, err = command(inpca, *ask[0])
+    assert code == 0 and "skipped" not in out and "held a picture with toy_odd" in err
+    assert {*inpca_geometry.load(embedding).index["run"]} == {"toy_all", "toy_even"}
+    page = tmp_path / "plots" / "mine" / "inpca.html"
+    page.write_text("edited")
+    assert "skipped" not in command(inpca, *ask[0])[1] and page.read_text() != "edited"
+    assert "skipped" in command(inpca, *ask[0])[1]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_times_and_names_that_were_corrected(folder, command):
+    write_runs(folder, T=3)
+    assert command(inpca)[0] == command(trajectory)[0] == 0
+    with h5py.File(folder / "toy_all" / "preds_0.h5", "r+") as file:
+        file["t"][...] = [0, 10, 20]
+    for module in (inpca, trajectory):
+        assert "skipped" not in command(module)[1]
+    assert inpca_geometry.load(folder / "embedding" / "toy.npz").index["t"][:3].tolist() == [0, 10, 20]
 
 
 def test_what_is_too_large_is_not_kept(tmp_path, monkeypatch):

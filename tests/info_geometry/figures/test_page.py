@@ -102,6 +102,14 @@ def test_many_models_are_thinned_evenly_and_the_page_says_so(tmp_path, seeds, st
     assert f"of {len(points):,} in {3 * seeds:,}" in data["what"]
 
 
+def test_times_stand_in_the_page_as_they_were_given(tmp_path):
+    points, values, imaginary, index = curves()
+    t = np.resize([0, 101331, 102582, 0.1 + 0.2, 1700003600], len(points))
+    data, text = data_of(*page.write(tmp_path, points, values, imaginary, {**index, "t": t}))
+    assert [x for trajectory in data["trajectories"] for x in trajectory["t"]] == t.tolist()
+    assert "1700003600," in text and "1700003600.0" not in text
+
+
 def test_the_page_says_where_it_comes_from(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["info_geometry/inpca.py", "--name", "a b"])
     with provenance.of(["x"]):

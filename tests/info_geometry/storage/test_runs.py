@@ -87,6 +87,71 @@ def test_the_index_says_which_model_is_which(tmp_path):
     assert index["checkpoint"].tolist() == [0, 1, 2] * 2 and index["t"].tolist() == [1, 2, 4] * 2
 
 
+def write_named(folder, *names, **attributes):
+    for i, name in enumerate(names):
+        models = random_models(np.random.default_rng(i), 2, 20, 4)
+        predictions.write(folder / name / "preds_0.h5", models, labels=labels_of(20, 4), **attributes)
+
+
+def named(folder, *patterns, **options):
+    found, name = runs.find(folder, patterns, **options)
+    return [x.run for x in found], name
+
+
+def test_runs_of_peoples_own_names_are_one_picture(tmp_path, caplog):
+    caplog.set_level("INFO")
+    write_named(tmp_path, "resnet_18_lr_0.1", "vit_b_16")
+    assert named(tmp_path) == (["resnet_18_lr_0.1", "vit_b_16"], "picture")
+    assert "all runs in" in caplog.text and "are one picture (resnet_18_lr_0.1, vit_b_16)" in caplog.text
+    assert named(tmp_path, name="resnet") == (["resnet_18_lr_0.1"], "resnet")
+    assert named(tmp_path, "*", name="mine") == (["resnet_18_lr_0.1", "vit_b_16"], "mine")
+    with pytest.raises(
+        InputError, match=r"no run of data set 'mine'; .*resnet_18_lr_0.1, vit_b_16 .*--name mine; '\*'"
+    ):
+        runs.find(tmp_path, name="mine")
+    with pytest.raises(InputError, match=r"no run 'resnet'; there are resnet_18_lr_0.1, vit_b_16$"):
+        runs.find(tmp_path, ["resnet"])
+
+
+def test_runs_that_say_no_data_set_beside_those_that_do(tmp_path):
+    write_named(tmp_path, "toy_all", "toy_even", dataset="toy")
+    with h5py.File(tmp_path / "toy_even" / "preds_0.h5", "r+") as file:
+        del file.attrs["dataset"]
+    assert named(tmp_path) == (["toy_all", "toy_even"], "toy")
+    write_named(tmp_path, "resnet_18")
+    several = "several data sets; .*: of no data set that files say: resnet_18; toy: toy_all, toy_even"
+    with pytest.raises(InputError, match=several):
+        runs.find(tmp_path)
+    assert named(tmp_path, name="toy") == (["toy_all", "toy_even"], "toy")
+
+
+def test_files_of_other_names_are_named(tmp_path, caplog):
+    write_named(tmp_path / "a", "mine_a")
+    (tmp_path / "a" / "mine_b").mkdir()
+    (tmp_path / "a" / "mine_a" / "preds_0.h5").rename(tmp_path / "a" / "mine_b" / "model.h5")
+    with pytest.raises(InputError, match=r"holds no <run>/preds_<seed>.h5, but mine_b/model.h5; store"):
+        runs.find(tmp_path / "a")
+    with pytest.raises(InputError, match=r"holds no <run>/preds_<seed>.h5, but model.h5; store"):
+        runs.find(tmp_path / "a" / "mine_b")
+    write_named(tmp_path / "a", "mine_a")
+    assert named(tmp_path / "a") == (["mine_a"], "mine")
+    assert f"no file in {tmp_path}/a/mine_b is called preds_<seed>.h5" in caplog.text
+    with pytest.raises(InputError, match=rf"it is a run, so say --predictions {tmp_path}/a mine_a"):
+        runs.find(tmp_path / "a" / "mine_a")
+
+
+@pytest.mark.parametrize("change", ["t", "labels", "t_name", "attribute"])
+def test_identity_is_of_all_that_a_file_holds(tmp_path, change):
+    models, labels = random_models(np.random.default_rng(0), 2, 20, 4), labels_of(20, 4)
+    old = {"t": [0, 1], "labels": labels, "t_name": "step", "optimiser": "sgd"}
+    other = {"t": {"t": [0, 2]}, "labels": {"labels": (labels + 1) % 4}, "t_name": {"t_name": "epoch"}}
+    found = []
+    for i, given in enumerate((old, old, {**old, **other.get(change, {"optimiser": "adam"})})):
+        predictions.write(tmp_path / str(i) / "mine_a" / "preds_0.h5", models, **given)
+        found.append(runs.identity(runs.find(tmp_path / str(i))[0]))
+    assert found[0] == found[1] != found[2]
+
+
 def test_an_exact_name_is_no_pattern(tmp_path):
     models = random_models(np.random.default_rng(0), 2, 20, 4)
     for i, run in enumerate(("mine_layers=[2,2]", "mine_layers=2", "mine_b")):
