@@ -1,5 +1,6 @@
 """Locks: one process writes a run, and others are told which one."""
 
+import errno
 import os
 import signal
 import socket
@@ -8,10 +9,16 @@ import threading
 import pytest
 
 from info_geometry import files
-from info_geometry.files import InputError
+from info_geometry.files import InputError, locks
 from tests.support.prediction_files import names
 from tests.support.processes import started
 
+WITHOUT = """
+    import errno, fcntl, os
+    def flock(*_):
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    fcntl.flock = flock
+"""
 HOLD = """
     import sys, time
     from info_geometry import files
@@ -115,3 +122,78 @@ def test_lock_is_released_when_the_block_raises(tmp_path):
         raise ZeroDivisionError
     with files.lock(tmp_path / ".lock", "it"):
         pass
+
+
+# --- file systems without locks -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(params=["ENOSYS", "EOPNOTSUPP", "ENOLCK", "no fcntl"])
+def without(request, monkeypatch):
+    """Have no locks of the kernel, as on Lustre without -o flock, or on Windows."""
+
+    def flock(*_):
+        raise OSError(getattr(errno, request.param), os.strerror(getattr(errno, request.param)))
+
+    if request.param == "no fcntl":
+        monkeypatch.setattr(locks, "fcntl", None)
+    else:
+        monkeypatch.setattr(locks.fcntl, "flock", flock)
+
+
+def test_second_process_is_refused_without_locks_of_the_kernel(tmp_path, without):
+    path = tmp_path / "seed_0" / ".lock"
+    process = started(WITHOUT + HOLD, path, 60)
+    try:
+        assert process.stdout.readline() == "held\n", process.stderr.read()
+        who = f"pid {process.pid} on host {socket.gethostname()}"
+        message = f"seed_0 is being written by {who}; .* delete {path}.held"
+        with pytest.raises(InputError, match=message), files.lock(path, "seed_0"):
+            pass
+        before = {x.name: x.stat().st_mtime_ns for x in path.parent.iterdir()}
+        assert files.holder(path) == who
+        assert {x.name: x.stat().st_mtime_ns for x in path.parent.iterdir()} == before, "who asks writes nothing"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert files.holder(path) is None
+        with files.lock(path, "seed_0"):  # its marker is taken over
+            assert files.holder(path) == f"pid {os.getpid()} on host {socket.gethostname()}"
+        assert names(path.parent) == [".lock"] and files.holder(path) is None
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_waiting_without_locks_of_the_kernel(tmp_path, without, capsys):
+    process = started(WITHOUT + HOLD, tmp_path / ".lock", 0.3)
+    assert process.stdout.readline() == "held\n"
+    with files.lock(tmp_path / ".lock", "seed_0", wait=True):
+        process.communicate(timeout=5)
+        assert process.returncode == 0
+    assert f"seed_0: waiting for pid {process.pid} on host" in capsys.readouterr().err
+
+
+def test_marker_of_another_computer_is_named(tmp_path, without):
+    marker = tmp_path / ".lock.held"
+    marker.write_text("77\nnode07\n1\n")
+    message = rf"by pid 77 on host node07; .* if it is gone, delete {marker}"
+    with pytest.raises(InputError, match=message), files.lock(tmp_path / ".lock", "seed_0"):
+        pass
+    assert marker.exists()
+
+
+def test_other_errors_of_locks_are_said(tmp_path, monkeypatch):
+    def flock(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(locks.fcntl, "flock", flock)
+    message = rf"cannot lock {tmp_path}/.lock: Input/output error"
+    with pytest.raises(InputError, match=message), files.lock(tmp_path / ".lock", "seed_0"):
+        pass
+    assert files.holder(tmp_path / ".lock") is None
+
+
+def test_block_that_raises_lets_go_without_locks_of_the_kernel(tmp_path, without):
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError), files.lock(tmp_path / ".lock", "it"):
+            raise ZeroDivisionError
+    assert names(tmp_path) == [".lock"]
