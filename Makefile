@@ -5,6 +5,7 @@
 # make lint         what CI says of style: ruff check, ruff format
 # make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; 45 minutes
 # make claims-quick    one seed, a few steps, no verdicts; 4 minutes
+# make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
 # make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 10 minutes
@@ -13,23 +14,40 @@
 
 PYTHON ?= python3
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-BIN := .venv/bin
 
-.PHONY: install install-dev picture fashion claims claims-quick notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
-install: .venv/installed
-install-dev: .venv/installed-dev
+# An environment that is active and in which this was installed is used as it is; else there is one in .venv
+ACTIVE := $(or $(VIRTUAL_ENV),$(CONDA_PREFIX))
+IS_HERE = import os, info_geometry.files as files; print("yes" * (files.ROOT.samefile(os.getcwd())))
+HAS = $(shell $(1)/bin/python -Ic '$(IS_HERE)' 2>/dev/null)
+THEIRS := $(if $(ACTIVE),$(if $(filter-out $(abspath .venv),$(abspath $(ACTIVE))),$(call HAS,$(ACTIVE))))
+BIN := $(if $(THEIRS),$(ACTIVE)/bin,.venv/bin)
+PIP = $(BIN)/python -m pip install --disable-pip-version-check
 
-.venv/bin/python:
+.PHONY: install install-dev picture fashion claims claims-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
+install: $(if $(THEIRS),,.venv/installed)
+install-dev: $(if $(THEIRS),install-theirs,.venv/installed-dev)
+
+.PHONY: install-theirs
+install-theirs:
+	@$(PIP) -q -e '.[published,fast,dev]'
+
+# complete, unlike bin/python, which is there before pip is
+.venv/bin/activate:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "error: there is no $(PYTHON) here; name another with make PYTHON=python3.12 ..."; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "error: $(PYTHON) is older than 3.10; choose another with make PYTHON=python3.12 ..."; exit 1; }
-	$(PYTHON) -m venv .venv
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "error: $(PYTHON) cannot make environments: apt-get install python3-venv (Debian, Ubuntu), or choose" \
+		"another with make PYTHON=... (or conda: docs/recipes.md)"; exit 1; }
+	$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 
-.venv/installed: .venv/bin/python pyproject.toml
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[published]'
+.venv/installed: .venv/bin/activate pyproject.toml
+	$(PIP) -e '.[published]'
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(BIN)/python -m pip install --disable-pip-version-check -e '.[published,fast,dev]'
+	$(PIP) -e '.[published,fast,dev]'
 	@touch $@
 
 DIGITS = all even high low odd randomlab
@@ -59,6 +77,10 @@ claims-quick: install
 	@$(BIN)/python experiments/claims/verdicts.py --quick --seeds 5 --starts 0 2 5 --predictions predictions/$(QUICK) \
 		--plots plots/$(QUICK)
 	@echo "open plots/$(QUICK)/claims.md"
+
+lab: install
+	@$(PIP) -q -e '.[notebook]'
+	$(BIN)/python -m jupyterlab picture_of_tasks_tutorial.ipynb
 
 notebook: install-dev
 	$(BIN)/python docs/make_notebook.py

@@ -81,7 +81,7 @@ def read_embedding(path: Path, name: str) -> dict:
     found = embeddings.read(path)
     if not {"run", "seed", "checkpoint"} <= found["index"].keys():
         raise InputError(
-            f"{path} does not say of which runs it is; make it again with: python info_geometry/inpca.py "
+            f"{path} does not say of which runs it is; make it again with: python -m info_geometry.inpca "
             f"--name {name} --redo"
         )
     return found

@@ -10,7 +10,17 @@ from typing import Any
 
 from info_geometry.files.errors import InputError, first_line
 
-ROOT = Path(__file__).resolve().parents[2]  # of the repository
+
+def root(package: Path) -> Path:
+    """Return the folder below which predictions and plots lie by default: the clone that this package is in.
+
+    Where the package was installed without a clone, among other packages: the working directory.
+    """
+    above = package.parent
+    return above if (above / "pyproject.toml").exists() and (above / "learning").is_dir() else Path.cwd()
+
+
+ROOT = root(Path(__file__).resolve().parents[1])
 PACKAGES = "picture-of-tasks", "torch", "torchvision", "numpy", "h5py"  # that predictions depend on
 
 

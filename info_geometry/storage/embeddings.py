@@ -28,7 +28,7 @@ def find(predictions: Path, plots: Path, name: str) -> Path:
     usual, instead = places(predictions, plots, name)
     if usual.exists() or instead.exists():
         return usual if usual.exists() else instead
-    raise InputError(f"{usual}: no such file; make it with: python info_geometry/inpca.py --name {name}")
+    raise InputError(f"{usual}: no such file; make it with: python -m info_geometry.inpca --name {name}")
 
 
 def write(path: str | Path, fields: dict) -> None:

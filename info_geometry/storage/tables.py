@@ -39,7 +39,7 @@ def read_distances(
     {(run, run): {progress: distance}}: empty there.
     name: of the picture, for messages.  Raises InputError where a table is missing, is not one, or lacks a pair.
     """
-    make = f"make it with: python info_geometry/trajectory.py --name {name}"
+    make = f"make it with: python -m info_geometry.trajectory --name {name}"
     path, means, curves = folder / "integrals.csv", {}, {}
     for row in _rows(path, ("from_progress", "to_progress", "integral"), make):
         width = row["to_progress"] - row["from_progress"]

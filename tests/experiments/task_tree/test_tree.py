@@ -336,7 +336,7 @@ def test_labels_of_the_tree_do_not_overlap_and_are_whole(tmp_path, command, monk
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ((), "embedding/fashion.npz: no such file; make it with: python info_geometry/inpca.py --name fashion"),
+        ((), "embedding/fashion.npz: no such file; make it with: python -m info_geometry.inpca --name fashion"),
         (
             ("--task", "fashion_all"),
             "--task fashion_all=: expected RUN=TASK, RUN being one of fashion_all, fashion_shoe",
@@ -360,7 +360,7 @@ def test_bad_arguments(tmp_path, command, arguments, message):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (None, "no such file; make it with: python info_geometry/trajectory.py --name fashion"),
+        (None, "no such file; make it with: python -m info_geometry.trajectory --name fashion"),
         ("a,b\n1,2\n", "is not a table of distances of runs with the columns run_a, run_b, "),
         (b"\xff\xfe\x00", "is not a table"),
         (
@@ -415,7 +415,7 @@ def test_embedding_that_does_not_say_its_runs(tmp_path, command):
         rest = {key: arrays[key] for key in arrays.files if not key.startswith("index_")}
     np.savez(path, **rest)
     code, _, err = command("--name", "fashion")
-    assert code == 1 and "does not say of which runs it is; make it again with: python info_geometry/inpca.py" in err
+    assert code == 1 and "does not say of which runs it is; make it again with: python -m info_geometry.inpca" in err
 
 
 def test_no_name(command, capsys):
