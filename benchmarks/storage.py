@@ -1,10 +1,12 @@
-"""What storing predictions costs: bytes against errors of distances, and how fast slabs of samples are read.
+"""What storing predictions costs: bytes, errors of distances and of lengths, and how fast slabs of samples are read.
 
-    python benchmarks/storage.py [--quick]          a minute on two CPU cores; nothing is downloaded
+    python benchmarks/storage.py [--quick]          two minutes on two CPU cores; nothing is downloaded
 
 The first table is of predictions of networks of this repository, trained on the digits here and now, early (diffuse)
 and late (sharp), against float64.  They are imprinted on the 10 classes, and on 100 or 1,000 training samples that are
-a class each.  Files of the second table lie in a temporary folder and are read from the operating system's cache.
+a class each.  The second table is of the lengths of one training, of few checkpoints and of one at every step, with
+what rounding adds and without (see `info_geometry.sums.steps`).  Files of the third table lie in a temporary folder and
+are read from the operating system's cache.
 """
 
 import argparse
@@ -16,7 +18,7 @@ import h5py
 import numpy as np
 import torch
 
-from info_geometry import distance, predictions
+from info_geometry import distance, predictions, trajectory
 from info_geometry.files import ROOT, command, hdf5
 from info_geometry.storage import format, quantities
 from learning import data, imprint, networks
@@ -39,9 +41,11 @@ def main(argv=None):
 
 
 def tables(quick=False):
-    """Return both tables, Markdown."""
+    """Return the tables, Markdown."""
     with tempfile.TemporaryDirectory() as folder:
-        return "\n".join([*errors(Path(folder), quick), "", *speeds(Path(folder), quick)])
+        return "\n".join(
+            [*errors(Path(folder), quick), "", *lengths(Path(folder), quick), "", *speeds(Path(folder), quick)]
+        )
 
 
 def errors(folder, quick):
@@ -69,14 +73,42 @@ def errors(folder, quick):
     return lines
 
 
-def features(images, seed, epochs):
-    """Train a network and return two lists, early and late, of the features (samples, F) of (evaluation, training)."""
+def lengths(folder, quick):
+    """Return the lines of the table of errors of the Riemann length of one training."""
+    images, epochs = {split: data.load("digits", split, ROOT) for split in ("train", "test")}, 1 if quick else 20
+    steps = epochs * data.steps_per_epoch(len(images["train"].labels), 32)
+    whole = features(images, 0, epochs, (range(steps + 1), ()))[0]
+    lines = [
+        "| classes | checkpoints | length | stored as | as stored | without rounding | checkpoints left |",
+        "| ---: | ---: | ---: | --- | ---: | ---: | ---: |",
+    ]
+    for classes in (10, 100) if quick else (10, 100, 1000):
+        count = len(whole) if classes <= 100 else len(whole) // 4 + 1
+        for which in (np.linspace(0, len(whole) - 1, 40).round().astype(int), np.arange(count)):
+            P = np.stack([predict(*whole[i], images["train"].labels, classes)[:100] for i in np.unique(which)])
+            truth = trajectory.riemann_length(P)
+            for kind in FORMATS:
+                stored = predictions.open_trajectory(store(folder / "length.h5", P, kind, None))
+                found = trajectory.summarise(stored, np.zeros(P.shape[1], int))
+                raw, cleaned = (length / truth - 1 for length in (found.length * (1 + found.rounding), found.length))
+                lines.append(
+                    f"| {classes} | {len(P)} | {truth:.2f} | {kind} | {100 * raw:+.2f} % | {100 * cleaned:+.2f} % | "
+                    f"{len(found.knots)} |"
+                )
+    return lines
+
+
+def features(images, seed, epochs, wanted=None):
+    """Train a network and return two lists, early and late, of the features (samples, F) of (evaluation, training).
+
+    wanted: the steps of each list.
+    """
     torch.manual_seed(seed)
     train, network = images["train"], networks.build("small_cnn", 1, 8, 10, seed)
     steps = epochs * data.steps_per_epoch(len(train.labels), 32)
     optimiser = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    found, wanted, step = ([], []), (EARLY, [round(steps * x) for x in LATE]), 0
+    found, wanted, step = ([], []), wanted or (EARLY, [round(steps * x) for x in LATE]), 0
     labels, indices = torch.from_numpy(train.labels), np.arange(len(train.labels))
     for epoch in range(epochs):
         plan = list(data.training_plan(indices, 32, seed, epoch))
@@ -121,7 +153,8 @@ def distances(roots):
 def store(path, P, kind, compression):
     """Write models in one of FORMATS and return the path; the published one without LZ4, which needs hdf5plugin."""
     if kind != quantities.PUBLISHED:
-        predictions.write(path, P, labels=np.zeros(P.shape[1], int), quantity=kind, compression=compression)
+        options = {"quantity": kind, "compression": compression, "overwrite": True}
+        predictions.write(path, P, labels=np.zeros(P.shape[1], int), **options)
         return path
     with h5py.File(path, "w") as file:
         file.create_dataset("data", data=quantities.encode(P, kind), chunks=True, **format.COMPRESSION[compression])

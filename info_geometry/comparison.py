@@ -9,7 +9,8 @@ from tqdm import tqdm
 from info_geometry import predictions
 from info_geometry.files import log
 from info_geometry.storage.labels import doubts
-from info_geometry.trajectory import GRID, Summary, group_sums, integral, mean_over, positions, reindex_roots, summarise
+from info_geometry.sums.steps import group_sums
+from info_geometry.trajectory import GRID, Summary, integral, mean_over, positions, reindex_roots, summarise
 from info_geometry.uncertainty import resampling
 
 EVERY = 5  # of the values of the grid at which seeds are left out in turn, which costs as much as everything else
@@ -181,6 +182,17 @@ def summarise_all(
         summary = None if x.labels is None else summarise(x, x.labels, objective, samples, points)
         if summary and (doubt := doubts(x)):
             log.warning("warning: %s", doubt)
+        if summary and summary.rounding > 0.01:
+            log.warning(
+                "warning: %s: %d steps are finer than what is stored (%s); its length, which rounding would make %.0f "
+                "%% longer, is that through %d of %d checkpoints",
+                x.name,
+                len(x.t) - len(summary.knots),
+                "published" if x.published else x.quantity,
+                100 * summary.rounding,
+                len(summary.knots),
+                len(x.t),
+            )
         summaries.append(summary)
     return summaries
 

@@ -13,36 +13,45 @@ from dataclasses import dataclass
 import numpy as np
 
 from info_geometry import geodesic, predictions
-from info_geometry.distance import FLOOR
 from info_geometry.files import InputError
 from info_geometry.storage.labels import as_labels
 from info_geometry.sums import cosines
+from info_geometry.sums.steps import group_sums, resolved
 
 GRID = np.linspace(0, 1, 101)  # progress at which trajectories are compared
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What one pass over a trajectory tells: progress (T,), accuracy (T,), distances of neighbours (T-1,).
+    """What one pass over a trajectory tells: progress (T,), accuracy (T,), distances of neighbours (T-1,) as stored.
 
-    group_steps: the sums over groups of samples that add up to N times these distances, (B, T-1), or None.
+    knots: the models (K,) that the length goes through, and `resolved`: their distances (K-1,) without what rounding
+    adds (see `sums.steps`).  Mostly these are all models, and much the same distances.
+    group_steps: the sums over groups of samples that add up to N times `resolved`, (B, K-1), or None.
     to_geodesic: the distances to points of the geodesic from ignorance to truth, (T, S).
     """
 
     progress: np.ndarray
     accuracy: np.ndarray
     steps: np.ndarray
+    knots: np.ndarray
+    resolved: np.ndarray
     group_steps: np.ndarray | None = None
     to_geodesic: np.ndarray | None = None
 
     @property
     def length(self) -> float:
-        """Riemann length: sum_t 2 sqrt(d_B(P_t, P_{t+1}))."""
-        return _length(self.steps)
+        """Riemann length: sum_t 2 sqrt(d_B(P_t, P_{t+1})), of what rounding leaves (see `riemann_length`)."""
+        return _length(self.resolved)
+
+    @property
+    def rounding(self) -> float:
+        """By how much rounding would have lengthened the trajectory: 0.01 for 1 %."""
+        return _length(self.steps) / self.length - 1 if self.length else float(self.steps.any())
 
     def replicates(self, weights: np.ndarray) -> np.ndarray:
         """Return the Riemann lengths (R,) for samples drawn anew: weights (R, B) of `resampling.weights`."""
-        return 2 * np.sqrt(weights @ self.group_steps).sum(axis=1)
+        return 2 * np.sqrt(np.maximum(weights @ self.group_steps, 0)).sum(axis=1)
 
 
 def summarise(
@@ -67,11 +76,14 @@ def summarise(
         uniform[:, part], truth[:, part] = cosines.two_scalars(roots, labels[part])
         correct += (roots.argmax(axis=2) == labels[part]).sum(axis=1)
         steps = steps + group_sums(roots[:-1], roots[1:], of[part], of.max() + 1)
+    knots, cleaned = resolved(trajectory, steps, of)
     return Summary(
         geodesic.progress_from_scalars(uniform, truth, C, objective),
         correct / N,
         steps.sum(axis=0) / N,
-        None if groups is None else steps,
+        knots,
+        cleaned.sum(axis=0) / N,
+        None if groups is None else cleaned,
         geodesic.distances_from_scalars(
             uniform, truth, C, points
         ),  # the cosines themselves would be T N numbers a file
@@ -82,25 +94,18 @@ def riemann_length(P: np.ndarray | predictions.Trajectory) -> float:
     """Return the Riemann length (float) of a trajectory: sum_t 2 sqrt(d_B(P_t, P_{t+1})).
 
     P: probabilities (T, N, C) or an opened file.  Locally d_B = ds^2 / 8 for the Fisher metric, so the Fisher-Rao
-    length of a finely sampled trajectory is sqrt(2) times this.
+    length of a finely sampled trajectory is sqrt(2) times this.  What the rounding of stored numbers adds to each step
+    is taken away, and steps that are finer than what is stored are joined (see `sums.steps`).
     """
     trajectory = predictions.as_trajectory(P)
+    one = np.zeros(trajectory.shape[1], int)
     steps = sum(_distance_sums(roots[:-1], roots[1:]) for _, roots in trajectory.blocks())
-    return _length(steps / trajectory.shape[1])
+    _, cleaned = resolved(trajectory, steps[None], one)
+    return _length(cleaned[0] / trajectory.shape[1])
 
 
 def _length(steps):
     return float(2 * np.sqrt(steps).sum())
-
-
-def group_sums(a: np.ndarray, b: np.ndarray, groups: np.ndarray, B: int) -> np.ndarray:
-    """Return the sums (B, T) of -log <a, b> for unit vectors a, b (T, n, C), precise where a is near b.
-
-    groups: of samples (n,), each in 0..B-1.
-    """
-    affinity_minus_1 = -0.5 * np.square(a - b).sum(axis=2, dtype=np.float64)
-    distances = -np.log1p(np.maximum(affinity_minus_1, FLOOR - 1))
-    return np.array([distances[:, groups == group].sum(axis=1) for group in range(B)])
 
 
 def _distance_sums(a, b):

@@ -3,9 +3,12 @@
 import argparse
 from pathlib import Path
 
+import numpy as np
+
 from info_geometry.files import ROOT, InputError, log, unwritable
 from info_geometry.storage import embeddings, runs
 from info_geometry.storage.trajectories import Trajectory
+from info_geometry.uncertainty import resampling
 
 
 def options(description: str) -> argparse.ArgumentParser:
@@ -28,6 +31,16 @@ def options(description: str) -> argparse.ArgumentParser:
     )
     parser.add_argument("--redo", action="store_true", help="compute and draw again what is there already")
     return parser
+
+
+def groups(trajectories: list[Trajectory], bootstrap: bool) -> np.ndarray | None:
+    """Return the groups of samples that --bootstrap draws anew, or None without it.
+
+    Raises InputError for one sample, which cannot be drawn anew.
+    """
+    if bootstrap and trajectories[0].shape[1] < 2:
+        raise InputError("--bootstrap draws samples anew, and there is only one: leave it out")
+    return resampling.groups(trajectories[0].shape[1]) if bootstrap else None
 
 
 def check_plots(plots: Path, name: str) -> None:

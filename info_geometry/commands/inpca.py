@@ -16,7 +16,6 @@ from info_geometry.files import InputError, command, log, remove_orphans, valid_
 from info_geometry.storage import runs
 from info_geometry.sums import processes as parallel
 from info_geometry.sums import sharing
-from info_geometry.uncertainty import resampling
 
 
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
@@ -145,7 +144,7 @@ def share(
     inputs = [runs.identity(trajectories), str(target), precision, landmarks, bootstrap]
     which = np.arange(len(index["t"])) if landmarks is None else by_landmarks.choose(landmarks, len(index["t"]))
     measured = by_landmarks.part(trajectories, which)
-    groups = resampling.groups(trajectories[0].shape[1]) if bootstrap else None
+    groups = shared.groups(trajectories, bootstrap)
     options = {"device": processes.device(device), "precision": precision}
     state = functools.partial(sharing.State, target.with_name(f".{name}.distances"), inputs, processes, resume=resume)
     measure = functools.partial(distance.pairwise, measured, progress=processes.main, groups=groups, **options)

@@ -36,7 +36,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def compare_and_draw(trajectories: list, folder: Path, objective: str, bootstrap: bool) -> tuple[str, list[Path]]:
     """Write tables and figures of the trajectories; return the table to print and the paths."""
-    samples = resampling.groups(trajectories[0].shape[1]) if bootstrap else None
+    samples = shared.groups(trajectories, bootstrap)
     summaries = summarise_all(trajectories, objective, samples, show=True)
     groups, progress, rows, curves = {}, {}, [], []
     for x, summary in zip(trajectories, summaries):
@@ -135,13 +135,15 @@ def _table(rows, of_samples):
             + "  ".join(f"{c.mean():6.3f} +- {_spread(c)}" for c in cells)
             + (f" (+- {of_samples[run]:.3f})" if of_samples else "")
         )
+    if any("..." in line for line in lines):
+        lines.append("+- ...: one seed has no spread")
     lines.append("Riemann length: sum of 2 sqrt(d_B) between neighbours; the Fisher-Rao length is sqrt(2) times it")
     return "\n".join(lines)
 
 
 def _spread(values):
     """Return the standard deviation over seeds, in 5 letters: of one seed there is none."""
-    return f"{values.std(ddof=1):5.3f}" if len(values) > 1 else f"{'-':>5}"
+    return f"{values.std(ddof=1):5.3f}" if len(values) > 1 else "...  "
 
 
 if __name__ == "__main__":

@@ -88,6 +88,39 @@ def decode(stored: np.ndarray, quantity: str, tolerance: float, out: np.ndarray)
     return sound
 
 
+def rounding_variance(stored: np.ndarray, roots: np.ndarray, what: Any) -> np.ndarray:
+    """Return the mean square by which rounding moves each entry of the roots (..., C), of unit norm, of what is stored.
+
+    what: the Trajectory, of which `quantity` and `published` count.  A number x that is rounded to units u is moved by
+    u^2 / 12 on average: so a root is by that, one that comes of a probability p by u^2 / (48 p), and one that comes of
+    the fourth root f, of length S = sum f^4, by (2 f)^2 / (12 S), but for the largest, which is exact.  A probability
+    that became 0 may have been half a unit: to become one unit later is no more than rounding, u.
+    What lies along the row is lost when that is made a unit vector: (1 - root^2) of it is left.
+    """
+    numbers = stored.astype(np.float32)
+    if what.quantity == "fourth_root_8bit":
+        variance = numbers**2 / (3 * (numbers**4).sum(axis=-1, keepdims=True))
+        variance[stored == 255] = 0
+    else:
+        unit = np.spacing(np.abs(stored)).astype(np.float32)
+        if what.quantity == "probability":
+            unit = np.maximum(unit, 1e-5) if what.published else unit
+            variance = np.where(stored > 0, unit**2 / (48 * np.maximum(numbers, unit)), unit)
+        else:
+            variance = unit**2 / 12
+    return variance * (1 - np.square(roots))
+
+
+def rounding_bound(what: Any, C: int) -> float:
+    """Return what rounding adds to d_B of near models at most, for C classes; 0 for numbers of 32 bits and more."""
+    if what.quantity == "fourth_root_8bit":
+        return C**0.5 / (3 * 255**2)  # sum f^2 <= (C sum f^4)^(1/2), and the largest f is 255
+    if what.dtype != np.float16:
+        return 0.0
+    relative = 2.0**-20 / (48 if what.quantity == "probability" else 12)
+    return relative + C * (1e-5 if what.published else 2.0**-24)
+
+
 def _widen(halves, out):
     """Put float16 into float32, exactly; numpy takes 1 to 14 ns a number for this, and most where they are tiny.
 

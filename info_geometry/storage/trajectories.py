@@ -123,11 +123,16 @@ class Trajectory:
         selected.checkpoints = self.checkpoints[which]
         return selected
 
-    def blocks(self, size: int | None = None, *, dtype: type = np.float32) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield (start, roots of `size` samples, by default as many as block_size says) until all have been seen."""
+    def intervals(self, size: int | None = None) -> Iterator[tuple[int, int]]:
+        """Yield (start, stop) of blocks of `size` samples, by default as many as block_size says."""
         size = size or block_size([self])
         for start in range(0, self.shape[1], size):
-            yield start, self.roots(start, start + size, dtype=dtype)
+            yield start, min(start + size, self.shape[1])
+
+    def blocks(self, size: int | None = None, *, dtype: type = np.float32) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (start, roots of `size` samples, by default as many as block_size says) until all have been seen."""
+        for start, stop in self.intervals(size):
+            yield start, self.roots(start, stop, dtype=dtype)
 
     def model(self, checkpoint: int) -> tuple[np.ndarray, np.ndarray]:
         """Return one model twice, (N, C): as it is stored, and as probabilities in float64.

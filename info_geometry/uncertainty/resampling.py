@@ -11,8 +11,6 @@ Of n seeds, results without each one of them are computed; their spread is the e
 
 import numpy as np
 
-from info_geometry.files import InputError
-
 GROUPS = 32
 REPLICATES = 1000
 
@@ -21,10 +19,7 @@ def groups(N: int, count: int = GROUPS, seed: int = 0) -> np.ndarray:
     """Return a random group in 0..count-1 for each of N samples, (N,); sizes differ by one at most.
 
     At random, because samples may be ordered by class.  There are no more groups than samples.
-    Raises InputError for one sample, which cannot be drawn anew.
     """
-    if N < 2:
-        raise InputError("--bootstrap draws samples anew, and there is only one: leave it out")
     return np.random.default_rng([seed, N]).permutation(N) % min(count, N)
 
 
