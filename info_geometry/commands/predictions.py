@@ -1,32 +1,46 @@
 """The command `python -m info_geometry.predictions`: check, convert and fetch prediction files."""
 
 import argparse
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from info_geometry import predictions
+from info_geometry.commands import doctor
 from info_geometry.files import ROOT, InputError, command
-from info_geometry.storage import conversion, quantities
+from info_geometry.storage import checking, conversion, quantities
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line asks for; return the exit code."""
     arguments = _parser().parse_args(argv)
     if arguments.action == "check":
-        return _each(arguments.files, predictions.check, "sound")
+        return _check(arguments.files)
     if arguments.action == "fetch":
         return _fetch(arguments.name, arguments.to, arguments.labels, arguments.keep)
     return _convert(
-        arguments.files, arguments.folder, arguments.to, arguments.labels, arguments.compression, arguments.redo
+        arguments.files,
+        arguments.folder,
+        arguments.to,
+        labels_file=arguments.labels,
+        compression=arguments.compression,
+        redo=arguments.redo,
+        order=arguments.order,
     )
 
 
 def _parser():
     parser = argparse.ArgumentParser(description=predictions.__doc__.partition("\n")[0])
     actions = parser.add_subparsers(dest="action", required=True)
-    checking = actions.add_parser("check", help="say what prediction files hold and whether they are sound")
-    checking.add_argument("files", nargs="+", type=Path, metavar="FILE")
+    check = actions.add_parser(
+        "check",
+        help="say what prediction files hold, whether they are sound, and what is odd about them",
+        description="Each file is read from end to end. " + re.sub(r"\s+", " ", doctor.__doc__.split("\n\n")[1]),
+        epilog=doctor.__doc__.split("\n\n", 2)[2],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="files, runs, or folders of runs")
     converting = actions.add_parser("convert", help="turn prediction files into FOLDER/<run>/preds_<seed>.h5")
     converting.add_argument("files", nargs="+", type=Path, metavar="FILE", help="ours or published")
     converting.add_argument("folder", type=Path, metavar="FOLDER")
@@ -49,6 +63,13 @@ def _parser():
         type=Path,
         metavar="FILE.npy",
         help="true classes for files that carry none; default: labels/<data set>_val_labels.npy beside their runs",
+    )
+    order = converting.add_mutually_exclusive_group()
+    order.add_argument(
+        "--sort", dest="order", action="store_const", const="sort", help="put checkpoints in the order of t"
+    )
+    order.add_argument(
+        "--keep-order", dest="order", action="store_const", const="keep", help="their order is meant, whatever t is"
     )
     converting.add_argument("--redo", action="store_true", help="write again what is there already")
     fetching = actions.add_parser("fetch", help="download published trajectories and store them as prediction files")
@@ -82,7 +103,33 @@ def _fetch(name, folder, labels, keep):
     return 0
 
 
-def _convert(files, folder, quantity, labels_file, compression, redo):
+def _check(files):
+    """Examine files, and those in folders, each and together; return the exit code."""
+    found, sound = [], []
+    for path in files:
+        inside = sorted([*path.glob("preds_*.h5"), *path.glob("*/preds_*.h5")]) if path.is_dir() else []
+        found += inside or [path]
+
+    def examine(path):
+        if path.is_dir():
+            raise InputError(f"{path} holds no preds_<seed>.h5, and no folder in it does")
+        x = checking.examine(path)
+        sound.append(x)
+        odd = doctor.of_file(x)
+        return "\n".join([x.report, *(f"    note: {text}" for text in odd)])
+
+    code, runs = _each(found, examine, "sound"), {}
+    for x in sound:
+        runs.setdefault(x.trajectory.path.absolute().parent, []).append(x)
+    notes = doctor.of_all(sound)
+    for seeds in runs.values():
+        notes += doctor.of_run(seeds)
+    for text in notes:
+        print(f"note: {text}")
+    return code
+
+
+def _convert(files, folder, quantity, *, labels_file, compression, redo, order):
     """Turn files into others in `folder`; return the exit code."""
     labels = None if labels_file is None else predictions.read_labels(labels_file)
     if labels_file is not None and labels is None:
@@ -93,7 +140,9 @@ def _convert(files, folder, quantity, labels_file, compression, redo):
         other = taken.setdefault(path.absolute().parts[-2:], path)
         if other != path:
             raise InputError(f"{path} would have the same name in {folder} as {other}; convert it elsewhere")
-        return conversion.convert(path, folder, quantity, labels=labels, compression=compression, redo=redo)
+        return conversion.convert(
+            path, folder, quantity, labels=labels, compression=compression, redo=redo, order=order
+        )
 
     return _each(files, converted, "converted")
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from info_geometry.files import InputError, lock, remove_orphans, writing
+from info_geometry.files import InputError, lock, log, remove_orphans, writing
 from info_geometry.storage import format
 from info_geometry.storage.attributes import encoded
 from info_geometry.storage.beside import labels_path
-from info_geometry.storage.labels import as_labels, read_labels
+from info_geometry.storage.labels import as_labels, doubts, read_labels
 from info_geometry.storage.quantities import PUBLISHED, STEP, encode, type_of
 from info_geometry.storage.trajectories import open_trajectory
 from info_geometry.storage.writer import Writer
@@ -26,19 +26,21 @@ def convert(
     labels: np.ndarray | None = None,
     compression: str | None = None,
     redo: bool = False,
+    order: str | None = None,
 ) -> str:
     """Turn a prediction file into another one, folder/<run>/preds_<seed>.h5, and return a report of one line.
 
     quantity: what it is to hold, or "published".  labels: (N,) for a file without; by default those in
     `labels/<data set>_val_labels.npy` beside its run.  What is there already is left as it is if it holds the same.
+    order: "sort" puts the models in the order of t, "keep" says that t need not increase; else it has to.
 
     Raises InputError where the source is not sound or has no labels, and where something else is there.
     """
-    source, origin = open_trajectory(path), Path(path).absolute()
+    source, origin = _ordered(open_trajectory(path), order), Path(path).absolute()
     target = Path(folder) / origin.parent.name / origin.name
     if target.absolute() == origin or (target.exists() and target.samefile(origin)):
         raise InputError(f"{path} would be overwritten by what it is turned into; name another folder than {folder}")
-    labels = _labels(source, labels, needed=quantity != PUBLISHED)
+    labels = _labels(source, labels, needed=quantity != PUBLISHED and source.published)
     with (
         lock(target.with_name(f".{target.stem}.lock"), target, wait=True),
         tqdm(total=source.shape[0], desc=target.parent.name, unit=" models", leave=False, disable=None) as bar,
@@ -49,8 +51,30 @@ def convert(
                 raise InputError(f"{target} is there and holds something else than {path}; delete it, or say --redo")
             return f"{target}: skipped (already complete; --redo writes it again)"
         _write(source, target, quantity, bar, labels, compression)
+        made = open_trajectory(target)
+        if made.labels is not None and (doubt := doubts(made)):
+            log.warning("warning: %s", doubt)
     sizes = [file.stat().st_size / 1e6 for file in (origin, target)]
     return f"{target}: {source.shape[0]} models as {quantity}, {sizes[1]:.1f} MB ({sizes[0]:.1f} MB before)"
+
+
+def _ordered(source, order):
+    """Return an opened file with its models in the order that is asked for, or refuse one that is none."""
+    if order == "sort":
+        source = source.select(np.argsort(source.t, kind="stable"))
+    elif order == "keep":
+        source.attributes["keep_order"] = 1
+    falls = np.flatnonzero(np.diff(source.t) <= 0)
+    if len(falls) and not source.attributes.get("keep_order"):
+        i = int(falls[0]) + 1
+        where = f"{source.path}: checkpoint {source.checkpoints[i]} has t = {source.t[i]:.12g}"
+        if order == "sort":
+            raise InputError(f"{where}, as another one has; --keep-order takes them as they are")
+        raise InputError(
+            f"{where} after {source.t[i - 1]:.12g}; --sort puts checkpoints in the order of t, --keep-order says that "
+            "theirs is meant"
+        )
+    return source
 
 
 def _labels(source, labels, needed):

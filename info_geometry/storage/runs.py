@@ -63,6 +63,13 @@ def find(
     name = valid_name(name or (datasets.pop() if len(datasets) == 1 else "picture"), "--name")
     for x in trajectories:
         beside.attach(x, folder)
+        if not x.attributes.get("keep_order") and len(falls := np.flatnonzero(np.diff(x.t) <= 0)):
+            i = int(falls[0]) + 1
+            raise InputError(
+                f"{x.name}: checkpoint {i} has t = {x.t[i]:.12g} after {x.t[i - 1]:.12g}: put checkpoints in the order "
+                "of t, or say that theirs is meant: python -m info_geometry.predictions convert FILE... FOLDER --sort, "
+                "or --keep-order"
+            )
     check_shapes(trajectories)
     _check_distinct(trajectories)
     return trajectories, name

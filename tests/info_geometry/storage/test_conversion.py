@@ -8,9 +8,9 @@ import pytest
 
 from info_geometry import predictions
 from info_geometry.files import InputError
-from info_geometry.storage import conversion, quantities
+from info_geometry.storage import conversion, quantities, runs
 from tests.support.prediction_files import LABELS, C, N, T, names, opened, refused, write_by_hand
-from tests.support.synthetic import labels_of, random_models
+from tests.support.synthetic import labels_of, random_models, softmax
 
 EIGHT = "fourth_root_8bit"
 
@@ -114,3 +114,49 @@ def test_an_order_that_is_meant_stays(tmp_path, models, target):
     conversion.convert(tmp_path / "new" / "toy_all" / "preds_0.h5", tmp_path / "again", "sqrt_probability")
     found = predictions.open_trajectory(tmp_path / "again" / "toy_all" / "preds_0.h5")
     assert found.t.tolist() == t and found.attributes["keep_order"] == 1
+
+
+def disordered(tmp_path, t, models):
+    """Write a file whose t another program wrote; return its path."""
+    path = tmp_path / "toy_all" / "preds_0.h5"
+    predictions.write(path, models, labels=LABELS)
+    with h5py.File(path, "r+") as file:
+        file["t"][...] = t
+    return path
+
+
+def test_checkpoints_are_put_in_order_or_kept(tmp_path, models):
+    path = disordered(tmp_path, [3, 0, 2, 1], models)
+    before = predictions.open_trajectory(path).stored()
+    refused(
+        path, "checkpoint 1 has t = 0 after 3; --sort puts", lambda p: conversion.convert(p, tmp_path / "no", EIGHT)
+    )
+    with pytest.raises(InputError, match=r"checkpoint 1 has t = 0 after 3: put checkpoints in the order of t, or say"):
+        runs.find(tmp_path)
+    for order, expected, which in (("sort", [0, 1, 2, 3], [1, 3, 2, 0]), ("keep", [3, 0, 2, 1], [0, 1, 2, 3])):
+        conversion.convert(path, tmp_path / order, "sqrt_probability", order=order)
+        found = predictions.open_trajectory(tmp_path / order / "toy_all" / "preds_0.h5")
+        assert found.t.tolist() == expected and np.array_equal(found.stored(), before[which])
+        assert "sound" in predictions.check(found.path) and runs.find(tmp_path / order)
+        assert "skipped" in conversion.convert(path, tmp_path / order, "sqrt_probability", order=order)
+
+
+def test_two_checkpoints_at_one_t(tmp_path, models):
+    path = disordered(tmp_path, [0, 2, 1, 1], models)
+    message = "checkpoint 3 has t = 1, as another one has; --keep-order"
+    refused(path, message, lambda p: conversion.convert(p, tmp_path / "new", EIGHT, order="sort"))
+
+
+def test_files_without_labels_stay_without(tmp_path, models):
+    path = tmp_path / "toy_all" / "preds_0.h5"
+    predictions.write(path, models)
+    conversion.convert(path, tmp_path / "new", EIGHT)
+    assert predictions.open_trajectory(tmp_path / "new" / "toy_all" / "preds_0.h5").labels is None
+
+
+def test_labels_of_another_order_are_doubted(tmp_path, caplog):
+    labels = labels_of(200, 4)
+    sure = softmax(8 * np.eye(4)[labels])[None]
+    predictions.write(tmp_path / "toy_all" / "preds_0.h5", sure, labels=np.roll(labels, 1))
+    conversion.convert(tmp_path / "toy_all" / "preds_0.h5", tmp_path / "new", EIGHT)
+    assert "are its samples in the order of its labels?" in caplog.text

@@ -121,7 +121,11 @@ def test_rows_of_zeros_are_outside_the_tolerance_however_they_are_read(folder):
 @pytest.mark.slow
 def test_benchmark_of_storage():
     text = stages.script("benchmarks/storage.py").tables(quick=True)
-    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| 10")]
+    tables = [
+        [line.split(" | ") for line in table.splitlines() if line.startswith("| 10")] for table in text.split("\n\n")
+    ]
+    rows, of_lengths = tables[:2]
+    assert len(of_lengths) == 16 and all(abs(float(row[5].split()[0])) < 1 for row in of_lengths)
     assert len(rows) == 16 and all(float(row[5]) <= float(row[6].rstrip("| ")) for row in rows)
     assert {row[2] for row in rows} == {*predictions.QUANTITIES, "published"}
     assert text.count("| ours, 1 x ") == 4 and "Our chunks against h5py's" in text
