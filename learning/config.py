@@ -145,8 +145,15 @@ class _Loader(yaml.SafeLoader):
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return super().construct_yaml_int(node)
 
+    def construct_yaml_float(self, node):
+        if re.search("[_:]", node.value):
+            problem = f"{node.value} is not a plain number; write it in decimal digits"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return super().construct_yaml_float(node)
+
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+_Loader.add_constructor("tag:yaml.org,2002:float", _Loader.construct_yaml_float)
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -156,7 +163,8 @@ def read_yaml(path: str | Path) -> Any:
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from None
+        text = re.sub(r'in "<[\w ]+>", ', "at ", " ".join(str(error).split()))
+        raise InputError(f"{path}: not YAML ({text})") from None
 
 
 def read(path: str | Path, cls: type[C] = Config, overrides: Iterable[tuple[str, str]] = ()) -> C:

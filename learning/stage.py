@@ -19,8 +19,9 @@ from learning.runs import find, store
 from learning.runs import run as runs
 from learning.runs.job import Job, describe
 from learning.runs.run import SKIPPED, Run
-from learning.tasks import facts
+from learning.tasks import class_names, facts, told
 from learning.tasks import load as load_task
+from learning.tasks.lists import ENDINGS
 
 
 def train_all(method, options: Options, *, alone: bool = False) -> int:
@@ -35,10 +36,15 @@ def train_all(method, options: Options, *, alone: bool = False) -> int:
         splits = ("train", facts(config.dataset).evaluation_split)  # both: what does not fit is said before training
         images, evaluation = (data.load(config.dataset, split, folders.data) for split in splits)
         data.check_classes(images, evaluation)
+        if hasattr(images, "source"):  # the largest batches of all epochs, before the first step
+            side = max([config.resolution_at(epoch) for epoch in range(config.epochs)]) or images.size
+            at_once = min(config.micro_batch_size or config.batch_size, -(-config.batch_size // here.world))
+            data.check_shared_memory(options.workers, at_once, side)
         imprinter = None
         if options.as_you_go or config.evaluate_every:
             imprinter = _imprinter(evaluation, config.dataset, options, here, on_device=False)
         tasks = [(load_task(config.dataset, word, images.class_names), word) for word in options.tasks]
+        _say_classes(tasks, images.class_names or class_names(config.dataset), quiet=options.report or not here.main)
         asked = [
             _described(method, task, word, seed, images, options)
             for (task, word), seed in options.taken([(task, seed) for task in tasks for seed in options.seeds])
@@ -61,6 +67,13 @@ def train_all(method, options: Options, *, alone: bool = False) -> int:
         with bar:
             items = [(run, None if isinstance(run, InputError) else (run.name, run.seed)) for run in asked]
             return _each(items, train, here, bar, "training", "trained", options.report)
+
+
+def _say_classes(tasks, names, quiet):
+    """Print the classes of tasks that are given by numbers or by a file: a number may not mean what people think."""
+    for task, word in tasks:
+        if not quiet and (task.name.startswith("classes_") or str(word).endswith(ENDINGS)):
+            print(told(task, names), flush=True)
 
 
 @contextlib.contextmanager

@@ -85,9 +85,11 @@ def read_published(path: str | Path, names: Sequence[str] = ()) -> dict:
             raise ValueError("expected arrays of numbers")
         shapes = [a.shape for a in tasks]
         seed, checkpoint = (np.concatenate([np.indices(s[:2])[i].ravel() for s in shapes]) for i in (0, 1))
-        if len(names) > len(tasks):
-            raise InputError(f"{path} holds {len(tasks)} tasks, but {len(names)} names were given")
-        names = [*names, *(f"task_{i}" for i in range(len(names), len(tasks)))]
+        if names and len(names) != len(tasks):
+            raise InputError(f"{path} holds {len(tasks)} tasks, but {len(names)} names were given; name each, in order")
+        if len({*names}) < len(names):
+            raise InputError(f"names of tasks in {path} are given twice: {', '.join(names)}; name each once")
+        names = list(names) or [f"task_{i}" for i in range(len(tasks))]
         run = np.repeat(names, [s[0] * s[1] for s in shapes])
         index = {"run": run, "seed": seed, "checkpoint": checkpoint, "t": checkpoint.astype(float)}
         return {

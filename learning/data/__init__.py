@@ -18,6 +18,7 @@ A subset is a list of indices, never a copy.  Order and augmentation are functio
 run can be resumed at any step and does not depend on the number of processes that load it or train on it.
 """
 
+from learning.data.encoded import check_shared_memory
 from learning.data.memory import TensorImages, move, normalise
 from learning.data.plans import Batch, evaluation_plan, steps_per_epoch, training_plan, whole_plan
 from learning.data.sets import check_classes, load
@@ -26,6 +27,7 @@ __all__ = [
     "Batch",
     "TensorImages",
     "check_classes",
+    "check_shared_memory",
     "evaluation_plan",
     "load",
     "move",

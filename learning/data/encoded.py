@@ -4,6 +4,8 @@ A source of encoded images has `labels` (N,), `class_names`, `root`, `read(i)` -
 `Folder` (folders.py) of image files, `Packed` (packed.py) for what 01_training/write_imagenet.py wrote.
 """
 
+import itertools
+import os
 import signal
 import warnings
 from collections.abc import Iterable, Iterator
@@ -13,12 +15,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from info_geometry.files import InputError
+from info_geometry.files import InputError, first_line
 from learning.data.memory import TensorImages, normalise
 from learning.data.pixels import decode, reason
 from learning.data.plans import Batch, evaluation_plan
 from learning.tasks.datasets import DataSet
 
+LONGEST = 900  # seconds for which a batch is waited for
+ROOM = "Allow more shared memory (docker run --shm-size 16g, or --ipc host), or use fewer --workers"
 SCALE, RATIO = (0.08, 1.0), (3 / 4, 4 / 3)  # of random crops: part of the area, width to height
 CENTRE = 224 / 256  # side of the crop for evaluation, to the short side of the image
 
@@ -72,19 +76,52 @@ class EncodedImages:
     def _decoded(self, plan, augmentation, workers, pin):
         if augmentation == "crop_flip":
             raise InputError("augmentation crop_flip is for images in memory; use none or random_resized_crop here")
+        plan = iter(plan)
+        first = next(plan, None)
+        if first is None:
+            return
+        check_shared_memory(workers, len(first.indices), first.resolution or self.size)
         loader = torch.utils.data.DataLoader(
             _Decoded(self.source, self.size, augmentation),
-            sampler=plan,
+            sampler=itertools.chain([first], plan),
             batch_size=None,
             num_workers=workers,
             pin_memory=pin,
             generator=torch.Generator(),  # not that of everybody else
             worker_init_fn=_leave_signals_to_parent,
+            timeout=LONGEST if workers else 0,
         )
-        for pixels in loader:
+        batches = iter(loader)
+        while True:
+            try:
+                pixels = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                if "DataLoader" not in str(error):
+                    raise
+                raise InputError(f"a process that loads images was lost: {first_line(error)} {ROOM}") from error
             if isinstance(pixels, str):
                 raise InputError(pixels)
             yield pixels
+
+
+def check_shared_memory(workers: int, images: int, resolution: int) -> None:
+    """Raise InputError where processes that load batches of so many images would find no room to hand them over.
+
+    They lie in /dev/shm, which containers keep small, two batches a process; a process without room waits for ever.
+    """
+    try:
+        state = os.statvfs("/dev/shm")
+    except (OSError, AttributeError):  # no Linux
+        return
+    workers_here = workers * int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    needed, free = 2 * workers_here * images * 3 * resolution**2, state.f_bavail * state.f_frsize
+    if workers and needed > free:
+        raise InputError(
+            f"--workers {workers}: their batches of {images} images of {resolution} pixels take {needed / 1e6:.0f} MB "
+            f"of shared memory (/dev/shm), and {free / 1e6:.0f} MB are free. {ROOM}"
+        )
 
 
 def _leave_signals_to_parent(_):

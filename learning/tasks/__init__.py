@@ -1,7 +1,7 @@
 """Tasks: subsets of the classes of a data set.  `python -m learning.tasks` lists and shows them."""
 
 from learning.tasks.datasets import DATASETS, DataSet, class_names, class_synsets, facts
-from learning.tasks.task import RANDOM_LABELS_SEED, RULES, Task, load, place, random_labels, targets
+from learning.tasks.task import RANDOM_LABELS_SEED, RULES, Task, load, place, random_labels, targets, told
 
 __all__ = [
     "DATASETS",
@@ -16,4 +16,5 @@ __all__ = [
     "place",
     "random_labels",
     "targets",
+    "told",
 ]

@@ -44,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     for verb, what in (("list", "the tasks of a data set"), ("show", "the classes of a task")):
         verbs.add_parser(verb, help=what).add_argument("dataset", metavar="DATASET", help=", ".join(tasks.DATASETS))
     verbs.choices["list"].add_argument("--all", action="store_true", help="also every synset above two of its classes")
-    verbs.choices["show"].add_argument("task", metavar="TASK", help="a rule, named task, synset, id list or .json file")
+    verbs.choices["show"].add_argument(
+        "task", metavar="TASK", help="a rule, named task, synset, id list, or file of ids or synsets (.json, .txt)"
+    )
     options = parser.parse_args(argv)
     rows = listed(options.dataset, options.all) if options.verb == "list" else shown(options.dataset, options.task)
     widths = [max(len(str(cell)) for cell in column) for column in zip(*rows)]

@@ -4,7 +4,6 @@ Almost every task of the paper is the set of classes below one synset of WordNet
 of each of its classes, and every synset above at least two of them is a task.
 """
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -15,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from info_geometry.files import InputError, valid_name
-from learning.tasks import wordnet
-from learning.tasks.datasets import class_synsets, did_you_mean, facts
+from learning.tasks import lists, wordnet
+from learning.tasks.datasets import class_names, class_synsets, did_you_mean, facts
 
 RANDOM_LABELS_SEED = 20230501  # of the task `randomlab`: every run of it, whatever its own seed, sees the same labels
 # Rule: what it says, and a function of the number n of classes that gives the ids.
@@ -48,7 +47,8 @@ class Task:
 
 
 def load(dataset: str, name: str | Path, class_names: Sequence[str] | None = None) -> Task:
-    """Return the Task that `name` states: a rule, a named synset, `n########`, ids `0,3,7`, or a `.json` file of ids.
+    """Return the Task that `name` states: a rule, a named synset, `n########`, ids `0,3,7`, or a file of
+    class ids, synsets or names, `.json` or `.txt` (see `lists`).
 
     `class_names` are the class folders, in order, of an image folder that holds other classes than the whole data set
     (a small ImageNet, say).  Class ids are then positions in that list, and synsets are asked of the folder names.
@@ -63,7 +63,7 @@ def load(dataset: str, name: str | Path, class_names: Sequence[str] | None = Non
     elif name in named or re.fullmatch("n[0-9]{8}", name):
         synset = named.get(name, name)
         ids = _classes_below(synset, dataset, class_names)
-    elif name.endswith(".json"):
+    elif name.endswith(lists.ENDINGS):
         return _from_file(dataset, name, class_names, count)
     elif "," in name or re.fullmatch("[0-9]+|classes_[0-9]+(-[0-9]+)*", name):
         parts = name.removeprefix("classes_").split("-" if name.startswith("classes_") else ",")
@@ -75,7 +75,7 @@ def load(dataset: str, name: str | Path, class_names: Sequence[str] | None = Non
         names = [*RULES, *named]
         raise InputError(
             f"{dataset} has no task {name!r}{did_you_mean(name, names)} There are {', '.join(names)}, a synset "
-            "such as n02084071, class ids such as 0,3,7, and the path of a .json file of class ids."
+            "such as n02084071, class ids such as 0,3,7, and the path of a .json or .txt file of class ids or synsets."
         )
     return Task(name, dataset, _checked(ids, count, source, dataset), synset, name == "randomlab")
 
@@ -92,6 +92,18 @@ def random_labels(count: int, classes: int) -> np.ndarray:
 def targets(random: bool, images: Any) -> np.ndarray:
     """Return the class (N,) that each training image counts as: its own, or if `random` its random label."""
     return random_labels(len(images.labels), images.classes) if random else images.labels
+
+
+def told(task: Task, class_names: Sequence[str]) -> str:
+    """Return which classes a task is of, by id and name, for people to see that these are meant.
+
+    class_names: of all classes: those of an image folder are the names of the folders.
+    """
+    table = wordnet.table()["synsets"]
+    names = [f"{name}, {table[name]['name']}" if name in table else name for name in class_names]
+    some = [f"{k} ({names[k]})" for k in task.classes[:8]]
+    more = f" and {len(task.classes) - 8} more" if len(task.classes) > 8 else ""
+    return f"{task.run}: {len(task.classes)} classes, {', '.join(some)}{more}"
 
 
 def place(task: Task) -> str | None:
@@ -137,16 +149,8 @@ def _classes_below(synset, dataset, folders):
 
 
 def _from_file(dataset, path, folders, count):
-    """Return the task of the class ids in a JSON file, called like the file."""
-    try:
-        ids = json.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a JSON file of class ids") from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(f'{path}: not JSON ({error}); expected {{"labels": [0, 3, 7]}}') from None
-    ids = ids.get("labels") if isinstance(ids, dict) else ids
-    if not isinstance(ids, list) or not ids:
-        raise InputError(f'{path}: no class ids found; expected {{"labels": [0, 3, 7]}} or [0, 3, 7]')
+    """Return the task of the classes that a file lists (see `lists`), called like the file."""
+    ids = lists.ids(lists.read(path), path, _known(dataset, folders), dataset, did_you_mean)
     name = valid_name(Path(path).stem.removeprefix(f"{dataset}_"), f"{path}: task name")
     task = Task(name, dataset, _checked(ids, count, path, dataset))
     try:
@@ -156,6 +160,15 @@ def _from_file(dataset, path, folders, count):
     if namesake.classes != task.classes or namesake.random_labels:
         raise InputError(f"{path}: not the classes of the task {name!r} of {dataset}; give the file another name")
     return namesake
+
+
+def _known(dataset, folders):
+    """Return {what a list may call a class: its id}: its folder or synset, and its name where no other has that."""
+    if folders is not None:
+        return {name: k for k, name in enumerate(folders)}
+    names, synsets = class_names(dataset), class_synsets(dataset) or []
+    once = {name: k for k, name in enumerate(names) if names.count(name) == 1}
+    return {**once, **{synset: k for k, synset in enumerate(synsets)}}
 
 
 def _checked(ids, count, source, dataset):

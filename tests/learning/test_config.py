@@ -140,6 +140,12 @@ def test_not_yaml(tmp_path, text):
     assert refused(path).startswith(f"{path}: not YAML (")
 
 
+@pytest.mark.parametrize("text", ["learning_rate: 1:30.5", "learning_rate: 1_0.5", "learning_rate: 0.00_1"])
+def test_numbers_that_yaml_reads_as_others(tmp_path, text):
+    path = written(tmp_path, text)
+    assert "is not a plain number; write it in decimal digits at line 1, column 16" in refused(path)
+
+
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- a\n- b\n", "word", "3", "[]", "{}"])
 def test_not_keys_and_values(tmp_path, text):
     path = written(tmp_path, text)

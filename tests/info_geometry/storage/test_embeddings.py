@@ -121,13 +121,21 @@ def publish(path, **changes):
 
 def test_layout_of_published_embeddings(tmp_path):
     content = publish(tmp_path / "a.pkl")
-    embedding = inpca.load_published(tmp_path / "a.pkl", ["all"])
+    assert inpca.load_published(tmp_path / "a.pkl").index["run"].tolist() == ["task_0"] * 6 + ["task_1"] * 4
+    embedding = inpca.load_published(tmp_path / "a.pkl", ["all", "odd"])
     assert embedding.coordinates.shape == (10, 3)
     np.testing.assert_array_equal(embedding.coordinates[3:6], content["inpca_embedding"][0][1])
-    assert embedding.index["run"].tolist() == ["all"] * 6 + ["task_1"] * 4
+    assert embedding.index["run"].tolist() == ["all"] * 6 + ["odd"] * 4
     assert embedding.index["seed"].tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0, 0]
     assert embedding.index["checkpoint"].tolist() == [0, 1, 2, 0, 1, 2, 0, 1, 2, 3]
     assert embedding.explained_stress(1) == pytest.approx(1 - np.sqrt(5.25 / 21.25))
+    for names, message in (
+        (["all"], "holds 2 tasks, but 1 names were given"),
+        (["a", "b", "c"], "but 3 names"),
+        (["a", "a"], "given twice"),
+    ):
+        with pytest.raises(InputError, match=message):
+            inpca.load_published(tmp_path / "a.pkl", names)
     with pytest.raises(InputError, match="new models cannot be placed"):
         embedding.transform(np.zeros((1, 10)))
     inpca.save(tmp_path / "a.npz", embedding)

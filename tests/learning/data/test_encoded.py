@@ -4,6 +4,7 @@ import io
 import math
 import os
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -381,3 +382,42 @@ def test_processes_decode_a_part_each_and_hold_all(folder, samples):
     assert max(len(read) for read, _ in found) == -(-samples // 3)
     expected = data.load("imagenet", "val", folder).in_memory(32, Processes()).pixels[:samples]
     assert expected.float().std() > 20 and all(torch.equal(pixels, expected) for _, pixels in found)
+
+
+# Shared memory
+
+
+@pytest.fixture
+def little(monkeypatch):
+    """Have 64 MB of shared memory, as containers do."""
+    monkeypatch.setattr(images.os, "statvfs", lambda _: SimpleNamespace(f_bavail=64 * 256, f_frsize=4096))
+
+
+def test_shared_memory_that_is_too_small_is_said_before_anything_is_loaded(folder, little, monkeypatch):
+    found = data.load("imagenet", "val", folder)
+    data.check_shared_memory(8, 60, 96)
+    data.check_shared_memory(0, 10**6, 224)  # without workers there is nothing to hand over
+    message = r"--workers 8: their batches of 420 images of 192 pixels take 743 MB of shared memory .* 67 MB are free"
+    with pytest.raises(InputError, match=message):
+        data.check_shared_memory(8, 420, 192)
+    with pytest.raises(InputError, match="docker run --shm-size 16g"):
+        next(found.batches([data.Batch(np.arange(11), np.arange(11), None, 1500)], workers=1))
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "4")
+    with pytest.raises(InputError, match="take 133 MB"):
+        data.check_shared_memory(8, 75, 96)
+
+
+def test_training_says_so_before_its_first_step(tmp_path, little):
+    for split in ("train", "val"):
+        stages.write_images(tmp_path / "data" / split, SYNSETS[:2], per_class=2, size=40)
+    words = f"imagenet_rn50 --task all --data {tmp_path}/data --checkpoints-folder {tmp_path}/c --workers 4"
+    with pytest.raises(InputError, match="--workers 4: their batches of 420 images of 192 pixels"):
+        stages.script(stages.TRAIN).main(words.split())
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_worker_that_is_lost_is_said(folder):
+    found = data.load("imagenet", "val", folder)
+    found.source.read = lambda i: os.kill(os.getpid(), 9)
+    with pytest.raises(InputError, match=r"a process that loads images was lost: .*use fewer --workers"):
+        joined(found.batches([data.Batch(np.arange(11), np.arange(11), None, 40)], workers=1))

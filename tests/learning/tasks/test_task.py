@@ -157,7 +157,9 @@ def test_bad_names(dataset, name, message):
         ([1, 1], "class 1 appears twice"),
         ({"labels": [0, 1000]}, "class 1000 does not exist; imagenet has the classes 0 to 999"),
         ({"labels": [0, -1]}, "class -1 does not exist"),
-        ({"labels": [0, "dog"]}, "'dog' is not a class id"),
+        ({"labels": [0, "dog"]}, "'dog' is no class of imagenet; did you mean dough"),
+        (["n02869837", "n00000001"], "'n00000001' is no class of imagenet"),
+        ({"dog": 1}, "no class ids found"),
         ({"labels": [0, 1.0]}, "1.0 is not a class id"),
         ({"labels": [0, True]}, "True is not a class id"),
         ({"labels": [0, None]}, "None is not a class id"),
@@ -184,6 +186,55 @@ def test_task_files(tmp_path):
     assert tasks.load("digits", write_ids(tmp_path, [9, 2], "pair.json")).name == "pair"
     with pytest.raises(InputError, match="can be part of a path"):
         tasks.load("digits", write_ids(tmp_path, [9, 2], "my pair.json"))
+
+
+BONNET, MAMBA, LANGUR = (tasks.class_synsets("imagenet").index(x) for x in ("n02869837", "n01749939", "n02488291"))
+SYNSETS = "n02869837", "n01749939", "n02488291"
+
+
+@pytest.mark.parametrize(
+    "ending, text",
+    [
+        ("txt", "\n".join(SYNSETS) + "\n"),
+        ("txt", " ".join(SYNSETS)),
+        ("txt", "# ImageNet-3\r\nn02869837 bonnet, poke bonnet\r\nn01749939\tgreen mamba\r\n\r\nn02488291 langur"),
+        ("csv", "wnid,name\n" + "".join(f"{synset},x\n" for synset in SYNSETS)),
+        ("txt", f"{BONNET}\n{MAMBA}\n{LANGUR}\n"),
+        ("txt", f"{BONNET}, {MAMBA},{LANGUR}"),
+        ("txt", "\ufeffbonnet\nGreen Mamba\nlangur\n"),
+        ("json", json.dumps(SYNSETS)),
+        ("json", json.dumps({"labels": SYNSETS})),
+        ("json", json.dumps(dict.fromkeys(SYNSETS, "a name"))),
+        ("json", json.dumps({k: [synset, "a name"] for k, synset in enumerate(SYNSETS)})),
+        ("json", json.dumps(dict.fromkeys((BONNET, MAMBA, LANGUR), "a name"))),
+        ("json", json.dumps([[synset, "a name"] for synset in SYNSETS])),
+        ("json", json.dumps([BONNET, MAMBA, LANGUR])),
+    ],
+)
+def test_lists_of_classes_as_people_have_them(tmp_path, ending, text):
+    (tmp_path / f"mine.{ending}").write_text(text, encoding="utf-8", newline="")
+    found = tasks.load("imagenet", tmp_path / f"mine.{ending}")
+    assert found == tasks.Task("mine", "imagenet", tuple(sorted((BONNET, MAMBA, LANGUR))))
+
+
+def test_lists_name_the_folders_of_fewer_classes(tmp_path):
+    (tmp_path / "mine.txt").write_text("n02869837\nn01749939\n")
+    assert tasks.load("imagenet", tmp_path / "mine.txt", ["n01749939", "n02488291", "n02869837"]).classes == (0, 2)
+    with pytest.raises(InputError, match="'n02869837' is no class of imagenet"):
+        tasks.load("imagenet", tmp_path / "mine.txt", ["n01749939", "n02488291"])
+    (tmp_path / "own.txt").write_text("dogs\ncats\n")
+    assert tasks.load("imagenet", tmp_path / "own.txt", ["birds", "cats", "dogs"]).classes == (1, 2)
+    (tmp_path / "own.txt").write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match=r"own.txt: no text; expected class ids, synsets or names"):
+        tasks.load("imagenet", tmp_path / "own.txt")
+
+
+def test_classes_of_a_task_are_told_by_name():
+    task = tasks.load("imagenet", "1,2", ["n01749939", "n02488291", "n02869837"])
+    names = ["n01749939", "n02488291", "n02869837"]
+    assert tasks.told(task, names) == "imagenet_classes_1-2: 2 classes, 1 (n02488291, langur), 2 (n02869837, bonnet)"
+    whole = tasks.load("digits", "all")
+    assert tasks.told(whole, tasks.class_names("digits")).endswith("7 (seven) and 2 more")
 
 
 @pytest.mark.parametrize("name, ids", [("bird", [0, 1]), ("all", [0, 1]), ("randomlab", list(range(1000)))])
