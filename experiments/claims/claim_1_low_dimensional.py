@@ -132,6 +132,7 @@ def draw(
             line.set_linewidth(0.8)
         ax.set(xlabel=labels[pair[0]], ylabel=labels[pair[1]])
         ax.locator_params(nbins=4)
+        ax.margins(y=0.12)  # room for the names of both ends
     number = np.arange(1, len(stress) + 1)
     axes[2].errorbar(number, stress, error, color="black", marker="o", markersize=3.5, label="all models")
     for (name, values), line in zip(null.items(), ("--", ":")):

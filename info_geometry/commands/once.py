@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from info_geometry.figures import provenance
+from info_geometry.figures import provenance, style
 from info_geometry.files import atomic_path, lock, remove_orphans, write_text
 
 KEPT_BYTES = 1 << 27  # of arrays that are kept to be drawn again: the distances of 4,000 models
@@ -35,7 +35,7 @@ def once(stamp: Path, inputs: list, produce: Callable, *, redo: bool = False) ->
                 _print(done["report"], done["written"])
                 print("skipped (already complete; --redo computes it again)", flush=True)
                 return
-        with provenance.of(inputs[0]):
+        with provenance.of(inputs[0]), style.kept_looks(stamp.parent.parent / ".looks.json"):
             report, written = produce()
         written = {str(path): digest(path) for path in written}
         write_text(stamp, json.dumps({"key": key, "report": report, "written": written}))

@@ -102,6 +102,7 @@ def distance_matrix(folder, D, index):
     ax.tick_params(length=0, pad=8)
     ax.spines[:].set_visible(False)
     figure.colorbar(image, ax=ax, label="Bhattacharyya distance", shrink=0.8).outline.set_visible(False)
+    figure.supxlabel("in a block: seed by seed, each from its first to its last checkpoint", fontsize=7)
     return style.save(figure, folder, "distances")
 
 
@@ -127,18 +128,26 @@ def _embedding_3d(folder, points, labels, index, stress, geodesic):
 def _embedding_axes(folder, points, labels, index, stress, geodesic):
     styles = style.colours(index["run"])
     pairs = list(itertools.combinations(range(points.shape[1]), 2))
-    extent = np.ptp(points if geodesic is None else np.vstack([points, geodesic]), axis=0)
-    # equal units, unless most of the paper would stay white; as wide as their data, panels have nearly one scale
-    equal = labels[0] != "checkpoint" and extent.min() > 0.3 * extent.max()
-    widths = [max(extent[a] / extent.max(), 0.6) if equal else 1 for a, _ in pairs]
-    tall = 5.4 / sum(widths) * extent[1:].max() / extent.max() + 0.9 if equal else 2.6
+    shown = points if geodesic is None else np.vstack([points, geodesic])
+    low, high = shown.min(axis=0), shown.max(axis=0)
+    extent = high - low
+    # all panels to one scale, unless most of the paper would stay white
+    equal = labels[0] != "checkpoint" and extent.min() > 0.25 * extent.max()
+    spans = 1.12 * np.maximum(extent, 0.35 * extent.max())
+    height = max(spans[b] for _, b in pairs)
+    widths = [spans[a] if equal else 1 for a, _ in pairs]
+    tall = 5.2 / sum(widths) * height + 0.9 if equal else 2.6
     wide = style.PAGE if len(pairs) > 1 else 4.2
-    figure = style.figure_with_legend(styles, wide, np.clip(tall, 2, 2.9), start=geodesic is None)
+    figure = style.figure_with_legend(styles, wide, np.clip(tall, 2, 3.2), start=geodesic is None)
     for ax, (a, b) in zip(np.atleast_1d(figure.subplots(1, len(pairs), width_ratios=widths)), pairs):
         style.draw_trajectories(ax, points[:, [a, b]], index, styles, None if geodesic is None else geodesic[:, [a, b]])
         ax.set(xlabel=labels[a], ylabel=labels[b])
         ax.locator_params(nbins=4)
         if equal:
-            ax.set_aspect("equal", adjustable="datalim")
+            middle = (low + high) / 2
+            ax.set(xlim=middle[a] + spans[a] / 2 * np.array([-1, 1]), ylim=middle[b] + height / 2 * np.array([-1, 1]))
+            ax.set_aspect("equal", adjustable="box")
+    if not equal and labels[0] != "checkpoint":
+        stress = "; ".join([*([stress] if stress else []), "axes are not to one scale"])
     figure.supxlabel(stress, fontsize=7.5)
     return style.save(figure, folder, "inpca_axes")

@@ -68,6 +68,7 @@ def write(
         "eigenvalues": _short(eigenvalues[:30]),
         "imaginary": imaginary[:30].tolist(),
         "stress": style.stress_text(explained, 5),
+        "total": _total(eigenvalues, explained),
         "made": ", ".join(origin.values()),
         "what": f"{models:,} models in {len(trajectories)} trajectories" + note,
     }
@@ -85,6 +86,13 @@ def write(
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return [path]
+
+
+def _total(eigenvalues, explained):
+    """Return the sum of the squares of all eigenvalues, which the stress of the first axis tells, or None."""
+    if explained is None or not len(explained) or not np.isfinite(explained[0]) or not explained[0] > 0:
+        return None
+    return float(f"{eigenvalues[0] ** 2 / (1 - (1 - explained[0]) ** 2):.{DIGITS}g}")
 
 
 def _trajectories(index):

@@ -2,15 +2,18 @@
 
 Arrays in, figure files out: every function that draws a figure writes `<folder>/<name>.png` (200 dpi) and `.pdf` and
 returns the written paths.  Sizes are those on paper: 3.3 inches for a column, 6.8 for the page.  A run keeps its colour
-in all figures that list the same runs.  The metadata of the files say the version and, of figures of a command, its
-command line and a fingerprint of its inputs.
+in all figures that commands write to a folder (`kept_looks`).  Metadata of the files say the version and, of figures of
+a command, its command line and a fingerprint of its inputs.
 
 `index` is a dict of arrays of length M, one entry per model: `run`, `seed`, `checkpoint`, `t` and, where known,
 `accuracy` and `progress`.
 """
 
+import contextlib
+import contextvars
 import itertools
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import matplotlib
@@ -21,13 +24,15 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from info_geometry.figures import provenance
-from info_geometry.files import atomic_path
+from info_geometry.files import InputError, atomic_path, lock, write_text
 
 COLUMN, PAGE = 3.3, 6.8
 DPI = 200
 # Okabe and Ito's colour-blind safe palette; grey takes the place of yellow, which is too light for a thin line
 PALETTE = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C8C8C"
 LINES = ("-", "o"), ("--", "s"), (":", "D"), ("-.", "X")
+LOOKS = [{"color": color, "linestyle": line, "marker": marker} for line, marker in LINES for color in PALETTE]
+_kept = contextvars.ContextVar("looks", default=None)
 STYLE = matplotlib.rc_context(
     {
         **{key: value for key, value in matplotlib.rcParamsDefault.copy().items() if not key.startswith("backend")},
@@ -61,10 +66,56 @@ VECTORS = 5000  # models up to which a PDF holds a shape for each; of more, an i
 
 
 def colours(runs: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return {run: {color, linestyle, marker}} in order of first appearance."""
-    runs = dict.fromkeys(map(str, runs))
-    looks = ({"color": color, "linestyle": line, "marker": marker} for line, marker in LINES for color in PALETTE)
-    return dict(zip(runs, itertools.cycle(looks)))
+    """Return {run: {color, linestyle, marker}} in order of first appearance, or as they were before (`kept_looks`)."""
+    runs, kept = list(dict.fromkeys(map(str, runs))), _kept.get()
+    return {run: LOOKS[number % len(LOOKS)] for run, number in (kept(runs) if kept else zip(runs, itertools.count()))}
+
+
+@contextlib.contextmanager
+def kept_looks(path: Path) -> Iterator[None]:
+    """While the block runs, runs have the looks that a file remembers, whatever else is in a picture; it is added to.
+
+    A new run gets the first look that neither a run of its data set has, nor one in the same picture.
+    """
+
+    def numbers(runs):
+        known = {}
+        with contextlib.suppress(InputError), lock(path.with_suffix(".lock"), path, wait=True):
+            known = _read_looks(path)
+            found = _numbers(runs, known)
+            if found.items() - known.items():
+                write_text(path, json.dumps({**known, **{k: v for k, v in found.items() if k not in known}}))
+            return found.items()
+        return _numbers(runs, known).items()
+
+    token = _kept.set(numbers)
+    try:
+        yield
+    finally:
+        _kept.reset(token)
+
+
+def _read_looks(path):
+    """Return {run: number of its look}, of what is sound of a file that may not be there."""
+    with contextlib.suppress(OSError, ValueError):
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(found, dict):
+            return {run: number for run, number in found.items() if type(number) is int and number >= 0}
+    return {}
+
+
+def _numbers(runs, known):
+    """Return {run: number of its look}; of two that would look alike in this picture, the later has another one."""
+    found = {}
+    for run in sorted(runs, key=lambda run: run not in known):
+        taken = {*found.values()}
+        if run not in known or known[run] in taken:
+            dataset = run.partition("_")[0]
+            taken |= {number for other, number in known.items() if other.partition("_")[0] == dataset and other != run}
+            found[run] = next(number for number in itertools.count() if number not in taken)
+        else:
+            found[run] = known[run]
+    return {run: found[run] for run in runs}
 
 
 def literal(text: str) -> str:

@@ -33,6 +33,8 @@ def task_tree(
 ) -> list[Path]:
     """Draw `tree`: the embedding, the tree of its tasks and, below, what was compared with the distances of these.
 
+    Without a tree it is called `tasks`.
+
     coordinates (M, k), imaginary (k,), index: as for `figures.embedding.embedding`; the first two axes are shown.
     nodes: {node: dict(parent, steps up to it, name, classes (how many, or None), runs (which are this task))}, parents
     before children; the one root has the parent None.  Without nodes there is no tree.
@@ -66,7 +68,7 @@ def task_tree(
         panels[0].set_ylabel("distance of trajectories")
     if lines:
         (halves[1] if lower else figure).supxlabel("\n".join(lines), fontsize=7)
-    return style.save(figure, folder, "tree")
+    return style.save(figure, folder, "tree" if nodes else "tasks")
 
 
 def _draw_embedding(ax, coordinates, imaginary, index, styles, aside):

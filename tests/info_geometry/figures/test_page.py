@@ -262,6 +262,56 @@ def test_colours_can_be_chosen(shown):
 
 
 @pytest.mark.slow
+def test_chips_follow_the_colours(shown):
+    dots = "return [...document.querySelectorAll(arguments[0] + ' i')].map(i => i.style.background)"
+    tasks = [
+        f"rgb{tuple(int(look['color'][i : i + 2], 16) for i in (1, 3, 5))}" for look in plot.colours(RUNS).values()
+    ]
+    assert shown.run(dots, "#runs") == tasks and not shown.browser.find_element("id", "seeds").is_displayed()
+    shown.set("colour", "seed")
+    assert {*shown.run(dots, "#runs")} == {"rgb(222, 222, 222)"} and shown.run(dots, "#seeds") == tasks[:2]
+    shown.click("#seeds button:nth-child(2)")
+    assert [trace["colour"] == "#dedede" for trace in shown.trajectories()] == [True, False] * 3
+    assert shown.text("chosen") == "seed 1, all tasks"
+    shown.click("#seeds button:nth-child(2)")
+    shown.set("colour", "progress")
+    assert {*shown.run(dots, "#runs")} == {"rgb(222, 222, 222)"}
+
+
+@pytest.mark.slow
+def test_the_stress_is_that_of_the_axes_shown(shown):
+    """The first axis explains 0.5, which tells the sum of all squares."""
+    values = curves()[1]
+    total = values[0] ** 2 / (1 - 0.5**2)
+    for axes in ((0, 1, 2), (3, 1, 2)):
+        shown.set("axis0", str(axes[0]))
+        share = 100 * (1 - np.sqrt(1 - sum(values[k] ** 2 for k in axes) / total))
+        names = ", ".join(str(k + 1) for k in sorted(axes))
+        assert shown.text("stress").startswith(
+            f"axes {names} explain {share:.0f}\u00a0% of the stress; explained stress: 1 axis"
+        )
+
+
+@pytest.mark.slow
+def test_playing_begins_with_something_to_see(shown):
+    for clock in "checkpoint", "progress":
+        shown.set("clock", clock)
+        shown.set("position", "0", "input")
+        assert all(trace["n"] >= 1 for trace in shown.trajectories())
+    shown.set("position", "1000", "input")
+    shown.run("document.getElementById('play').click()")
+    assert shown.run("return state.position") >= 0.1
+    shown.click("#play")
+
+
+@pytest.mark.slow
+def test_the_first_view_is_that_of_the_still_figure(shown):
+    eye = shown.run("return document.getElementById('plot').layout.scene.camera.eye")
+    assert np.degrees(np.arctan2(eye["y"], eye["x"])) == pytest.approx(-60, abs=1)
+    assert np.degrees(np.arctan2(eye["z"], np.hypot(eye["x"], eye["y"]))) == pytest.approx(30, abs=1)
+
+
+@pytest.mark.slow
 def test_training_can_be_played(shown):
     shown.set("position", "430", "input")
     assert [trace["n"] for trace in shown.trajectories()] == [4] * 6 and shown.text("moment") == "checkpoint 3 of 7"

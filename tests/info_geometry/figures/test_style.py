@@ -2,6 +2,7 @@
 
 import matplotlib.cbook
 import numpy as np
+import pytest
 
 from info_geometry.figures import style as plot
 from tests.support.run_names import LONG, SIX, TWELVE
@@ -12,6 +13,34 @@ def test_colours_tell_runs_apart_and_follow_their_order():
     assert len(set(looks)) == len(TWELVE)
     assert plot.colours(SIX + SIX[::-1]) == plot.colours(np.array(SIX)) == plot.colours(SIX)
     assert len(plot.colours(range(100))) == 100
+
+
+def looks(path, *runs):
+    with plot.kept_looks(path):
+        return plot.colours(runs)
+
+
+def test_a_run_looks_alike_in_all_pictures(tmp_path):
+    path = tmp_path / ".looks.json"
+    first = looks(path, *SIX)
+    assert first == plot.colours(SIX) and looks(path, *SIX[::-1]) == first
+    assert looks(path, SIX[4], SIX[1]) == {run: first[run] for run in (SIX[4], SIX[1])}
+    more = looks(path, SIX[5], "digits_new", SIX[0])
+    assert more[SIX[0]] == first[SIX[0]] and more["digits_new"] not in first.values()
+    assert looks(path, "digits_new") == {"digits_new": more["digits_new"]}
+    other = looks(path, "toy_a", "toy_b")  # of another data set: from the first look on
+    assert list(other.values()) == list(first.values())[:2]
+    both = looks(path, "toy_a", SIX[0], "resnet_18", "vit_b_16")
+    assert len({tuple(x.items()) for x in both.values()}) == 4, "told apart where they meet"
+    assert looks(path, SIX[0]) == {SIX[0]: first[SIX[0]]}
+    assert list(plot.colours([SIX[3]]).values()) == plot.LOOKS[:1], "outside of commands, in their order"
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"digits_all": "red", "digits_even": -1}'])
+def test_a_damaged_file_of_looks_is_none(tmp_path, content):
+    (tmp_path / ".looks.json").write_text(content)
+    assert looks(tmp_path / ".looks.json", *SIX) == plot.colours(SIX)
+    assert looks(tmp_path / "file" / ".looks.json", *SIX) == plot.colours(SIX)
 
 
 def test_names_are_no_mathematics():
