@@ -64,6 +64,20 @@ def test_bad_arguments_get_a_sentence(arguments, words):
     assert found.returncode and words in found.stderr and "Traceback" not in found.stderr
 
 
+def test_memory_of_an_image_grows_with_its_area():
+    memory = stages.script("benchmarks/memory.py")
+    network = memory.networks.build("small_cnn", 3, 8, 10, 0).train()
+    few, many, large = (memory.kept(network, 4, side) - memory.kept(network, 2, side) for side in (16, 16, 32))
+    assert few == many > 0 and 3.5 < large / few < 4.5
+    found = subprocess.run(
+        [sys.executable, ROOT / "benchmarks" / "memory.py", "--images", "2", "--resolutions", "64"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0 and re.search(r"25\.6 million weights, 0\.31 GB.*\n.*\n.*\n\| 64 \| \d", found.stdout)
+
+
 def test_images_have_the_spectrum_of_natural_ones(tmp_path):
     """Power falls as 1/f^2.4, averaged over directions and images, and files are as large as photographs are."""
     module = stages.script(IMAGENET)

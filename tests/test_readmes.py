@@ -39,6 +39,7 @@ NOT_RUN = {
     ("docs/recipes.md", "needs a network"),
     ("docs/recipes.md", "needs the published file"),
     ("predictions/README.md", "needs a network"),
+    ("supervised_imagenet/README.md", "needs ImageNet"),
 }
 PROGRAMS = ("python", "torchrun", "make", "sh", "sbatch", "pip", "conda")
 CHEAP = {

@@ -196,9 +196,8 @@ def test_signal_to_all_processes_of_a_job_is_a_warning(tmp_path, number):
     assert process.returncode == 75 and "Traceback" not in output, output
 
 
-@pytest.mark.parametrize("code, requeued", [(75, True), (0, False), (1, False)])
-def test_slurm_array_requeues_what_was_interrupted(tmp_path, code, requeued):
-    """srun is a stand-in that starts two tasks and returns their code; scontrol one that notes what it was asked."""
+def slurm_array(tmp_path, stage, code=0):
+    """Run an array script where srun starts two tasks; return its exit code and what python and scontrol were asked."""
     (tmp_path / "srun").write_text(
         '#!/bin/sh\nfor rank in 0 1; do SLURM_PROCID=$rank SLURM_NTASKS=2 "$@" || code=$?; done\nexit "${code:-0}"\n'
     )
@@ -211,7 +210,7 @@ def test_slurm_array_requeues_what_was_interrupted(tmp_path, code, requeued):
     for name in ("srun", "python", "scontrol"):
         (tmp_path / name).chmod(0o755)
     found = subprocess.run(
-        ["sh", ROOT / "supervised_imagenet" / "01_training" / "slurm_array.sh"],
+        ["sh", ROOT / "supervised_imagenet" / stage / "slurm_array.sh"],
         env={
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
             "SLURM_ARRAY_TASK_ID": "7",
@@ -220,13 +219,25 @@ def test_slurm_array_requeues_what_was_interrupted(tmp_path, code, requeued):
             "IMAGENET": "/data",
         },
     )
-    assert found.returncode == (0 if requeued else code)
-    asked = (tmp_path / "asked").read_text().splitlines()
+    return found.returncode, (tmp_path / "asked").read_text().splitlines()
+
+
+@pytest.mark.parametrize("code, requeued", [(75, True), (0, False), (1, False)])
+def test_slurm_array_requeues_what_was_interrupted(tmp_path, code, requeued):
+    found, asked = slurm_array(tmp_path, "01_training", code)
+    assert found == (0 if requeued else code)
     expected = (
         "-m supervised_imagenet.01_training.train_imagenet imagenet_rn50 --data /data --workers 14 --task vert --seed 2"
     )
     assert asked[:2] == [f"{rank} of 2 on 0 at node1: {expected}" for rank in (0, 1)]
     assert asked[2:] == (["scontrol requeue 1234"] if requeued else [])
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_slurm_array_of_imprinting(tmp_path, code):
+    found, asked = slurm_array(tmp_path, "02_imprinting", code)
+    words = "-m supervised_imagenet.02_imprinting.store_predictions imagenet_vert --seed 2 --data /data --workers 14"
+    assert found == code and asked == [f"{rank} of 2 on 0 at node1: {words}" for rank in (0, 1)]
 
 
 @pytest.mark.slow
