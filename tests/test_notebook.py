@@ -183,18 +183,25 @@ def test_says_what_to_do_where_it_cannot_install(stored, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "line, source",
+    "line, cloned",
     [
-        ('REPOSITORY = "https://github.com/someone/tasks"', "git+https://github.com/someone/tasks"),
-        ('REPOSITORY = "clone/of/it"', "clone/of/it"),
+        ('REPOSITORY = "https://github.com/someone/tasks"', "https://github.com/someone/tasks"),
+        ('REPOSITORY = "clone/of/it"', None),
     ],
 )
-def test_installs_from_the_repository(stored, monkeypatch, line, source):
-    called = []
+def test_installs_from_the_repository(stored, monkeypatch, tmp_path, line, cloned):
+    """All of the clone is needed: what pip installs without one is the library alone."""
+    called, spec = [], importlib.util.find_spec
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clone" / "of" / "it").mkdir(parents=True)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "learning" else spec(name))
     monkeypatch.setattr(subprocess, "run", lambda command, **options: called.append((command, options)))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(sys, "path", [*sys.path])
     exec(re.sub(r"^REPOSITORY = .*$", line, code(stored)[0].source, flags=re.M), {})
-    assert called == [([sys.executable, "-m", "pip", "install", "--quiet", source], {"check": True})]
+    clone = tmp_path / ("picture-of-tasks" if cloned else "clone/of/it")
+    expected = [["git", "clone", "--quiet", "--depth", "1", cloned, clone]] if cloned else []
+    expected.append([sys.executable, "-m", "pip", "install", "--quiet", "-e", clone])
+    assert called == [(command, {"check": True}) for command in expected] and sys.path[0] == str(clone)
 
 
 @pytest.mark.parametrize(
