@@ -5,7 +5,8 @@
     labels  (N,) int64          true classes of the samples; without them there is no progress
     attributes                  format_version, quantity, t_name, labels_sha256, data_sha256, versions, and what the
                                 writer adds: task, seed, dataset, split, config (JSON), ...; keep_order = 1 where t
-                                need not increase
+                                need not increase; rounded = "in bfloat16", "in float16" or "to 4 decimals" where all
+                                models were so before they were stored
 
     quantity    sqrt_probability    float16    sqrt(p): distances accurate to 0.03 %
                 probability         float16    p

@@ -156,6 +156,7 @@ def _write(source, path, quantity, bar, labels, compression):
         _publish(source, path, bar, labels, given)
         return
     with Writer(path, labels, quantity, compression, t_name, attributes, keep_order) as writer:
+        writer.rounded = source.attributes.get("rounded")
         for i, stored in _recoded(source, quantity, bar):
             writer.append(stored, float(source.t[i]))
 

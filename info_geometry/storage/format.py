@@ -20,7 +20,7 @@ from info_geometry.storage.quantities import TYPES
 FORMAT_VERSION = 1
 COMPRESSION = {None: {}, "gzip": {"compression": "gzip", "compression_opts": 1, "shuffle": True}}
 # attributes that this program writes; all others are those of whoever stores predictions
-OURS = {"format_version", "quantity", "t_name", "keep_order", "labels_sha256", "data_sha256", "versions"}
+OURS = {"format_version", "quantity", "t_name", "keep_order", "labels_sha256", "data_sha256", "rounded", "versions"}
 
 
 class Header(NamedTuple):

@@ -95,7 +95,8 @@ def rounding_variance(stored: np.ndarray, roots: np.ndarray, what: Any) -> np.nd
     u^2 / 12 on average: so a root is by that, one that comes of a probability p by u^2 / (48 p), and one that comes of
     the fourth root f, of length S = sum f^4, by (2 f)^2 / (12 S), but for the largest, which is exact.  A probability
     that became 0 may have been half a unit: to become one unit later is no more than rounding, u.
-    What lies along the row is lost when that is made a unit vector: (1 - root^2) of it is left.
+    What lies along the row is lost when that is made a unit vector: (1 - root^2) of it is left.  Where probabilities
+    were rounded before they were stored (the attribute `rounded`), that adds to it.
     """
     numbers = stored.astype(np.float32)
     if what.quantity == "fourth_root_8bit":
@@ -108,11 +109,26 @@ def rounding_variance(stored: np.ndarray, roots: np.ndarray, what: Any) -> np.nd
             variance = np.where(stored > 0, unit**2 / (48 * np.maximum(numbers, unit)), unit)
         else:
             variance = unit**2 / 12
+    if given := what.attributes.get("rounded"):
+        p = np.square(roots)
+        unit = _unit(p, given)
+        variance = variance + np.where(p > unit / 2, unit**2 / (48 * np.maximum(p, unit)), unit)
     return variance * (1 - np.square(roots))
+
+
+def _unit(p, rounded):
+    """Return the unit to which probabilities p were rounded: `rounded`, in words of `rounding`."""
+    if rounded.startswith("to "):
+        return np.float32(10.0 ** -int(rounded.split()[1]))
+    bits = 8 if rounded == "in bfloat16" else 11
+    return np.ldexp(np.float32(1), np.maximum(np.frexp(p)[1], -13 if bits == 11 else -125) - bits)
 
 
 def rounding_bound(what: Any, C: int) -> float:
     """Return what rounding adds to d_B of near models at most, for C classes; 0 for numbers of 32 bits and more."""
+    given = what.attributes.get("rounded")
+    if given:  # coarser than what is stored: steps are looked at
+        return 1.0
     if what.quantity == "fourth_root_8bit":
         return C**0.5 / (3 * 255**2)  # sum f^2 <= (C sum f^4)^(1/2), and the largest f is 255
     if what.dtype != np.float16:

@@ -11,9 +11,21 @@ import numpy as np
 from info_geometry.files import InputError, log
 from info_geometry.storage.arrays import as_array, describe
 from info_geometry.storage.format import check_order, fingerprint
-from info_geometry.storage.quantities import STACK, STEP, TOLERANCE, TYPES, decode, eight_bits, encode, explain_rows
+from info_geometry.storage.quantities import (
+    STACK,
+    STEP,
+    TOLERANCE,
+    TYPES,
+    decode,
+    eight_bits,
+    encode,
+    explain_rows,
+    rounding,
+)
 from info_geometry.storage.trajectories import open_trajectory
 from info_geometry.storage.writer import Writer
+
+SEEN = 200  # rows of a model that are looked at for how coarsely it was rounded
 
 
 class Recorder:
@@ -73,8 +85,10 @@ class Recorder:
         where = self._where(t)
         rows = as_array(probabilities, where)
         self._check_shape(rows, where)
-        rows = rows.astype(np.float64)
+        half, rows = rows.dtype == np.float16, rows.astype(np.float64)
         explain_rows(rows, where, TOLERANCE)
+        rounded = "in float16" if half else rounding(rows[:SEEN])[0]
+        self._writer.rounded = rounded if self._writer.rounded in (None, rounded) else ""
         rows /= rows.sum(axis=1, keepdims=True)
         quantity = self._writer.quantity
         stored, step = np.empty(rows.shape, TYPES[quantity]), max(1, STEP // rows.shape[1])
@@ -88,6 +102,7 @@ class Recorder:
         Raises InputError, naming model and sample, where these are not square roots of probabilities.
         """
         where, quantity, N = self._where(t), self._writer.quantity, self._writer.samples
+        self._writer.rounded = ""
         roots = as_array(roots, where)
         expected = f"{'N' if N is None else N} rows of square roots of probabilities in float16"
         if quantity == "probability" or roots.dtype != np.float16:
@@ -114,6 +129,8 @@ class Recorder:
             raise InputError(
                 f"{other.path} holds other samples or another quantity than {self.path} is to hold; delete it"
             )
+        rounded = other.attributes.get("rounded", "")
+        self._writer.rounded = rounded if self._writer.rounded in (None, rounded) else ""
         for i in range(other.shape[0]):
             stored, rows = other.model(i)
             self._check_shape(rows, f"{other.path}: checkpoint {i}")

@@ -54,6 +54,7 @@ class Writer:
             ours["keep_order"] = 1
         self._attributes = {key: encoded(key, value, path) for key, value in {**given, **ours}.items()}
         self._t, self._hash, self._data = [], hashlib.sha256(), None
+        self.rounded = None  # how coarsely all models were rounded before they came here (`quantities.rounding`)
 
     @property
     def count(self) -> int:
@@ -75,6 +76,8 @@ class Writer:
             if self._data is None:
                 raise InputError(f"{self.path}: no model was recorded")
             attributes = {**self._attributes, "data_sha256": self._hash.hexdigest()}
+            if self.rounded:
+                attributes["rounded"] = self.rounded
             with writing(self.path):
                 format.complete(self._file, self._disk, self._t, self.labels, attributes)
 

@@ -77,7 +77,7 @@ def test_predictions_that_cannot_be_written(tmp_path, folder, command):
     code, out, err = command(inpca)
     instead = tmp_path / "plots" / "toy" / "embedding.npz"
     assert code == 0 and err.startswith("warning: cannot write ") and f"the embedding goes to {instead}" in err
-    assert instead.exists() and str(instead) in out and "skipped" in command(inpca)[1]
+    assert instead.exists() and "plots/toy/embedding.npz" in out and "skipped" in command(inpca)[1]
     assert embeddings.find(folder, tmp_path / "plots", "toy") == instead
     asked = tmp_path / "mine" / "e.npz"
     assert command(inpca, "--embedding", asked)[0] == 0 and asked.exists()

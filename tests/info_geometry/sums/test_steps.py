@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+import torch
 
 from info_geometry import comparison, predictions, trajectory
 from info_geometry.storage import quantities
@@ -50,6 +51,24 @@ def test_length_does_not_depend_on_how_often_it_is_recorded(tmp_path, quantity, 
         models = path_of(T, 100, 10)
         length = trajectory.riemann_length(stored(tmp_path / f"preds_{T}.h5", models, quantity))
         assert length == pytest.approx(trajectory.riemann_length(models), rel=1e-3 if T == 21 else bound)
+
+
+@pytest.mark.parametrize("rounded", ["in bfloat16", "in float16", "to 4 decimals"])
+def test_length_of_models_that_were_rounded_before(tmp_path, rounded):
+    """As softmax in half precision gives them, or a table of numbers."""
+    models = path_of(1001, 100, 10)
+    if rounded == "in bfloat16":
+        coarse = torch.from_numpy(models).bfloat16()
+    else:
+        coarse = models.astype(np.float16) if rounded == "in float16" else np.round(models, 4)
+    predictions.write(tmp_path / "preds_0.h5", coarse, labels=labels_of(100, 10))
+    opened = predictions.open_trajectory(tmp_path / "preds_0.h5")
+    assert opened.attributes["rounded"] == rounded
+    found, truth = trajectory.summarise(opened, opened.labels), trajectory.riemann_length(models)
+    assert found.length == pytest.approx(truth, rel=0.03) and (1 + found.rounding) * found.length > 1.02 * truth
+    exact = tmp_path / "preds_1.h5"
+    predictions.write(exact, models[:3], labels=labels_of(100, 10))
+    assert "rounded" not in predictions.open_trajectory(exact).attributes
 
 
 @pytest.mark.parametrize("T", [61, 201])
