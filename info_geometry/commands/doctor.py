@@ -85,7 +85,7 @@ def of_all(files: list[Examined]) -> list[str]:
             continue
         for y in seen.values():
             both = [i for i, found in enumerate(x.hashes) if found in set(y.hashes)]
-            if both:
+            if both and not (both == [0] and x.hashes[0] == y.hashes[0]):  # one start may be meant
                 said.append(f"{x.trajectory.name}: {_which(x, both)} also in {y.trajectory.name}")
         seen[key] = x
     return said

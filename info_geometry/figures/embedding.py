@@ -136,9 +136,9 @@ def _embedding_axes(folder, points, labels, index, stress, geodesic):
     spans = 1.12 * np.maximum(extent, 0.35 * extent.max())
     height = max(spans[b] for _, b in pairs)
     widths = [spans[a] if equal else 1 for a, _ in pairs]
-    tall = 5.2 / sum(widths) * height + 0.9 if equal else 2.6
+    tall = 4.8 / sum(widths) * height + 0.9 if equal else 2.6
     wide = style.PAGE if len(pairs) > 1 else 4.2
-    figure = style.figure_with_legend(styles, wide, np.clip(tall, 2, 3.2), start=geodesic is None)
+    figure = style.figure_with_legend(styles, wide, np.clip(tall, 1.8, 3.2), start=geodesic is None)
     for ax, (a, b) in zip(np.atleast_1d(figure.subplots(1, len(pairs), width_ratios=widths)), pairs):
         style.draw_trajectories(ax, points[:, [a, b]], index, styles, None if geodesic is None else geodesic[:, [a, b]])
         ax.set(xlabel=labels[a], ylabel=labels[b])

@@ -69,7 +69,10 @@ def reading(path: str | Path, kind: tuple[str, str] = TRAJECTORY) -> Iterator[No
 
 
 def _incomplete(path, kind, error):
-    return InputError(f"{path} is not a complete {kind[0]} (HDF5: {first_line(error)}). Delete it and {kind[1]}")
+    what = f"{path} is not a complete {kind[0]} (HDF5: {first_line(error)})"
+    if "signature not found" in str(error) and Path(path).stat().st_size:  # it may be something else that people need
+        return InputError(f"{what}, nor any HDF5 file; if it should be one, {kind[1]}")
+    return InputError(f"{what}. Delete it and {kind[1]}")
 
 
 def has(file: h5py.File, name: str) -> bool:

@@ -56,7 +56,9 @@ def device_of(torch: ModuleType, asked: str | None, *, kind: str = "float32") ->
         reason = first_line(error)
     if found is not None and found.type == "cuda" and not torch.cuda.is_available():
         reason = "no CUDA GPU is visible to torch"
-    raise InputError(f"device {asked or str(found)!r}: {reason[:200]}; leave it out to use the {_default(torch)}")
+    raise InputError(
+        f"device {asked or str(found)!r}: {reason.partition('. ')[0][:200]}; leave it out to use the {_default(torch)}"
+    )
 
 
 def _default(torch):

@@ -112,7 +112,7 @@ def _of_data_set(name, there, folder):
             log.info("no file says of which data set it is: all runs in %s are one picture (%s)", folder, _some(there))
         return chosen
     runs = "; ".join(
-        f"{dataset or 'of no data set that files say'}: {_some([run for run in there if of[run] == dataset])}"
+        f"{dataset or 'runs that say none'} ({_some([run for run in there if of[run] == dataset])})"
         for dataset in datasets
     )
     if name is None:

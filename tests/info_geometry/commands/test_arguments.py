@@ -216,7 +216,7 @@ def test_nothing_there(folder, command):
 def test_several_data_sets(folder, command):
     write_runs(folder, T=2)
     write_runs(folder, "digits", T=2)
-    said = "choose one with --name, or name runs: digits: digits_all, digits_even; toy: toy_all, toy_even$"
+    said = r"choose one with --name, or name runs: digits \(digits_all, digits_even\); toy \(toy_all, toy_even\)$"
     refused(command, f"{folder} holds runs of several data sets; {said}")
 
 

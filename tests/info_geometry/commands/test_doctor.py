@@ -118,6 +118,14 @@ def test_copies_under_other_names(tmp_path):
     assert part.endswith(f"preds_2.h5: checkpoints 0 (t 0), 1 (t 1) are also in {tmp_path}/mine_a/preds_0.h5")
 
 
+def test_one_start_of_two_runs_may_be_meant(tmp_path):
+    models, other = path_of(), path_of(1)
+    files = [examined(tmp_path, models), examined(tmp_path, [models[0], *other[1:]], 0, "mine_b")]
+    assert doctor.of_all(files) == []
+    files.append(examined(tmp_path, [other[1], models[0], *other[2:]], 1, "mine_b"))
+    assert len(doctor.of_all(files)) == 2
+
+
 def test_labels_in_another_order(tmp_path):
     [said] = doctor.of_file(examined(tmp_path, path_of(), labels=np.roll(LABELS, 7)))
     assert "are its samples in the order of its labels?" in said

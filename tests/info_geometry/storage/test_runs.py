@@ -106,7 +106,7 @@ def test_runs_of_peoples_own_names_are_one_picture(tmp_path, caplog):
     assert named(tmp_path, name="resnet") == (["resnet_18_lr_0.1"], "resnet")
     assert named(tmp_path, "*", name="mine") == (["resnet_18_lr_0.1", "vit_b_16"], "mine")
     with pytest.raises(
-        InputError, match=r"no run of data set 'mine'; .*resnet_18_lr_0.1, vit_b_16 .*--name mine; '\*'"
+        InputError, match=r"no run of data set 'mine'; .*resnet_18_lr_0.1, vit_b_16\) .*--name mine; '\*'"
     ):
         runs.find(tmp_path, name="mine")
     with pytest.raises(InputError, match=r"no run 'resnet'; there are resnet_18_lr_0.1, vit_b_16$"):
@@ -119,7 +119,7 @@ def test_runs_that_say_no_data_set_beside_those_that_do(tmp_path):
         del file.attrs["dataset"]
     assert named(tmp_path) == (["toy_all", "toy_even"], "toy")
     write_named(tmp_path, "resnet_18")
-    several = "several data sets; .*: of no data set that files say: resnet_18; toy: toy_all, toy_even"
+    several = r"several data sets; .*: runs that say none \(resnet_18\); toy \(toy_all, toy_even\)"
     with pytest.raises(InputError, match=several):
         runs.find(tmp_path)
     assert named(tmp_path, name="toy") == (["toy_all", "toy_even"], "toy")
