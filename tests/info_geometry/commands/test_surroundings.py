@@ -54,6 +54,23 @@ def test_settings_of_a_latex_user_and_the_backend_of_a_notebook_do_not_matter(tm
     assert first and first == {path.name: pixels(path) for path in plots.glob("*.png")}
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "info_geometry/inpca.py",
+        "info_geometry/trajectory.py",
+        "experiments/task_tree/tree.py",
+        "experiments/claims/verdicts.py",
+    ],
+)
+def test_every_command_that_draws_starts_with_an_unknown_backend(script):
+    environment = {**os.environ, "MPLBACKEND": "widget_that_is_not_there"}
+    done = subprocess.run(
+        [sys.executable, ROOT / script, "--help"], capture_output=True, text=True, env=environment, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_folder_whose_name_is_not_utf8_on_a_terminal_of_ascii(tmp_path):
     try:
         folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/donn\xe9es"))
