@@ -19,7 +19,7 @@ import itertools
 
 import numpy as np
 
-from info_geometry.storage import labels
+from info_geometry.storage import format, labels
 from info_geometry.storage.checking import Examined
 
 SPIKE, STRAY, JUMP = 4, 9, 30  # ratios of d_B
@@ -103,11 +103,9 @@ def _twice(x):
 
 
 def _order_of_t(x):
-    t = x.trajectory.t
-    falls = np.flatnonzero(np.diff(t) <= 0)
-    if not len(falls) or x.trajectory.attributes.get("keep_order"):
+    t, i = x.trajectory.t, format.first_fall(x.trajectory.t)
+    if i is None or x.trajectory.attributes.get("keep_order"):
         return []
-    i = int(falls[0]) + 1
     return [
         f"{x.trajectory.name}: t does not increase: checkpoint {i} has t = {t[i]:g} after {t[i - 1]:g}; "
         "convert --sort puts them in order, convert --keep-order says that it is meant"

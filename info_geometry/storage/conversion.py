@@ -64,9 +64,7 @@ def _ordered(source, order):
         source = source.select(np.argsort(source.t, kind="stable"))
     elif order == "keep":
         source.attributes["keep_order"] = 1
-    falls = np.flatnonzero(np.diff(source.t) <= 0)
-    if len(falls) and not source.attributes.get("keep_order"):
-        i = int(falls[0]) + 1
+    if not source.attributes.get("keep_order") and (i := format.first_fall(source.t)):
         where = f"{source.path}: checkpoint {source.checkpoints[i]} has t = {source.t[i]:.12g}"
         if order == "sort":
             raise InputError(f"{where}, as another one has; --keep-order takes them as they are")

@@ -112,6 +112,12 @@ def read_header(path: Path) -> Header:
     return Header(shape, dtype, chunks, quantity, published, t, labels, attributes)
 
 
+def first_fall(t: np.ndarray) -> int | None:
+    """Return the first checkpoint whose t is not above that of the one before it, or None where t (T,) increases."""
+    falls = np.flatnonzero(np.diff(t) <= 0)
+    return int(falls[0]) + 1 if len(falls) else None
+
+
 def check_order(t: Sequence[float], path: object, keep_order: bool = False, first: int = 0) -> None:
     """Raise InputError unless coordinates t (T,), of the checkpoints from `first` on, are finite and increase.
 
@@ -121,9 +127,7 @@ def check_order(t: Sequence[float], path: object, keep_order: bool = False, firs
     if not np.isfinite(t).all():
         i = int(np.argmin(np.isfinite(t)))
         raise InputError(f"{path}: checkpoint {first + i} (t = {t[i]:g}): t must be a finite number")
-    falls = np.flatnonzero(np.diff(t) <= 0)
-    if len(falls) and not keep_order:
-        i = int(falls[0]) + 1
+    if not keep_order and (i := first_fall(t)):
         raise InputError(
             f"{path}: checkpoint {first + i} has t = {t[i]:.12g} after {t[i - 1]:.12g}: checkpoints come in increasing "
             "order of t; sort them (by numbers, not as texts), or say keep_order=True if their order is meant"

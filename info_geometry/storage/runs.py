@@ -9,7 +9,7 @@ import numpy as np
 
 from info_geometry.files import InputError, log, valid_name
 from info_geometry.storage import beside, names
-from info_geometry.storage.format import fingerprint
+from info_geometry.storage.format import fingerprint, first_fall
 from info_geometry.storage.trajectories import Trajectory, check_shapes, open_trajectory
 
 
@@ -63,8 +63,7 @@ def find(
     name = valid_name(name or (datasets.pop() if len(datasets) == 1 else "picture"), "--name")
     for x in trajectories:
         beside.attach(x, folder)
-        if not x.attributes.get("keep_order") and len(falls := np.flatnonzero(np.diff(x.t) <= 0)):
-            i = int(falls[0]) + 1
+        if not x.attributes.get("keep_order") and (i := first_fall(x.t)):
             raise InputError(
                 f"{x.name}: checkpoint {i} has t = {x.t[i]:.12g} after {x.t[i - 1]:.12g}: put checkpoints in the order "
                 "of t, or say that theirs is meant: python -m info_geometry.predictions convert FILE... FOLDER --sort, "
