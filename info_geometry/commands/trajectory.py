@@ -101,7 +101,7 @@ def _ranges(found):
     widths = np.ptp(ends, axis=1)
     line = f"compared at equal progress from {ends[widths.argmax()][0]:.2f} to {ends[widths.argmax()][1]:.2f}"
     less = int((widths < figures.NEARLY_ALL * widths.max()).sum())
-    return [line + (f"; {less} of {len(ends)} pairs over less of it, marked * (see integrals.csv)" if less else "")]
+    return [line + (f"; {less} of {len(ends)} pairs over less of it (see integrals.csv)" if less else "")]
 
 
 def _replicates(summaries, samples):

@@ -134,7 +134,7 @@ def _embedding_axes(folder, points, labels, index, stress, geodesic):
     # all panels to one scale, unless most of the paper would stay white
     equal = labels[0] != "checkpoint" and extent.min() > 0.25 * extent.max()
     spans = 1.12 * np.maximum(extent, 0.35 * extent.max())
-    height = max(spans[b] for _, b in pairs)
+    height = 1.1 * max(spans[b] for _, b in pairs)  # room for the names of both ends
     widths = [spans[a] if equal else 1 for a, _ in pairs]
     tall = 4.8 / sum(widths) * height + 0.9 if equal else 2.6
     wide = style.PAGE if len(pairs) > 1 else 4.2

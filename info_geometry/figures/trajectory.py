@@ -46,7 +46,8 @@ def trajectory_distances(folder, grid, curves, means, runs, errors=None):
     grid (G,); curves {(run, run): (G,)}, NaN outside the common range; means (K, K) over it; runs: K names.
     errors: cause -> (standard errors of curves, of means), as `Comparison.mean_errors` returns them, or None; bands and
     numbers show all causes together.
-    Distances grow with progress, so that means over less of it are marked as not comparable with the others.
+    Distances grow with progress, so that means over less of it do not compare with the others: where ranges differ, the
+    end of each stands below its mean, in place of the error.
     One run has nothing to be compared with: returns [].
     """
     styles, names = style.colours(runs), style.display_names(runs)
@@ -202,23 +203,28 @@ def _heat_map(figure, values, errors, names, ends):
     """Draw values (K, K) with their numbers in the cells, in black or white, whichever reads better.
 
     errors (K, K) stand below them where there is room, or None.  ends (K, K, 2): of the progress that values are means
-    over; those over less than NEARLY_ALL of what the widest is over are marked.
+    over; these stand there instead if some range is narrower than NEARLY_ALL of the widest.
     """
     ax = figure.add_subplot()
     shown = np.where(np.eye(len(names), dtype=bool), np.nan, values)
     largest = shown[np.isfinite(shown)].max(initial=0) or 1
     ax.imshow(shown, cmap="viridis", vmin=0, vmax=largest)
-    known = errors is not None and len(names) <= 8
     width = np.ptp(ends, axis=2)
-    less = width < NEARLY_ALL * np.nanmax(width, initial=0)
-    decimals = int(np.clip(1 - np.floor(np.log10(largest)), 2, 5)) + known
-    size = _fitting(decimals + 3, len(names), 1.6 if len(names) <= 6 else min(4.2, 0.36 * len(names)))
+    differ = (width < NEARLY_ALL * np.nanmax(width, initial=0)).any()
+    known = errors is not None and len(names) <= 8 and not differ
+    decimals = int(np.clip(1 - np.floor(np.log10(largest)), 2, 5)) + (known or differ)
+    late = differ and np.nanmax(ends[..., 0]) > np.nanmin(ends[..., 0]) + 0.05  # where ranges begin differs as well
+    letters = max(decimals + 2 + known, 7 if differ else 0)
+    size = _fitting(letters, len(names), 1.6 if len(names) <= 6 else min(4.2, 0.36 * len(names)))
     for row, column in itertools.permutations(range(len(names)), 2):
         if not np.isfinite(shown[row, column]):
             ax.text(column, row, "–", ha="center", va="center", fontsize=7, color="0.4")
             continue
-        text = f"{shown[row, column]:.{decimals}f}" + ("*" if less[row, column] else "")
-        if known and np.isfinite(errors[row, column]):
+        text = f"{shown[row, column]:.{decimals}f}"
+        if differ:
+            first, last = (f"{end:.2f}".removeprefix("0") for end in ends[row, column])
+            text += f"\n{first}–{last}" if late else f"\nto {last}"
+        elif known and np.isfinite(errors[row, column]):
             text += f"\n±{errors[row, column]:.{decimals}f}"
         ax.text(
             column,
@@ -235,8 +241,8 @@ def _heat_map(figure, values, errors, names, ends):
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     notes = ["mean over common progress" + (" ± standard error" if known else "")]
-    if less.any():
-        notes.append(f"* over less progress, as little as {np.nanmin(width):.2f}")
+    if differ:
+        notes.append("of both, which is what the cell says" if late else "of both, which ends where the cell says")
     if np.isnan(shown[~np.eye(len(names), dtype=bool)]).any():
         notes.append("– no progress in common")
     ax.set_title("\n".join(notes), pad=4, fontsize=7.5 if len(notes) > 1 else 8)
