@@ -37,7 +37,7 @@ READMES = [*sorted(ROOT.glob("*.md")), *sorted(path for folder in FOLDERS for pa
 RUN = ("README.md", "docs/recipes.md", "predictions/README.md")
 NOT_RUN = {
     ("docs/recipes.md", "needs a network"),
-    ("docs/recipes.md", "needs the published file"),
+    ("docs/recipes.md", "needs the published files"),
     ("predictions/README.md", "needs a network"),
     ("supervised_imagenet/README.md", "needs ImageNet"),
 }

@@ -60,7 +60,7 @@ STYLE = matplotlib.rc_context(
         "pdf.fonttype": 42,
     }
 )
-LONGEST_NAME = 18
+LONGEST_NAME = 22
 LONGEST_LEGEND = 40  # names
 VECTORS = 5000  # models up to which a PDF holds a shape for each; of more, an image of all
 

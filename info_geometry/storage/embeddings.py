@@ -72,18 +72,21 @@ def read(path: str | Path) -> dict:
 def read_published(path: str | Path, names: Sequence[str] = ()) -> dict:
     """Return the fields of a published embedding (`.pkl`), admitting numpy arrays only.
 
-    The file holds `eigen_values` (M,), `imaginary` (M,) and `inpca_embedding`, a list over tasks of arrays (seeds,
-    checkpoints, k).  names: of the tasks, by default task_0, task_1, ...
+    The file holds `eigen_values` (M,), `imaginary` (M,) and `inpca_embedding`, of each task an array (seeds,
+    checkpoints, k), in a list or in one array; where it is complex, coordinates along imaginary axes are imaginary.
+    The paper's own figure also holds `tasks`, a list of names.  names: of the tasks, by default these, or task_0, ...
 
     Raises InputError if the file asks for anything else to be loaded, or holds something else.
     """
     try:
         content = ArraysOnly(io.BytesIO(Path(path).read_bytes())).load()
-        tasks = content["inpca_embedding"]
-        arrays = [content["eigen_values"], content["imaginary"], *tasks]
-        if any(type(a) is not np.ndarray or a.dtype.kind not in "fb" for a in arrays):
+        tasks, imaginary = list(content["inpca_embedding"]), content["imaginary"]
+        arrays = [content["eigen_values"], imaginary, *tasks]
+        if any(type(a) is not np.ndarray or a.dtype.kind not in "fbc" for a in arrays):
             raise ValueError("expected arrays of numbers")
+        arrays[0], tasks = _real(arrays[0]), [_real(a, imaginary) for a in tasks]
         shapes = [a.shape for a in tasks]
+        names = names or _names(content.get("tasks"), len(tasks))
         seed, checkpoint = (np.concatenate([np.indices(s[:2])[i].ravel() for s in shapes]) for i in (0, 1))
         if names and len(names) != len(tasks):
             raise InputError(f"{path} holds {len(tasks)} tasks, but {len(names)} names were given; name each, in order")
@@ -104,6 +107,30 @@ def read_published(path: str | Path, names: Sequence[str] = ()) -> dict:
         raise
     except Exception as error:  # a pickle that is not one raises whatever it likes
         raise InputError(f"{path} is not a published embedding: {error}") from error
+
+
+def _real(array, imaginary=None):
+    """Return a complex array (..., k) as real numbers, along axes that are imaginary (K,) from its imaginary part.
+
+    Raises ValueError where there is something in the other part.
+    """
+    if array.dtype.kind != "c":
+        return array
+    turned = array.copy()
+    if imaginary is not None:
+        axes = np.flatnonzero(np.asarray(imaginary, bool)[: array.shape[-1]])
+        axes = axes[np.abs(array[..., axes].real).max(axis=tuple(range(array.ndim - 1))) == 0]  # else they are real
+        turned[..., axes] = array[..., axes].imag
+    if np.abs(turned.imag).max(initial=0) > 1e-9 * np.abs(turned).max(initial=0):
+        raise ValueError(f"coordinates have imaginary parts up to {np.abs(turned.imag).max():.2g}")
+    return np.ascontiguousarray(turned.real)
+
+
+def _names(said, count):
+    """Return the names of tasks that a file says, or none."""
+    if isinstance(said, list) and len(said) == count and all(type(name) is str for name in said):
+        return said if len({*said}) == count else ()
+    return ()
 
 
 class ArraysOnly(pickle.Unpickler):

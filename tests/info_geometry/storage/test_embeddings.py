@@ -153,6 +153,51 @@ def test_the_published_embedding():
     np.testing.assert_array_equal(embedding.imaginary, embedding.eigenvalues < 0)
 
 
+def test_the_papers_own_figure():
+    path = REFERENCE / "fig_1a.pkl"
+    if not path.exists():
+        pytest.skip(f"reference data not found: {path} (set REFERENCE_DATA)")
+    embedding = inpca.load_published(path)
+    assert [round(s, 3) for s in embedding.explained_stress()[:5]] == [0.665, 0.752, 0.800, 0.813, 0.822]
+    assert embedding.coordinates.shape == (6 * 5 * 61, 5) and not embedding.imaginary[:8].any()
+    assert list(dict.fromkeys(embedding.index["run"].tolist())) == [
+        "All ImageNet classes",
+        "Dogs",
+        "Vertebrates",
+        "Instrumentality",
+        "Subset of 333 classes",
+        "Random labels",
+    ]
+    x = embedding.coordinates.reshape(6, 5, 61, 5)[0]
+    assert ((x[:, -1] - x[:, 0]) ** 2).sum(axis=1).mean() == pytest.approx(0.059, abs=5e-4)
+    np.testing.assert_allclose((embedding.coordinates**2).sum(axis=0), np.abs(embedding.eigenvalues[:5]), rtol=1e-6)
+
+
+def test_complex_coordinates(tmp_path):
+    """Along the imaginary axis they are imaginary; nothing else may be."""
+    content = publish(tmp_path / "a.pkl")
+    expected = np.concatenate([a.reshape(-1, 3) for a in content["inpca_embedding"]])
+    turned = [a * np.array([1, 1j, 1]) for a in content["inpca_embedding"]]
+    publish(tmp_path / "b.pkl", inpca_embedding=turned, eigen_values=content["eigen_values"] + 0j, tasks=["x", "y"])
+    found = inpca.load_published(tmp_path / "b.pkl")
+    np.testing.assert_allclose(found.coordinates, expected)
+    assert found.eigenvalues.dtype == float and found.index["run"].tolist() == ["x"] * 6 + ["y"] * 4
+    for tasks in (["x"], ["x", "x"], [1, 2], "xy", None):
+        publish(tmp_path / "c.pkl", tasks=tasks)
+        assert inpca.load_published(tmp_path / "c.pkl").index["run"][0] == "task_0"
+    publish(tmp_path / "d.pkl", inpca_embedding=[a * 1j for a in content["inpca_embedding"]])
+    with pytest.raises(InputError, match="coordinates have imaginary parts up to"):
+        inpca.load_published(tmp_path / "d.pkl")
+
+
+def test_tasks_in_one_array(tmp_path):
+    tasks = np.random.default_rng(0).standard_normal((2, 3, 4, 3)) + 0j
+    publish(tmp_path / "a.pkl", inpca_embedding=tasks)
+    np.testing.assert_allclose(inpca.load_published(tmp_path / "a.pkl").coordinates, tasks.real.reshape(-1, 3))
+    publish(tmp_path / "b.pkl", inpca_embedding=[tasks[0], tasks[0]], again=tasks[0])  # stored once, referred to twice
+    assert len(inpca.load_published(tmp_path / "b.pkl").coordinates) == 24
+
+
 def test_pickles_that_are_no_arrays_are_refused_before_they_run(tmp_path):
     path = tmp_path / "a.pkl"
     for evil in (Evil(tmp_path / "marker"), np.array([Evil(tmp_path / "marker")], dtype=object)):
