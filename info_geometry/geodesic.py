@@ -95,12 +95,17 @@ def progress_from_scalars(uniform: np.ndarray, truth: np.ndarray, classes: int, 
 
     d/dx arccos g = -g' / sqrt(1 - g^2) and d/dx -log g = -g' / g both increase with x wherever g > 0, and neither gamma
     nor P is negative: both objectives are convex, and the sign of the derivative tells on which side the minimum is.
+
+    Of two classes, sqrt P lies in the plane itself, at an angle x_n: the mean angle is that of |x - x_n|, which any
+    median of the x_n minimises.  The middle one is returned.
     """
     if objective not in OBJECTIVES:
         raise InputError(f"objective {objective!r} is not one of {', '.join(OBJECTIVES)}")
     if classes < 2:
         raise InputError("progress needs at least 2 classes: with one, ignorance is the truth")
     phi, along = _plane(uniform, truth, classes)
+    if classes == 2 and objective == "angle":
+        return _middle_median(np.arctan2(along, uniform) / phi)
     slope = _slope_of_angle(uniform, along) if objective == "angle" else _slope_of_log(uniform, along)
     s = _root(lambda s: slope(s * phi), len(uniform))
     if objective == "bhattacharyya":
@@ -113,6 +118,13 @@ def progress_from_scalars(uniform: np.ndarray, truth: np.ndarray, classes: int, 
         )
         s[end[last < inside]] = 1
     return s
+
+
+def _middle_median(values):
+    """Return the middle of the interval of medians of values (T, N) that lies within [0, 1], (T,)."""
+    N = values.shape[1]
+    middle = np.partition(values, [(N - 1) // 2, N // 2], axis=1)[:, [(N - 1) // 2, N // 2]]
+    return np.clip(middle, 0, 1).mean(axis=1)
 
 
 def _slope_of_angle(uniform, along):

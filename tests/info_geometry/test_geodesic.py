@@ -237,6 +237,21 @@ def test_roots_of_increasing_functions():
     np.testing.assert_allclose(geodesic._root(function, 8), where, atol=2e-9)
 
 
+@pytest.mark.parametrize("N", [1, 2, 7, 8])
+def test_progress_of_two_classes_is_the_middle_of_the_medians(N):
+    """The mean angle is flat between the two middle angles; against a dense grid."""
+    rng = np.random.default_rng(N)
+    models, labels = rng.dirichlet([0.6, 0.4], (20, N)), rng.integers(0, 2, N)
+    grid = np.linspace(0, 1, 2001)
+    gamma = np.sqrt(geodesic.interpolate(np.full((N, 2), 0.5), np.eye(2)[labels], grid[:, None, None][..., 0]))
+    for P, found in zip(models, geodesic.progress(models, labels)):
+        angles = np.arccos(np.minimum(np.einsum("snc,nc->sn", gamma, np.sqrt(P)), 1)).mean(axis=1)
+        least = grid[angles <= angles.min() + 1e-9]
+        assert found == pytest.approx((least[0] + least[-1]) / 2, abs=1e-3)
+    exact = np.tile([0.5, 0.5], (1, 4, 1))
+    assert geodesic.progress(exact, [0, 1, 0, 1]).tolist() == pytest.approx([0])
+
+
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
 def test_progress_from_arrays_of_any_type_and_layout(kind):
     rng, labels = np.random.default_rng(7), labels_of(300, 50)
