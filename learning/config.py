@@ -22,9 +22,9 @@ class Config:
     The learning rate rises linearly from 0 to its peak over `warmup_epochs`, then falls linearly to 0.  The peak is
     `learning_rate` for batches of `base_batch_size` (0: of any size) and proportional to the batch.
     `optimiser` is SGD with `momentum` (Nesterov's, or plain with `nesterov: false`), Adam, or AdamW; `weight_decay` is
-    of convolutions and linear maps alone (learning.optimisers).
+    of convolutions and linear maps alone, or with `decay: all_but_bn` of all but norm layers called so, as published.
     Processes go through their share of a batch in parts of `micro_batch_size` (0: at once), over which norm layers
-    average.
+    average; their running statistics are those of the first part of each batch.
     `schedule: geometric` takes about `checkpoints` of them at steps that grow geometrically; `schedule: epochs` takes
     `per_epoch` in each of the first `dense_epochs`, then one an epoch.  Initial weights always come first.
     Training images grow from `resolution` to `final_resolution` pixels between epochs `grow_from` and `grow_until`.
@@ -44,6 +44,7 @@ class Config:
     momentum: float = 0.9
     nesterov: bool = True  # where there is momentum
     weight_decay: float = 5e-4
+    decay: str = "matrices"
     label_smoothing: float = 0.0
     augmentation: str = "none"
     schedule: str = "geometric"
@@ -63,6 +64,7 @@ class Config:
 
     CHOICES: ClassVar = {
         "optimiser": ("sgd", "adam", "adamw"),
+        "decay": ("matrices", "all_but_bn"),
         "augmentation": ("none", "crop_flip", "random_resized_crop"),
         "schedule": ("geometric", "epochs"),
         "precision": ("float32", "bfloat16"),

@@ -6,12 +6,17 @@ from torch import nn
 from learning.config import Config
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Return optimiser groups: weights of convolutions and linear maps decay, norm layers and biases do not."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
+def parameter_groups(model: nn.Module, weight_decay: float, decay: str = "matrices") -> list[dict]:
+    """Return optimiser groups: those that decay, and those that do not.
+
+    decay: "matrices", the weights of convolutions and linear maps; or "all_but_bn", all but those with `bn` in their
+    names, as in the published code: so the norm layers of downsampling and the bias of the head decay as well.
+    """
+    parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    decays = {name: p.ndim > 1 if decay == "matrices" else "bn" not in name for name, p in parameters}
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for name, p in parameters if decays[name]], "weight_decay": weight_decay},
+        {"params": [p for name, p in parameters if not decays[name]], "weight_decay": 0.0},
     ]
 
 
@@ -21,7 +26,7 @@ def build(model: nn.Module, config: Config) -> torch.optim.Optimizer:
     sgd: with momentum, Nesterov's unless `nesterov` is false.  adam: weights decay as part of the gradient (Kingma and
     Ba 2015).  adamw: apart from it (Loshchilov and Hutter 2019).
     """
-    groups = parameter_groups(model, config.weight_decay)
+    groups = parameter_groups(model, config.weight_decay, config.decay)
     if config.optimiser == "sgd":
         nesterov = config.nesterov and config.momentum > 0
         return torch.optim.SGD(groups, lr=0.0, momentum=config.momentum, nesterov=nesterov)

@@ -56,16 +56,19 @@ def update(
     """Take one step; return a tensor of the sum of losses, the number of correct answers and of images.
 
     parts: iterator of (pixels, outputs), of which the next ones are this process's share, a number of images.
+    Running statistics of norm layers are updated once, from the first part, as one GPU of the published runs sees it;
+    of several processes those of the main one count.
     """
     model.train()
     optimiser.zero_grad(set_to_none=True)
     outcome, seen = 0, 0
     while seen < share:
         pixels, outputs = next(parts)
+        statistics = networks.without_statistics(model) if seen else contextlib.nullcontext()
         seen += len(outputs)
         # processes average their gradients once a step
         with model.no_sync() if seen < share and hasattr(model, "no_sync") else contextlib.nullcontext():
-            with networks.autocast(pixels.device, config.precision):
+            with networks.autocast(pixels.device, config.precision), statistics:
                 logits = model(pixels)
             loss = F.cross_entropy(logits.float(), outputs, label_smoothing=config.label_smoothing)
             (loss * (len(outputs) / share)).backward()

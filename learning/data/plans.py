@@ -37,6 +37,7 @@ def training_plan(
 ) -> Iterator[Batch]:
     """Yield a Batch for each batch of an epoch from number `first`: this rank's share, in parts of `micro` (0: whole).
 
+    Where parts divide a batch evenly among processes, they are the same ones for any number of processes.
     The order is a permutation drawn from (seed, epoch); samples that do not fill a batch wait for the next epoch.
     Augmentation follows from (seed, epoch, batch, position), whatever the number of processes.
     """
@@ -44,7 +45,12 @@ def training_plan(
     for number in range(first, steps_per_epoch(len(indices), batch_size)):
         whole = torch.from_numpy(order[number * batch_size : (number + 1) * batch_size])
         key = int(np.random.SeedSequence([seed, epoch, number]).generate_state(1, np.uint64)[0] >> 1)
-        for positions in torch.arange(len(whole))[rank::world].split(micro or len(whole)):
+        everything = torch.arange(len(whole))
+        if micro and len(whole) % (micro * world) == 0:
+            parts = everything.split(micro)[rank::world]
+        else:
+            parts = everything[rank::world].split(micro or len(whole))
+        for positions in parts:
             yield Batch(whole[positions], positions, key, resolution)
 
 

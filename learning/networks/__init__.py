@@ -1,6 +1,6 @@
 """Architectures, each split into a body, which gives the features that are imprinted, and a linear head."""
 
-from learning.networks.network import Network, autocast, compile_on, on
+from learning.networks.network import Network, autocast, compile_on, on, without_statistics
 from learning.networks.zoo import NETWORKS, build
 
-__all__ = ["NETWORKS", "Network", "autocast", "build", "compile_on", "on"]
+__all__ = ["NETWORKS", "Network", "autocast", "build", "compile_on", "on", "without_statistics"]

@@ -1,5 +1,8 @@
 """A network is a body, which gives the features that are imprinted, and a linear head."""
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
@@ -22,6 +25,19 @@ class Network(nn.Module):
 def on(device: torch.device, network: nn.Module) -> nn.Module:
     """Return a network on a device, on GPUs with channels last in memory, which their convolutions want."""
     return network.to(device, memory_format=torch.channels_last if device.type == "cuda" else torch.preserve_format)
+
+
+@contextlib.contextmanager
+def without_statistics(model: nn.Module) -> Iterator[None]:
+    """While the block runs, norm layers average over their batch and leave their running statistics as they are."""
+    norms = [x for x in model.modules() if isinstance(x, nn.modules.batchnorm._BatchNorm) and x.track_running_stats]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True
 
 
 def compile_on(device: torch.device, module: nn.Module) -> None:

@@ -8,13 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from info_geometry.files import InputError
+from info_geometry.files import ROOT, InputError
 from learning import networks, optimisers
-from learning.config import Config
+from learning.config import Config, read
 from tests.support import stages
 from tests.support.runs import folder_of, same_runs
 from tests.support.stages import SMALL, STORE, TRAIN, Stage, done, run, until
 
+DECAYS = "matrices", "all_but_bn"
 START = np.array([[0.5, -1.0, 2.0]])
 
 
@@ -76,6 +77,22 @@ def test_normalisation_and_biases_do_not_decay(name):
     expected = {id(module.weight) for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Linear))}
     assert {id(parameter) for parameter in decaying["params"]} == expected
     assert {id(p) for p in network.parameters()} - expected == {id(parameter) for parameter in others["params"]}
+
+
+def test_what_decays_in_the_published_code():
+    """All but norm layers that are called bn: nine tensors more than matrices."""
+    network = networks.build("resnet50_blurpool", 3, 64, 1000, 0)
+    groups = {decay: optimisers.build(network, config(weight_decay=0.1, decay=decay)).param_groups for decay in DECAYS}
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    ours, theirs = ({names[id(p)] for p in groups[decay][0]["params"]} for decay in DECAYS)
+    stages = [f"body.layer{i}.0.downsample.1.{kind}" for i in (1, 2, 3, 4) for kind in ("weight", "bias")]
+    assert theirs - ours == {*stages, "head.bias"} and ours < theirs
+    assert sum(len(group["params"]) for group in groups["all_but_bn"]) == len(names)
+
+
+def test_the_imagenet_recipe_is_the_published_one():
+    found = read(ROOT / "supervised_imagenet" / "01_training" / "configs" / "imagenet_rn50.yaml")
+    assert (found.momentum, found.nesterov, found.weight_decay, found.decay) == (0.9, False, 1e-4, "all_but_bn")
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])

@@ -182,6 +182,52 @@ def test_parts_in_two_processes_give_the_step_of_the_whole(monkeypatch, tmp_path
     torch.testing.assert_close(both[0][2], whole[2], rtol=1e-6, atol=0)
 
 
+def normalised(channels, size, outputs):
+    body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.BatchNorm1d(channels * size**2), torch.nn.ReLU())
+    return networks.Network(body, channels * size**2, outputs).double()
+
+
+def train_normalised(environment, path):
+    """Take four steps of 24 images in parts of 6, in one of several processes or alone; save the network."""
+    os.environ.update(environment)
+    networks.NETWORKS["linear"] = normalised
+    with distributed.processes("cpu") as here:
+        model = torch.nn.parallel.DistributedDataParallel if here.world > 1 else lambda network: network
+        network, _, _ = linear_training(supervise.update, here, 6, model)
+        for buffer in network.buffers():
+            here.broadcast(buffer)
+        torch.save(network.state_dict(), path)
+
+
+def test_statistics_of_norm_layers_do_not_depend_on_the_number_of_processes(tmp_path):
+    """They are those of the first part of each step, which one GPU of the published runs sees."""
+    alone = [stages.start(train_normalised, {}, tmp_path / "alone.pth")]
+    group = [
+        stages.start(train_normalised, environment, tmp_path / f"{rank}.pth")
+        for rank, environment in enumerate(together_environments(2))
+    ]
+    for process in [*alone, *group]:
+        process.join(60)
+        assert process.exitcode == 0
+    expected, *both = (weights.load(tmp_path / f"{name}.pth") for name in ("alone", 0, 1))
+    for found in both:
+        for name in expected:
+            torch.testing.assert_close(found[name], expected[name], rtol=1e-6, atol=1e-9, msg=name)
+
+
+def test_statistics_are_those_of_the_first_part(monkeypatch):
+    monkeypatch.setitem(networks.NETWORKS, "linear", normalised)
+    network, before, _ = linear_training(supervise.update, distributed.Processes(), 6)
+    digits = data.load("digits", "train", "")
+    plan = list(data.training_plan(np.arange(96), 24, 0, 0, micro=6))
+    norm = before.body[1].train()
+    for pixels in list(digits.batches(plan))[::4]:  # what is normalised are the images themselves
+        norm(pixels.double().flatten(1))
+    torch.testing.assert_close(network.body[1].running_mean, norm.running_mean)
+    torch.testing.assert_close(network.body[1].running_var, norm.running_var)
+    assert network.body[1].track_running_stats and network.body[1].num_batches_tracked == 4
+
+
 @pytest.mark.slow
 def test_run_in_parts_of_batches_goes_on_exactly(tmp_path):
     options = {**SMALL, "epochs": 1, "micro_batch_size": 3}

@@ -64,14 +64,28 @@ def test_shares_of_the_processes_make_up_the_batch():
 
 @pytest.mark.parametrize("micro", [1, 3, 4, 50])
 def test_parts_of_a_share_make_up_the_share(micro):
-    for rank, world in ((0, 1), (1, 2)):
-        parts = iter(batches(rank=rank, world=world, micro=micro))
-        for share in batches(rank=rank, world=world):
-            taken = [next(parts) for _ in range(-(-len(share.indices) // micro))]
-            assert {len(part.indices) for part in taken[:-1]} <= {micro} and {part.key for part in taken} == {share.key}
-            assert torch.equal(torch.cat([part.indices for part in taken]), share.indices)
-            assert torch.equal(torch.cat([part.positions for part in taken]), share.positions)
-        assert next(parts, None) is None
+    for world in (1, 2):
+        parts = [iter(batches(rank=rank, world=world, micro=micro)) for rank in range(world)]
+        for whole in batches():
+            share = len(whole.indices) // world
+            taken = [next(part) for part in parts for _ in range(-(-share // micro))]
+            assert {part.key for part in taken} == {whole.key} and max(len(part.indices) for part in taken) <= micro
+            positions = torch.cat([part.positions for part in taken])
+            assert sorted(positions.tolist()) == list(range(len(whole.indices)))
+            assert torch.equal(torch.cat([part.indices for part in taken]), whole.indices[positions])
+        assert all(next(part, None) is None for part in parts)
+
+
+def test_parts_are_the_same_for_any_number_of_processes():
+    """Where they divide the batch evenly; norm layers average over parts."""
+    alone = list(batches(micro=2))
+    for world in (2, 4):
+        shares = [iter(batches(rank=rank, world=world, micro=2)) for rank in range(world)]
+        for number in range(0, len(alone), world):
+            for rank, share in enumerate(shares):
+                part = next(share)
+                assert torch.equal(part.positions, alone[number + rank].positions) and part.key == alone[number].key
+                assert torch.equal(part.indices, alone[number + rank].indices)
 
 
 def test_all_batches_of_a_plan_have_its_resolution():
