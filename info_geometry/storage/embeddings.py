@@ -72,8 +72,9 @@ def read(path: str | Path) -> dict:
 def read_published(path: str | Path, names: Sequence[str] = ()) -> dict:
     """Return the fields of a published embedding (`.pkl`), admitting numpy arrays only.
 
-    The file holds `eigen_values` (M,), `imaginary` (M,) and `inpca_embedding`, of each task an array (seeds,
-    checkpoints, k), in a list or in one array; where it is complex, coordinates along imaginary axes are imaginary.
+    The file holds `eigen_values` (M,), which later code calls `singular_value`, `imaginary` (M,) and
+    `inpca_embedding`, of each task an array (seeds, checkpoints, k), in a list or in one array; where it is complex,
+    coordinates along imaginary axes are imaginary.
     The paper's own figure also holds `tasks`, a list of names.  names: of the tasks, by default these, or task_0, ...
 
     Raises InputError if the file asks for anything else to be loaded, or holds something else.
@@ -81,7 +82,8 @@ def read_published(path: str | Path, names: Sequence[str] = ()) -> dict:
     try:
         content = ArraysOnly(io.BytesIO(Path(path).read_bytes())).load()
         tasks, imaginary = list(content["inpca_embedding"]), content["imaginary"]
-        arrays = [content["eigen_values"], imaginary, *tasks]
+        values = content["eigen_values"] if "eigen_values" in content else content["singular_value"]
+        arrays = [values, imaginary, *tasks]
         if any(type(a) is not np.ndarray or a.dtype.kind not in "fbc" for a in arrays):
             raise ValueError("expected arrays of numbers")
         arrays[0], tasks = _real(arrays[0]), [_real(a, imaginary) for a in tasks]

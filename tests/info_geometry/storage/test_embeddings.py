@@ -190,6 +190,14 @@ def test_complex_coordinates(tmp_path):
         inpca.load_published(tmp_path / "d.pkl")
 
 
+def test_eigenvalues_of_later_published_code_have_another_name(tmp_path):
+    content = publish(tmp_path / "a.pkl")
+    content["singular_value"] = content.pop("eigen_values")
+    (tmp_path / "b.pkl").write_bytes(pickle.dumps(content))
+    expected = inpca.load_published(tmp_path / "a.pkl").eigenvalues
+    np.testing.assert_array_equal(inpca.load_published(tmp_path / "b.pkl").eigenvalues, expected)
+
+
 def test_tasks_in_one_array(tmp_path):
     tasks = np.random.default_rng(0).standard_normal((2, 3, 4, 3)) + 0j
     publish(tmp_path / "a.pkl", inpca_embedding=tasks)
