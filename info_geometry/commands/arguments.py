@@ -57,9 +57,10 @@ def embedding_path(asked: Path | None, predictions: Path, plots: Path, name: str
     Raises InputError where it cannot be written at all.
     """
     if asked:
+        asked = asked if asked.suffix == ".npz" else Path(f"{asked}.npz")
         if reason := unwritable(asked):
             raise InputError(f"--embedding: {reason}")
-        return asked.with_suffix(".npz")
+        return asked
     usual, instead = embeddings.places(predictions, plots, name)
     if (reason := unwritable(usual)) is None:
         return usual

@@ -98,8 +98,10 @@ def test_predictions_that_cannot_be_written(tmp_path, folder, command):
     assert embeddings.find(folder, tmp_path / "plots", "toy") == instead
     asked = tmp_path / "mine" / "e.npz"
     assert command(inpca, "--embedding", asked)[0] == 0 and asked.exists()
-    code, out, err = command(inpca, "--embedding", tmp_path)
-    assert code == 1 and f"--embedding: cannot write {tmp_path}: Is a directory" in err
+    assert command(inpca, "--embedding", tmp_path / "of.v1")[0] == 0 and (tmp_path / "of.v1.npz").exists()
+    (tmp_path / "f.npz").mkdir()
+    code, out, err = command(inpca, "--embedding", tmp_path / "f.npz")
+    assert code == 1 and f"--embedding: cannot write {tmp_path}/f.npz: Is a directory" in err
 
 
 @pytest.mark.parametrize("module", [inpca, trajectory])
