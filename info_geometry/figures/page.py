@@ -118,11 +118,12 @@ def _thinned(trajectories):
 
 def _trajectory(coordinates, index, rows):
     """Return what the page holds of the models in these rows, which are one trajectory."""
+    times = np.asarray(index["t"], float)[rows].tolist()
     known = {key: _short(index[key][rows]) for key in ("accuracy", "progress") if index.get(key) is not None}
     return {
         "seed": int(index["seed"][rows[0]]),
         "checkpoint": np.asarray(index["checkpoint"])[rows].tolist(),
-        "t": [int(t) if t.is_integer() else t for t in np.asarray(index["t"], float)[rows].tolist()],  # as it was given
+        "t": [int(t) if t.is_integer() and abs(t) < 2**53 else t for t in times],  # as they were given
         "points": _short(coordinates[rows]),
         **known,
     }
