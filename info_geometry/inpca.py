@@ -6,6 +6,7 @@
 An axis with lambda_k < 0 is imaginary: squared distances along it count negative.
 
     python inpca.py [RUN ...] [--name NAME] [--seeds S ...]      all runs of a data set when none is named
+    python inpca.py RUN ... --into NAME                          runs placed in a stored picture, which stays as it is
     python inpca.py [RUN ...] --landmarks 300                    tens of thousands of models: see `fit_landmarks`
     torchrun --nproc-per-node 2 -m info_geometry.inpca [RUN ...]     distances shared among processes, or machines
 

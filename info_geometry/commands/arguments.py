@@ -18,7 +18,7 @@ def options(description: str) -> argparse.ArgumentParser:
         "runs",
         nargs="*",
         metavar="RUN",
-        help="folders of --predictions, or patterns ('digits_*'); default: all runs of a data set",
+        help="folders of --predictions, or patterns ('digits_*'); default: all, or those of the data set --name",
     )
     parser.add_argument("--name", help="name of the picture; without RUN also the data set whose runs are taken")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="S", help="take these seeds only")
