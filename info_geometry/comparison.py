@@ -10,7 +10,7 @@ from info_geometry import predictions
 from info_geometry.files import log
 from info_geometry.storage.labels import doubts
 from info_geometry.sums.steps import group_sums
-from info_geometry.trajectory import GRID, Summary, integral, mean_over, positions, reindex_roots, summarise
+from info_geometry.trajectory import GRID, Summary, integral, mean_over, positions, reindex_roots, summarise, width
 from info_geometry.uncertainty import resampling
 
 EVERY = 5  # of the values of the grid at which seeds are left out in turn, which costs as much as everything else
@@ -43,7 +43,7 @@ class Comparison:
         """Return `errors` with the standard errors of the means (K, K) in place of those of the integrals."""
         found = {}
         for cause, (curves, whole) in self.errors.items():
-            widths = _square(self.tasks, curves, [_width(curve, self.grid) for curve in curves.values()])
+            widths = _square(self.tasks, curves, [width(curve, self.grid) for curve in curves.values()])
             found[cause] = curves, whole / (widths + np.eye(len(self.tasks)))  # 0 / 1 on the diagonal
         return found
 
@@ -141,12 +141,6 @@ class _Sums:
                 resampling.bootstrap_error(x, self._B) for x in (drawn, [integral(row, grid) for row in drawn])
             ]
         return curve, integral(curve, grid), errors
-
-
-def _width(curve, grid):
-    """Return the width of the part of the grid where a curve (G,) is known, NaN if that is a point."""
-    known = grid[~np.isnan(curve)]
-    return np.ptp(known) if len(known) > 1 else np.nan
 
 
 def _spread(values, mask):

@@ -15,11 +15,10 @@ from info_geometry import predictions
 from info_geometry.files import InputError, log
 from info_geometry.sums.engines import PRECISIONS
 from info_geometry.sums.sharing import State
+from info_geometry.sums.steps import FLOOR
 from info_geometry.sums.streaming import sum_logs
 
 __all__ = ["FLOOR", "PRECISIONS", "bhattacharyya", "cross", "pairwise"]
-
-FLOOR = 1e-6  # as in the published analysis: a sample adds at most -log(1e-6) = 13.8 to the mean
 
 
 def bhattacharyya(P: np.ndarray, Q: np.ndarray, *, floor: float = FLOOR) -> float:

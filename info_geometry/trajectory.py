@@ -185,8 +185,13 @@ def mean_over(curve: np.ndarray, grid: np.ndarray) -> float:
 
     The integral over its width: integrals of curves that are known on other parts do not compare.
     """
+    return integral(curve, grid) / width(curve, grid)
+
+
+def width(curve: np.ndarray, grid: np.ndarray) -> float:
+    """Return the width of the part of the grid (G,) where a curve (G,) is known, NaN if that is a point."""
     known = grid[~np.isnan(curve)]
-    return integral(curve, grid) / np.ptp(known) if len(known) > 1 else float("nan")
+    return float(np.ptp(known)) if len(known) > 1 else float("nan")
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ import numpy as np
 
 from info_geometry.storage import format, labels
 from info_geometry.storage.checking import Examined
+from info_geometry.sums.steps import FLOOR, group_sums
 
 SPIKE, STRAY, JUMP = 4, 9, 30  # ratios of d_B
 SHORTER = 0.6  # of the length of a path, at which another order is the likely one; as texts are, 0.8 is enough
@@ -34,7 +35,7 @@ def distances(roots: np.ndarray, others: np.ndarray) -> np.ndarray:
     total = np.zeros((len(roots), len(others)))
     for start in range(0, len(a), 64):
         affinity = a[start : start + 64] @ b[start : start + 64].transpose(0, 2, 1)
-        total -= np.log(np.clip(affinity, 1e-6, 1)).sum(axis=0)
+        total -= np.log(np.clip(affinity, FLOOR, 1)).sum(axis=0)
     return np.maximum(total / len(a), 0)
 
 
@@ -54,17 +55,22 @@ def of_file(x: Examined) -> list[str]:
 
 def of_run(seeds: list[Examined]) -> list[str]:
     """Return what is odd about a file beside the other seeds of its run, a sentence each."""
-    said = []
-    for x in seeds:
-        others = [y for y in seeds if y is not x and np.array_equal(y.trajectory.t, x.trajectory.t)]
-        others = [y for y in others if y.roots.shape == x.roots.shape]
+    said, apart = (
+        [],
+        {
+            frozenset((i, j)): _at_each_t(x, y)
+            for (i, x), (j, y) in itertools.combinations(enumerate(seeds), 2)
+            if x.roots.shape == y.roots.shape and np.array_equal(x.trajectory.t, y.trajectory.t)
+        },
+    )
+    for i, x in enumerate(seeds):
+        others = [j for j in range(len(seeds)) if frozenset((i, j)) in apart]
         if len(others) < 2:
             continue
         T = len(x.hashes)
-        mine = np.array([[distances(x.roots[[t]], y.roots[[t]])[0, 0] for y in others] for t in range(T)])
-        pairs = itertools.combinations(others, 2)
-        theirs = np.array([[distances(y.roots[[t]], z.roots[[t]])[0, 0] for t in range(T)] for y, z in pairs]).T
-        far = mine.min(axis=1) > STRAY * np.maximum(theirs.max(axis=1), NEAR)
+        mine = np.array([apart[frozenset((i, j))] for j in others])
+        theirs = np.array([apart[frozenset(pair)] for pair in itertools.combinations(others, 2)])
+        far = mine.min(axis=0) > STRAY * np.maximum(theirs.max(axis=0), NEAR)
         alone = [t for t in np.flatnonzero(far) if not far[[max(t - 1, 0), min(t + 1, T - 1)]].all() or T == 1]
         if alone:
             said.append(f"{x.trajectory.name}: {_which(x, alone)} far from the other seeds at that t")
@@ -73,6 +79,12 @@ def of_run(seeds: list[Examined]) -> list[str]:
                 f"{x.trajectory.name}: all its checkpoints are far from the other seeds: another task or order?"
             )
     return said
+
+
+def _at_each_t(x, y):
+    """Return d_B (T,) of the models of two files at the same t."""
+    n = x.roots.shape[1]
+    return group_sums(x.roots, y.roots, np.zeros(n, int), 1)[0] / n
 
 
 def of_all(files: list[Examined]) -> list[str]:

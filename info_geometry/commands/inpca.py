@@ -140,7 +140,7 @@ def share(
 
     folder: of the figures.  target: the file of the embedding.
     """
-    index, t_names = runs.index(trajectories), {x.attributes.get("t_name", "t") for x in trajectories}
+    index, t_name = runs.index(trajectories), runs.t_name(trajectories)
     inputs = [runs.identity(trajectories), str(target), precision, landmarks, bootstrap]
     which = np.arange(len(index["t"])) if landmarks is None else by_landmarks.choose(landmarks, len(index["t"]))
     measured = by_landmarks.part(trajectories, which)
@@ -161,7 +161,7 @@ def share(
             remove_orphans(target.parent, target.name)
             _say_what_is_replaced(target, index)
             inpca.save(target, found.embedding)
-        written = [target, *picture.draw(folder, found, name=name, t_name=t_names.pop() if len(t_names) == 1 else "t")]
+        written = [target, *picture.draw(folder, found, name=name, t_name=t_name)]
         if begun:
             picture.remember(kept, target, found)
             begun.remove()  # not before: distances outlive what fails after them

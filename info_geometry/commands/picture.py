@@ -48,10 +48,7 @@ def embed(
     """
     D, by_group = (sums, None) if groups is None else (sums.sum(axis=0) / len(groups), sums)
     summaries, placed = comparison.summarise_all(trajectories, points=geodesic.POINTS, show=True), None
-    known = None not in summaries
-    if known:
-        columns = {column: [getattr(x, column) for x in summaries] for column in ("accuracy", "progress")}
-        index = {**index, **{column: np.concatenate(values) for column, values in columns.items()}}
+    index, known = with_summaries(index, summaries), None not in summaries
     report_coincidences(D, {column: values[which] for column, values in index.items()})
     k = min(STORED_AXES, len(which))
     if landmarks:
@@ -63,6 +60,13 @@ def embed(
     if known:
         placed = embedding.transform(np.concatenate([x.to_geodesic for x in summaries])[which].T)
     return Picture(embedding, D, which, placed, errors)
+
+
+def with_summaries(index: dict, summaries: list) -> dict:
+    """Return an index of models with the accuracy and progress of each, where these are known."""
+    if None in summaries:
+        return index
+    return {**index, **{key: np.concatenate([getattr(x, key) for x in summaries]) for key in ("accuracy", "progress")}}
 
 
 def remember(kept: Kept, target: Path, picture: Picture) -> None:

@@ -54,8 +54,7 @@ def place(
         check_unmoved(old, there, path, options)
         found, lines = placed(old, there, new, options)
         inpca.save(target, found.embedding)
-        t_names = {x.attributes.get("t_name", "t") for x in [*there, *new]}
-        t_name = t_names.pop() if len(t_names) == 1 else "t"
+        t_name = runs.t_name([*there, *new])
         return "\n".join(lines), [target, *picture.draw(plots / name, found, name=name, t_name=t_name)]
 
     inputs = [runs.identity([*there, *new]), once.digest(path), str(target), precision]
@@ -73,8 +72,8 @@ def opened(path: Path, embedding: inpca.Embedding, predictions: Path) -> list:
     pairs = list(dict.fromkeys(zip(map(str, index["run"]), map(int, index["seed"]))))
     found = []
     for run, seed in pairs:
-        file = next(iter(sorted((predictions / run).glob(f"preds_*{seed}.h5"), key=lambda x: len(x.name))), None)
-        if file is None or int(file.stem.removeprefix("preds_")) != seed:
+        file = runs.seeds_of(predictions / run).get(seed)
+        if file is None:
             raise InputError(f"{predictions / run} has no seed {seed}, which {path} shows; say --predictions FOLDER")
         found.append(open_trajectory(file))
         beside.attach(found[-1], predictions)
@@ -111,10 +110,7 @@ def placed(embedding: inpca.Embedding, there: list, new: list, options: dict) ->
     """Return the Picture of an embedding with new trajectories placed in it, and lines that say how well they fit."""
     to = measured(embedding, there)
     D = distance.cross(new, to, progress=True, **options)
-    index, summaries = runs.index(new), comparison.summarise_all(new, show=True)
-    if None not in summaries:
-        for column in ("accuracy", "progress"):
-            index[column] = np.concatenate([getattr(x, column) for x in summaries])
+    index = picture.with_summaries(runs.index(new), comparison.summarise_all(new, show=True))
     columns = {key: np.concatenate([embedding.index[key], index[key]]) for key in embedding.index if key in index}
     M, k = len(embedding.coordinates), embedding.coordinates.shape[1]
     both = replace(

@@ -124,8 +124,8 @@ def _table(rows, of_samples):
         f"{'task':{width}}  seeds  final accuracy   final progress   Riemann length"
         + (" (+- for other samples)" if of_samples else "")
     ]
-    for run, seeds in itertools.groupby(rows, key=lambda row: row["run"]):
-        seeds = list(seeds)
+    by_run = {run: list(seeds) for run, seeds in itertools.groupby(rows, key=lambda row: row["run"])}
+    for run, seeds in by_run.items():
         cells = [
             np.array([row[key] for row in seeds], dtype=float)
             for key in ("final_accuracy", "final_progress", "riemann_length")
@@ -135,7 +135,7 @@ def _table(rows, of_samples):
             + "  ".join(f"{c.mean():6.3f} +- {_spread(c)}" for c in cells)
             + (f" (+- {of_samples[run]:.3f})" if of_samples else "")
         )
-    if any("..." in line for line in lines):
+    if any(len(seeds) == 1 for seeds in by_run.values()):
         lines.append("+- ...: one seed has no spread")
     lines.append("Riemann length: sum of 2 sqrt(d_B) between neighbours; the Fisher-Rao length is sqrt(2) times it")
     return "\n".join(lines)

@@ -18,14 +18,13 @@ KEPT = 2e7  # numbers of a file that `examine` keeps: 80 MB
 class Examined:
     """A sound file: its Trajectory, a report of some lines, and what tells its models apart.
 
-    hashes: of each model's stored numbers, T texts.  accuracy (T,), or None without labels.  roots (T, n, C): square
-    roots of the probabilities of some samples, evenly chosen.
+    hashes: of each model's stored numbers, T texts.  roots (T, n, C): square roots of the probabilities of some
+    samples, evenly chosen.
     """
 
     trajectory: Trajectory
     report: str
     hashes: list[str]
-    accuracy: np.ndarray | None
     roots: np.ndarray
 
 
@@ -78,4 +77,4 @@ def examine(path: str | Path, *, labels: bool = True) -> Examined:
         lines.append("    " + ", ".join(facts))
     if correct:
         lines.append(f"    accuracy {correct[0]:.3f} at the first, {correct[-1]:.3f} at the last model")
-    return Examined(trajectory, "\n".join(lines), hashes, np.array(correct) if correct else None, roots)
+    return Examined(trajectory, "\n".join(lines), hashes, roots)

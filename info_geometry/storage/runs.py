@@ -132,7 +132,8 @@ def _some(names, most=12):
     return ", ".join(names[:most]) + (f", ... and {len(names) - most} more" if len(names) > most else "")
 
 
-def _seeds(folder, wanted):
+def seeds_of(folder: Path) -> dict[int, Path]:
+    """Return {seed: file} of the folder of a run.  Raises InputError where a name says no seed, or two say the same."""
     seeds = {}
     for path in sorted(folder.glob("preds_*.h5")):
         digits = path.stem.removeprefix("preds_")
@@ -141,6 +142,17 @@ def _seeds(folder, wanted):
         if int(digits) in seeds:
             raise InputError(f"{seeds[int(digits)]} and {path.name} both say seed {int(digits)}; remove one")
         seeds[int(digits)] = path
+    return seeds
+
+
+def t_name(trajectories: list[Trajectory]) -> str:
+    """Return what t counts in all of these files, or `t` where that differs."""
+    found = {x.attributes.get("t_name", "t") for x in trajectories}
+    return found.pop() if len(found) == 1 else "t"
+
+
+def _seeds(folder, wanted):
+    seeds = seeds_of(folder)
     if wanted and set(wanted) - set(seeds):
         missing = ", ".join(map(str, sorted(set(wanted) - set(seeds))))
         raise InputError(f"{folder} has no seed {missing}; there are {', '.join(map(str, sorted(seeds)))}")

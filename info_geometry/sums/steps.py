@@ -14,7 +14,7 @@ import numpy as np
 
 from info_geometry.storage import quantities
 
-FLOOR = 1e-6  # of affinities, as for all distances
+FLOOR = 1e-6  # of affinities, as in the published analysis: a sample adds at most -log(1e-6) = 13.8 to the mean
 JOINED = 16  # less joins too few of the steps below a unit, which are then too long; more cuts corners of rough paths
 BEYOND = 1000  # times the largest rounding there can be: such steps are taken as they are, a length moves by 0.05 %
 

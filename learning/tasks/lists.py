@@ -10,10 +10,10 @@ n01749939 green mamba
 
 import json
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 from info_geometry.files import InputError
+from learning.tasks.datasets import did_you_mean
 
 ENDINGS = (".json", ".txt", ".csv", ".lst")
 EXPECTED = 'expected class ids, synsets or names: {"labels": [0, 3, 7]}, or a synset such as n02869837 a line'
@@ -71,7 +71,7 @@ def _of_text(text):
     return [line for line in lines if line]
 
 
-def ids(entries: list, path: str | Path, known: dict[str, int], what: str, did_you_mean: Callable) -> list:
+def ids(entries: list, path: str | Path, known: dict[str, int], what: str) -> list:
     """Return the entries of a list with class ids in place of synsets and names.
 
     known: name of a class, or synset -> id.  what: the data set, for messages.
@@ -80,7 +80,8 @@ def ids(entries: list, path: str | Path, known: dict[str, int], what: str, did_y
     folded = {name.casefold(): k for name, k in known.items()}
     found = []
     for entry in entries:
-        if isinstance(entry, str) and known.get(entry, folded.get(entry.casefold())) is None:
+        k = known.get(entry, folded.get(entry.casefold())) if isinstance(entry, str) else entry
+        if k is None and isinstance(entry, str):
             raise InputError(f"{path}: {entry!r:.60} is no class of {what}{did_you_mean(entry, known)}")
-        found.append(known.get(entry, folded.get(entry.casefold())) if isinstance(entry, str) else entry)
+        found.append(k)
     return found

@@ -150,7 +150,7 @@ def _classes_below(synset, dataset, folders):
 
 def _from_file(dataset, path, folders, count):
     """Return the task of the classes that a file lists (see `lists`), called like the file."""
-    ids = lists.ids(lists.read(path), path, _known(dataset, folders), dataset, did_you_mean)
+    ids = lists.ids(lists.read(path), path, _known(dataset, folders), dataset)
     name = valid_name(Path(path).stem.removeprefix(f"{dataset}_"), f"{path}: task name")
     task = Task(name, dataset, _checked(ids, count, path, dataset))
     try:
