@@ -73,7 +73,7 @@ def test_shipped_grids_load(path):
 
 def test_grid_of_the_claims():
     found = grids.read(ROOT / "experiments" / "claims" / "runs.yaml")
-    assert sum(len(grid.runs()) for grid in found) == 115  # 65 trajectories, and 50 fine-tuned ones
+    assert sum(len(grid.runs()) for grid in found) == 265  # 230 trajectories, and 35 fine-tuned ones
 
 
 @pytest.mark.parametrize(
