@@ -11,6 +11,7 @@ from typing import Any
 
 from info_geometry.files import ROOT, InputError, valid_name
 from learning.config import Config, read
+from learning.imprinting import PROTOTYPES, RULES, USUAL, Imprinting
 from learning.runs.run import Folders
 
 LARGEST_SEED = 2**32 - 1  # torch draws initial weights from 32 bits of a seed
@@ -23,7 +24,7 @@ class Options:
     config, tasks, seeds, variant: of the runs; or runs: their names, of which seeds None is all that are there.
     trained_by: the module that trains them, CONFIG and the keys that were given, for messages.
     own: arguments that only one method has.  part: (i, n), of all runs the i-th, (i + n)-th, ...
-    as_you_go: predictions instead of weights.  head: predictions of the network's own head.
+    as_you_go: predictions instead of weights.  head: predictions of the network's own head; how: else, of imprinting.
     report: a file that is told what came of each run.
     """
 
@@ -41,6 +42,7 @@ class Options:
     runs: tuple[str, ...] = ()
     as_you_go: bool = False
     head: bool = False
+    how: Imprinting = USUAL
     own: dict[str, Any] = dataclasses.field(default_factory=dict)
 
     def taken(self, runs: Sequence) -> Sequence:
@@ -109,18 +111,48 @@ def storing(description: str, argv: Sequence[str] | None, trained_by: str) -> Op
         help=f"names of runs, or patterns; or CONFIG, a YAML file or {_names(configs)}",
     )
     parser.add_argument("--head", action="store_true", help="predictions of the network's own head, as RUN_head")
+    _add_imprinting(parser)
     given, rest = parser.parse_known_args(argv)
     if not given.runs:
         parser.error("RUN is missing: the name of a run below checkpoints/, or a pattern such as 'digits_*'")
-    first = given.runs[0]
+    first, how = given.runs[0], _imprinting(given)
     if len(given.runs) == 1 and (_is_config(first, configs)):
         config = _config(first, configs, Config, rest)
         common = _common(given, given.seed or [0], (trained_by, first, *rest))
-        return Options(config, **common, head=given.head)
+        return Options(config, **common, head=given.head, how=how)
     if rest:
         raise InputError(f"{rest[0]!r}: a run is stored as it was trained, so keys of a configuration say nothing here")
     names = [Path(name).name if Path(name).is_dir() else name for name in given.runs]  # `checkpoints/digits_all/` does
-    return Options(None, **_common(given, given.seed, (trained_by,)), runs=tuple(names), head=given.head)
+    return Options(None, **_common(given, given.seed, (trained_by,)), runs=tuple(names), head=given.head, how=how)
+
+
+def _add_imprinting(parser):
+    """Add the choices of imprinting: those that are not usual name the runs of the predictions, RUN_<choices>."""
+    usual, group = USUAL, parser.add_argument_group("imprinting (docs/definitions.md)")
+    group.add_argument("--imprinting", choices=RULES, default=usual.rule, help="rule; default: %(default)s")
+    group.add_argument("--scale", type=float, default=usual.scale, help="of normalised and cosine; default: 1")
+    group.add_argument("--temperature", default="1", metavar="T", help="a number, or `fitted`; default: 1")
+    group.add_argument("--prototypes", choices=PROTOTYPES, default=usual.prototypes, help="default: %(default)s")
+    group.add_argument("--over", default="", metavar="TASK", help="over the classes of another task; default: all")
+    group.add_argument(
+        "--training-images",
+        type=int,
+        default=usual.training_images,
+        metavar="N",
+        help="how many training images fitting and prototypes of training look at; default: %(default)s",
+    )
+
+
+def _imprinting(given):
+    """Return the Imprinting that `_add_imprinting` was told."""
+    try:
+        temperature = None if given.temperature == "fitted" else float(given.temperature)
+    except ValueError:
+        raise InputError(f"--temperature is {given.temperature!r}, expected a number or `fitted`") from None
+    how = Imprinting(given.imprinting, given.scale, temperature, given.prototypes, given.over, given.training_images)
+    if given.head and how != USUAL:
+        raise InputError("--head is no imprinting; leave out --imprinting, --scale, --temperature, ... or --head")
+    return how
 
 
 def _parser(description, cls):

@@ -2,15 +2,19 @@
 
 The prototype of class k is the mean penultimate feature of its samples; the prediction is
 softmax_k(-||feature - prototype_k||^2) over all classes, whatever the network was trained on
-(Ramesh et al. 2023, section 2; after Qi et al. 2018).
+(Ramesh et al. 2023, section 2; after Qi et al. 2018).  Other ways are a stated choice: learning/imprinting.py.
 """
 
+import math
 from collections.abc import Iterable, Sequence
 
 import torch
 
 from info_geometry.files import InputError
+from learning.imprinting import RULES, USUAL, Imprinting
 from learning.networks import autocast
+
+LARGEST = 1e6  # temperature, or inverse temperature, that is fitted
 
 
 @torch.inference_mode()
@@ -43,16 +47,71 @@ def prototypes(features: torch.Tensor, labels: torch.Tensor, classes: int) -> to
     return sums / counts[:, None]
 
 
-def probabilities(features: torch.Tensor, prototypes: torch.Tensor) -> torch.Tensor:
-    """Return softmax_k(-||feature - prototype_k||^2), (N, C), for features (N, F) and prototypes (C, F).
+def scores(features: torch.Tensor, prototypes: torch.Tensor, rule: str = RULES[0], scale: float = 1.0) -> torch.Tensor:
+    """Return the scores (N, C) of features f (N, F) and prototypes m (C, F), up to a number for each sample.
 
-    ||f - p||^2 = ||f||^2 - 2 f . p + ||p||^2, where ||f||^2 does not depend on k and drops out of the softmax, so one
+        squared_distance    -||f - m_k||^2
+        normalised          scale * f . m_k / ||m_k||
+        cosine              scale * f . m_k / (||f|| ||m_k||)
+
+    ||f - m||^2 = ||f||^2 - 2 f . m + ||m||^2, where ||f||^2 does not depend on k and drops out of the softmax, so one
     matrix product is enough.  Both are first moved by the mean prototype, which keeps differences of large numbers
     small.
     """
-    centre = prototypes.mean(dim=0)
-    features, prototypes = features - centre, prototypes - centre
-    return torch.softmax(2 * features @ prototypes.T - prototypes.square().sum(dim=1), dim=1)
+    if rule == "squared_distance":
+        centre = prototypes.mean(dim=0)
+        features, prototypes = features - centre, prototypes - centre
+        return 2 * features @ prototypes.T - prototypes.square().sum(dim=1)
+    if rule == "cosine":
+        features = torch.nn.functional.normalize(features, dim=1)
+    return scale * (features @ torch.nn.functional.normalize(prototypes, dim=1).T)
+
+
+def probabilities(
+    features: torch.Tensor,
+    prototypes: torch.Tensor,
+    rule: str = RULES[0],
+    scale: float = 1.0,
+    temperature: float = 1.0,
+) -> torch.Tensor:
+    """Return softmax_k(score_k / temperature), (N, C), for features (N, F) and prototypes (C, F); see `scores`."""
+    return torch.softmax(scores(features, prototypes, rule, scale) / temperature, dim=1)
+
+
+def fitted_temperature(scores: torch.Tensor, labels: torch.Tensor) -> float:
+    """Return the temperature of the largest likelihood of labels (N,), between 1e-6 and 1e6, for scores (N, C).
+
+    The mean of -sum_k q_k log softmax(b z)_k is convex in b = 1 / temperature, with the derivative
+    mean_n sum_k (p_k - q_k) z_k: bisection of log b, in float64.  q = (N onehot + 1) / (N + C), Laplace's rule of
+    succession as in Platt 1999, without which the likelihood of samples that are all right has no maximum.
+    """
+    z = scores.double()
+    N, C = z.shape
+    given = (N * z.gather(1, labels[:, None]) + z.sum(dim=1, keepdim=True)) / (N + C)
+    low, high = -math.log(LARGEST), math.log(LARGEST)
+    for _ in range(50):
+        middle = (low + high) / 2
+        slope = ((torch.softmax(math.exp(middle) * z, dim=1) * z).sum(dim=1, keepdim=True) - given).sum()
+        low, high = (low, middle) if slope > 0 else (middle, high)
+    return math.exp(-(low + high) / 2)
+
+
+def of_features(
+    features: torch.Tensor,
+    labels: torch.Tensor,
+    classes: int,
+    how: Imprinting = USUAL,
+    training: tuple[torch.Tensor, torch.Tensor] | None = None,
+) -> tuple[torch.Tensor, float]:
+    """Return the probabilities (N, C) of samples with features (N, F) and labels (N,), and the temperature.
+
+    training: features and labels of training images, where `how` looks at them.
+    """
+    means = prototypes(*(training if how.prototypes == "training" else (features, labels)), classes)
+    temperature = how.temperature
+    if temperature is None:
+        temperature = fitted_temperature(scores(training[0], means, how.rule, how.scale), training[1])
+    return probabilities(features, means, how.rule, how.scale, temperature), temperature
 
 
 def imprint(
@@ -63,8 +122,7 @@ def imprint(
     precision: str = "float32",
 ) -> torch.Tensor:
     """Return the probabilities (N, C) of a body's imprinted model on the samples it is imprinted with."""
-    found = features(body, batches, precision)
-    return probabilities(found, prototypes(found, labels, classes))
+    return of_features(features(body, batches, precision), labels, classes)[0]
 
 
 def of_head(

@@ -10,11 +10,13 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 
+import numpy as np
 from tqdm import tqdm
 
 from info_geometry.files import HeldError, InputError, remove_orphans
 from learning import data, distributed, supervise
 from learning.arguments import Options
+from learning.imprinting import evenly
 from learning.runs import find, store
 from learning.runs import run as runs
 from learning.runs.job import Job, describe
@@ -91,10 +93,19 @@ def _told_to_end() -> Iterator[list]:
 
 
 def _imprinter(images, dataset, options, here, **more):
-    """Return the Imprinter of the evaluation images of a data set."""
-    split = facts(dataset).evaluation_split
+    """Return the Imprinter of the evaluation images of a data set, or of those of the classes it is asked for."""
+    split, how, over = facts(dataset).evaluation_split, options.how, None
     store.check_published_labels(images, options.folders.predictions / "labels", dataset, split)
-    return store.Imprinter(images, here, workers=options.workers, **more)
+    if how.looks_at_training:
+        training = data.load(dataset, "train", options.folders.data)
+        data.check_classes(training, images)
+    if how.over:
+        over = load_task(dataset, how.over, images.class_names).classes
+        images = images.part(np.flatnonzero(np.isin(images.labels, over)))
+    if how.looks_at_training:
+        among = np.flatnonzero(np.isin(training.labels, range(images.classes) if over is None else over))
+        more["training"] = training.part(among[evenly(training.labels[among], how.training_images)])
+    return store.Imprinter(images, here, workers=options.workers, how=how, over=over, **more)
 
 
 def _described(method, task, word, seed, images, options):
@@ -220,7 +231,8 @@ def _of_tasks(options, class_names):
 def _store_or_skip(asked: find.Asked, imprinter_of: Callable, options: Options, here) -> str:
     """Store the predictions of a run, unless they are there."""
     folder = options.folders.run(asked.name, asked.seed)
-    target = options.folders.file(asked.name + ("_head" if options.head else ""), asked.seed)
+    name = "head" if options.head else options.how.name
+    target = options.folders.file(asked.name + (f"_{name}" if name else ""), asked.seed)
     run = runs.read(folder)
     with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
         training = find.training_command(asked, run, options.folders)
@@ -234,7 +246,7 @@ def _store_or_skip(asked: find.Asked, imprinter_of: Callable, options: Options, 
             if here.main:
                 store.remove_parts(folder, imprinter.suffix)
             return SKIPPED
-        absent = run.missing(folder, (".pth",) if options.head else (".pth", ".h5"))
+        absent = run.missing(folder, (".pth",) if name else (".pth", ".h5"))
         if absent:
             names = ", ".join(run.path(folder, step).name for step in absent[:3])
             raise InputError(

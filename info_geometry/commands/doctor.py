@@ -63,6 +63,9 @@ def of_run(seeds: list[Examined]) -> list[str]:
             if x.roots.shape == y.roots.shape and np.array_equal(x.trajectory.t, y.trajectory.t)
         },
     )
+    ways = {x.trajectory.name: x.trajectory.attributes.get("predicted_by") for x in seeds}
+    if len(set(ways.values()) - {None}) > 1:
+        said.append("seeds were predicted in different ways: " + ", ".join(f"{k}, {v}" for k, v in ways.items()))
     for i, x in enumerate(seeds):
         others = [j for j in range(len(seeds)) if frozenset((i, j)) in apart]
         if len(others) < 2:

@@ -45,6 +45,7 @@ def place(
     new, _ = runs.find(predictions, patterns, name=name, seeds=seeds)
     shared.check_plots(plots, name)
     check_shapes([*there, *new])
+    runs.check_alike([*there, *new])
     if both := {(x.run, x.seed) for x in there} & {(x.run, x.seed) for x in new}:
         raise InputError(f"{min(both)[0]} is in the picture {into}; place other runs")
     target = shared.embedding_path(embedding, predictions, plots, name)

@@ -75,6 +75,10 @@ class Recorder:
     def __exit__(self, *exception):
         return self._writer.__exit__(*exception)
 
+    def say(self, **attributes: object) -> None:
+        """Add attributes that were not known when the file was begun."""
+        self._writer.say(attributes)
+
     def append(self, probabilities: np.ndarray, t: float | None = None) -> None:
         """Add one model: probabilities (N, C), an array or a tensor, rows summing to 1.
 

@@ -3,6 +3,7 @@
 import contextlib
 import fnmatch
 import hashlib
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,8 @@ def find(
     name: of the picture, by default that of the data set.  seeds: which ones; by default all.
 
     They are ordered by run, then by seed.  Raises InputError where there are none, where a name is ambiguous, and
-    where files do not belong together: other shapes, other samples, the same seed or the same predictions twice.
+    where files do not belong together: other shapes, other samples, the same seed or the same predictions twice, seeds
+    of a run that were predicted in different ways (of runs, that is a warning).
     """
     there = sorted({path.parent.name for path in folder.glob("*/preds_*.h5")})
     if not there:
@@ -71,6 +73,7 @@ def find(
             )
     check_shapes(trajectories)
     _check_distinct(trajectories)
+    check_alike(trajectories)
     return trajectories, name
 
 
@@ -157,6 +160,26 @@ def _seeds(folder, wanted):
         missing = ", ".join(map(str, sorted(set(wanted) - set(seeds))))
         raise InputError(f"{folder} has no seed {missing}; there are {', '.join(map(str, sorted(seeds)))}")
     return [seeds[seed] for seed in sorted(seeds) if not wanted or seed in wanted]
+
+
+def check_alike(trajectories: list[Trajectory]) -> None:
+    """Warn where files say that their predictions were made in different ways; one of them may be imprinting, say.
+
+    Raises InputError where that is so of seeds of one run.
+    """
+    ways: dict[str, dict[str, Trajectory]] = {}
+    for x in trajectories:
+        if way := x.attributes.get("predicted_by"):
+            ways.setdefault(str(way), {}).setdefault(x.run, x)
+    for (one, some), (other, others) in itertools.combinations(ways.items(), 2):
+        if both := sorted(some.keys() & others.keys()):
+            raise InputError(
+                f"{some[both[0]].name} was predicted by {one}, {others[both[0]].name} by {other}: seeds of one run "
+                "have to be alike; delete one and store it again"
+            )
+    if len(ways) > 1:
+        said = "; ".join(f"{way} ({_some(sorted(runs), 4)})" for way, runs in ways.items())
+        log.warning("warning: predictions were made in different ways, which distances show too: %s", said)
 
 
 def _check_distinct(trajectories):

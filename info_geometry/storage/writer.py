@@ -42,9 +42,6 @@ class Writer:
             raise InputError(f"{path}: compression {compression!r} is not one of None, 'gzip'")
         if not isinstance(t_name, str):
             raise InputError(f"{path}: t_name is {t_name!r}, expected a text: what t counts, such as 'epoch'")
-        given = attributes or {}
-        if taken := sorted(format.OURS & given.keys()):
-            raise InputError(f"{path}: the attribute {taken[0]} is written by this program; call yours otherwise")
         self.path, self.quantity, self.classes, self.samples = Path(path), quantity, None, None
         self._compression, self._keep_order, self._manager = compression, keep_order, None
         ours = {"format_version": format.FORMAT_VERSION, "quantity": quantity, "t_name": t_name, "versions": versions()}
@@ -52,7 +49,9 @@ class Writer:
             self.samples, ours["labels_sha256"] = len(self.labels), format.fingerprint(self.labels)
         if keep_order:
             ours["keep_order"] = 1
-        self._attributes = {key: encoded(key, value, path) for key, value in {**given, **ours}.items()}
+        self._attributes = {}
+        self.say(attributes or {})
+        self._attributes.update({key: encoded(key, value, path) for key, value in ours.items()})
         self._t, self._hash, self._data = [], hashlib.sha256(), None
         self.rounded = None  # how coarsely all models were rounded before they came here (`quantities.rounding`)
 
@@ -60,6 +59,12 @@ class Writer:
     def count(self) -> int:
         """Number of models written so far."""
         return len(self._t)
+
+    def say(self, attributes: dict) -> None:
+        """Add attributes; raise InputError where one cannot be stored, or is one that this program writes."""
+        if taken := sorted(format.OURS & attributes.keys()):
+            raise InputError(f"{self.path}: the attribute {taken[0]} is written by this program; call yours otherwise")
+        self._attributes.update({key: encoded(key, value, self.path) for key, value in attributes.items()})
 
     def __enter__(self):
         self._manager = self._open()

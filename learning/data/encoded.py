@@ -4,6 +4,7 @@ A source of encoded images has `labels` (N,), `class_names`, `root`, `read(i)` -
 `Folder` (folders.py) of image files, `Packed` (packed.py) for what 01_training/write_imagenet.py wrote.
 """
 
+import copy
 import itertools
 import os
 import signal
@@ -50,6 +51,13 @@ class EncodedImages:
         """
         for pixels in self._decoded(plan, augmentation, workers, torch.device(device).type == "cuda"):
             yield normalise(pixels.to(device, non_blocking=True), self._mean, self._std)
+
+    def part(self, indices: np.ndarray) -> "EncodedImages":
+        """Return a set of some of these images alone."""
+        found = copy.copy(self)
+        found.source = _Part(self.source, indices)
+        found.labels = found.source.labels
+        return found
 
     def in_memory(self, resolution: int, here: Any, *, workers: int = 0, on_device: bool = True) -> TensorImages:
         """Return all images, decoded and cut for evaluation: N * 3 * resolution^2 bytes.
@@ -104,6 +112,20 @@ class EncodedImages:
             if isinstance(pixels, str):
                 raise InputError(pixels)
             yield pixels
+
+
+class _Part:
+    """Some of the images of a source, which are read and named as there."""
+
+    def __init__(self, source, indices):
+        self._source, self._indices = source, indices
+        self.labels, self.root, self.class_names = source.labels[indices], source.root, source.class_names
+
+    def read(self, i):
+        return self._source.read(int(self._indices[i]))
+
+    def name(self, i):
+        return self._source.name(int(self._indices[i]))
 
 
 def check_shared_memory(workers: int, images: int, resolution: int) -> None:

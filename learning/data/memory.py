@@ -1,5 +1,6 @@
 """Images held in memory as bytes, normalised and augmented where they are used."""
 
+import copy
 import functools
 import math
 from collections.abc import Iterable, Iterator, Sequence
@@ -64,6 +65,12 @@ class TensorImages:
         if cuda and on_device and math.prod(shape) < torch.cuda.mem_get_info(device)[0] / 2:
             return torch.empty(shape, dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
         return torch.empty(shape, dtype=torch.uint8, pin_memory=cuda).permute(0, 3, 1, 2)
+
+    def part(self, indices: np.ndarray) -> "TensorImages":
+        """Return a set of some of these images alone."""
+        found = copy.copy(self)
+        found.pixels, found.labels = self.pixels[torch.from_numpy(indices)], self.labels[indices]
+        return found
 
     def in_memory(self, resolution: int, here: Any, *, workers: int = 0, on_device: bool = True) -> "TensorImages":
         """Return these images: they are in memory, and resized when they are used."""

@@ -5,7 +5,7 @@ Several processes take a checkpoint each and leave its predictions beside the we
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from info_geometry.files import InputError
 from learning import data, imprint, networks
 from learning.config import of_run, with_defaults
 from learning.distributed import Processes
+from learning.imprinting import USUAL, Imprinting
 from learning.runs import weights
 from learning.runs.run import Run
 
@@ -41,23 +42,48 @@ def attributes(run: Run) -> dict[str, Any]:
 class Imprinter:
     """Predicts with the networks of a run, on evaluation images that are decoded once.
 
-    The predictions are those of imprinting, or with `head` those of the networks' own heads.
+    images: those that are predicted.  The predictions are those of imprinting, as `how` says, or with `head` those of
+    the networks' own heads.  training: the images that `how` looks at besides, where it does.  over: the class ids
+    that the images are of, where these are not all.
     """
 
-    def __init__(self, images, here: Processes, *, workers: int = 0, on_device: bool = True, head: bool = False):
-        self.images, self.labels, self.classes, self.head = images, images.labels, images.classes, head
+    def __init__(
+        self,
+        images,
+        here: Processes,
+        *,
+        workers: int = 0,
+        on_device: bool = True,
+        head: bool = False,
+        how: Imprinting = USUAL,
+        training=None,
+        over: Sequence[int] | None = None,
+    ):
+        over = range(images.classes) if over is None else over
+        self.images, self.head, self.how, self.classes = images, head, how, len(over)
+        self.labels = np.searchsorted(over, images.labels)
+        self._sets = [(images, self.labels)]
+        if how.looks_at_training:
+            self._sets.append((training, np.searchsorted(over, training.labels)))
         self._here, self._workers, self._on_device = here, workers, on_device
         self._decoded = {}
+        self.temperature = 1.0  # of the last model
+
+    @property
+    def name(self) -> str:
+        """How names of runs that are predicted so end."""
+        name = "head" if self.head else self.how.name
+        return f"_{name}" if name else ""
 
     @property
     def suffix(self) -> str:
         """How the names of files of predictions of one checkpoint end."""
-        return ".head.h5" if self.head else ".h5"
+        return f".{self.name[1:]}.h5" if self.name else ".h5"
 
     @property
     def attributes(self) -> dict[str, str]:
         """What prediction files say of how they were made."""
-        return {"predicted_by": "head" if self.head else "imprinting"}
+        return {"predicted_by": "head" if self.head else str(self.how)}
 
     def prepare(self, run: Run):
         """Build the network of a run and decode the images at its resolution; all processes do this together."""
@@ -69,17 +95,17 @@ class Imprinter:
             )
         if self.head and not run.classes:
             raise InputError(f"{run.name}: its networks have no head; leave out --head to imprint them")
-        if config.evaluation_resolution not in self._decoded:
+        resolution = config.evaluation_resolution
+        if resolution not in self._decoded:
+            options = {"workers": self._workers, "on_device": self._on_device}
             self._decoded = {
-                config.evaluation_resolution: self.images.in_memory(
-                    config.evaluation_resolution, self._here, workers=self._workers, on_device=self._on_device
-                )
+                resolution: [images.in_memory(resolution, self._here, **options) for images, _ in self._sets]
             }
         network = networks.build(config.network, self.images.channels, self.images.size, run.classes, run.seed)
         self._run, self._config, self._network = run, config, networks.on(self._here.device, network)
         if config.compile:
             networks.compile_on(self._here.device, self._network if self.head else self._network.body)
-        return self._decoded[config.evaluation_resolution]
+        return self._decoded[resolution][0]
 
     @torch.inference_mode()
     def roots(self, model: Mapping[str, torch.Tensor] | torch.nn.Module, where: str | Path) -> torch.Tensor:
@@ -93,15 +119,23 @@ class Imprinter:
             network = self._network
             weights.fit(model, network, where)
         config, device = self._config, self._here.device
-        plan = data.evaluation_plan(len(self.labels), config.evaluation_batch_size, config.evaluation_resolution)
-        batches = self._decoded[config.evaluation_resolution].batches(plan, device=device)
+        batches = [self._batches(images) for images in self._decoded[config.evaluation_resolution]]
         if self.head:
             task, precision = self._run.task.classes, config.evaluation_precision
-            found = imprint.of_head(network, batches, task, self.classes, precision)
+            found = imprint.of_head(network, batches[0], task, self.classes, precision)
         else:
-            labels = torch.from_numpy(self.labels).to(device)
-            found = imprint.imprint(network.body, batches, labels, self.classes, config.evaluation_precision)
+            sets = [
+                (imprint.features(network.body, each, config.evaluation_precision), torch.from_numpy(labels).to(device))
+                for each, (_, labels) in zip(batches, self._sets)
+            ]
+            found, self.temperature = imprint.of_features(*sets[0], self.classes, self.how, *sets[1:])
         return found.sqrt_().half().cpu()
+
+    def _batches(self, images):
+        """Return the iterator of all decoded images in their order."""
+        config = self._config
+        plan = data.evaluation_plan(len(images.labels), config.evaluation_batch_size, config.evaluation_resolution)
+        return images.batches(plan, device=self._here.device)
 
 
 def store(target: Path, run: Run, models: Iterable[tuple[float, Model]], imprinter: Imprinter, **more: Any) -> None:
@@ -110,17 +144,21 @@ def store(target: Path, run: Run, models: Iterable[tuple[float, Model]], imprint
     models: networks of a prepared run along its training, on a line between two of them, ...; t: where each stands
     there.  The next one is taken, and read, while one is computed.
     """
+    temperatures = []
     with _recorder(target, run, imprinter, **more) as recorder, ThreadPoolExecutor(1) as writer:
         pending = None
         for t, model, where in _read_ahead(models):
             if isinstance(model, Path):
                 _finish(pending)
+                temperatures += predictions.open_trajectory(model).attributes.get("temperatures", [])
                 pending = writer.submit(recorder.append_file, model)
             else:
                 roots = imprinter.roots(model, where or f"{target}, t = {t:g}")
+                temperatures.append(imprinter.temperature)
                 _finish(pending)
                 pending = writer.submit(recorder.append_roots, roots, t)
         _finish(pending)
+        _say_temperatures(recorder, imprinter, temperatures)
 
 
 def store_checkpoints(target: Path, folder: Path, run: Run, imprinter: Imprinter, here: Processes, **more: Any) -> None:
@@ -139,7 +177,7 @@ def store_checkpoints(target: Path, folder: Path, run: Run, imprinter: Imprinter
             for step, model, where in _read_ahead(mine):
                 roots = imprinter.roots(model, where)
                 _finish(pending)
-                pending = writer.submit(write_part, folder, run, step, roots, imprinter)
+                pending = writer.submit(write_part, folder, run, step, roots, imprinter, imprinter.temperature)
             _finish(pending)
         here.barrier()
     if here.main:
@@ -153,10 +191,13 @@ def store_checkpoints(target: Path, folder: Path, run: Run, imprinter: Imprinter
     here.barrier()
 
 
-def write_part(folder: Path, run: Run, step: int, roots: torch.Tensor, imprinter: Imprinter) -> None:
+def write_part(
+    folder: Path, run: Run, step: int, roots: torch.Tensor, imprinter: Imprinter, temperature: float = 1.0
+) -> None:
     """Keep the predictions of one checkpoint beside, or instead of, its weights."""
     with _recorder(run.path(folder, step, imprinter.suffix), run, imprinter) as recorder:
         recorder.append_roots(roots, run.time(step))
+        _say_temperatures(recorder, imprinter, [temperature])
 
 
 def remove_parts(folder: Path, suffix: str = ".h5") -> None:
@@ -186,6 +227,12 @@ def _read_ahead(models: Iterable[tuple[float, Model]]) -> Iterator[tuple[float, 
 def _recorder(path, run, imprinter, **more):
     given = {**attributes(run), **imprinter.attributes, **more}
     return predictions.Recorder(path, labels=imprinter.labels, overwrite=True, **{"t_name": run.t_name, **given})
+
+
+def _say_temperatures(recorder, imprinter, temperatures):
+    """Have a file say the temperatures of its models, where these were fitted."""
+    if imprinter.how.temperature is None and not imprinter.head:
+        recorder.say(temperatures=temperatures)
 
 
 def _finish(pending):

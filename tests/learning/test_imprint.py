@@ -1,10 +1,13 @@
 """Imprinting: the matrix product is the distance it stands for, and no batch size or number of workers matters."""
 
+import numpy as np
 import pytest
 import torch
+from scipy.optimize import minimize_scalar
 
 from info_geometry.files import InputError
 from learning import imprint, networks
+from learning.imprinting import RULES, Imprinting
 from tests.support import stages
 
 
@@ -146,3 +149,76 @@ def test_batch_size_and_workers_do_not_change_a_byte_of_files(tmp_path):
         for size, workers in ((7, 0), (32, 0), (500, 0), (7, 2), (32, 2))
     ]
     assert list(files[0]) == ["imagenet_all/preds_0.h5"] and all(file == files[0] for file in files)
+
+
+def by_hand(features, prototypes, rule, scale, temperature):
+    """Return the probabilities, sample after sample, in numpy."""
+    found = []
+    for f in features.numpy():
+        z = []
+        for m in prototypes.numpy():
+            score = {
+                "squared_distance": -np.sum((f - m) ** 2),
+                "normalised": scale * f @ m / np.linalg.norm(m),
+                "cosine": scale * f @ m / np.linalg.norm(m) / np.linalg.norm(f),
+            }
+            z.append(score[rule] / temperature)
+        powers = np.exp(np.array(z) - max(z))
+        found.append(powers / powers.sum())
+    return np.array(found)
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("temperature", [1.0, 0.3])
+def test_rules_are_their_formulas(rule, temperature):
+    features, labels = torch.randn(40, 6, dtype=torch.float64), torch.arange(40) % 4
+    means = imprint.prototypes(features, labels, 4)
+    scale = 1.0 if rule == "squared_distance" else 2.5
+    expected = by_hand(features, means, rule, scale, temperature)
+    np.testing.assert_allclose(imprint.probabilities(features, means, rule, scale, temperature), expected, atol=1e-12)
+    found, used = imprint.of_features(features, labels, 4, Imprinting(rule, scale, temperature))
+    np.testing.assert_allclose(found, expected, atol=1e-12)
+    assert used == temperature
+
+
+def test_cosine_does_not_see_lengths_and_normalised_not_those_of_prototypes():
+    features, labels = torch.randn(40, 6, dtype=torch.float64), torch.arange(40) % 4
+    means, lengths = imprint.prototypes(features, labels, 4), torch.rand(40, 1, dtype=torch.float64) + 0.5
+    cosine = [imprint.probabilities(x, means, "cosine", 3.0) for x in (features, lengths * features)]
+    assert torch.allclose(*cosine)
+    normalised = [imprint.probabilities(features, x, "normalised", 3.0) for x in (means, lengths[:4] * means)]
+    assert torch.allclose(*normalised) and not torch.allclose(normalised[0], cosine[0])
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_fitted_temperature_has_the_largest_likelihood(scale):
+    scores, labels = scale * torch.randn(300, 5), torch.randint(0, 5, (300,))
+    scores[torch.arange(300), labels] += scale
+    q = (300 * torch.nn.functional.one_hot(labels, 5) + 1) / 305
+
+    def loss(log_temperature):
+        return -(q * torch.log_softmax(scores.double() / np.exp(log_temperature), dim=1)).sum().item()
+
+    expected = np.exp(minimize_scalar(loss, bounds=(-15, 15), method="bounded", options={"xatol": 1e-9}).x)
+    assert imprint.fitted_temperature(scores, labels) == pytest.approx(expected, rel=1e-4)
+
+
+def test_fitted_temperature_is_finite_where_all_are_right_and_where_nothing_is_known():
+    labels = torch.arange(50) % 5
+    right = 8.0 * torch.nn.functional.one_hot(labels, 5)
+    T = imprint.fitted_temperature(right, labels)
+    assert torch.softmax(right / T, dim=1).max(dim=1).values.min().item() == pytest.approx(51 / 55, abs=1e-6)
+    assert imprint.fitted_temperature(-right, labels) == pytest.approx(imprint.LARGEST)
+    assert np.isfinite(imprint.fitted_temperature(torch.zeros(50, 5), labels))
+
+
+def test_prototypes_and_temperature_of_training_images():
+    features, labels = torch.randn(40, 6), torch.arange(40) % 4
+    others, theirs = torch.randn(80, 6) + 1, torch.arange(80) % 4
+    found, used = imprint.of_features(features, labels, 4, Imprinting(prototypes="training"), (others, theirs))
+    means = imprint.prototypes(others, theirs, 4)
+    assert used == 1 and torch.equal(found, imprint.probabilities(features, means))
+    found, used = imprint.of_features(features, labels, 4, Imprinting(temperature=None), (others, theirs))
+    means = imprint.prototypes(features, labels, 4)
+    assert used == imprint.fitted_temperature(imprint.scores(others, means), theirs)
+    assert torch.equal(found, imprint.probabilities(features, means, temperature=used))
