@@ -7,6 +7,7 @@
       seed: [0, 1, 2]                   default: 0
       settings: {learning_rate: [0.01, 0.1], optimiser: adam}          keys of the configuration
       arguments: {start: all, checkpoint: [0, 39]}                     arguments that only this method has
+      imprint: ["", --temperature fitted]      options of stage 2, which stores predictions for each; default: ""
 
 A file holds one grid, or a list of them.  Runs are the product of all lists.  Settings that have several values name
 the variant of a run, such as `lr0.01`; `variant: NAME` names it besides.
@@ -22,14 +23,14 @@ from typing import Any
 from info_geometry.files import ROOT, InputError, valid_name
 from learning.config import read_yaml
 
-KEYS = ("name", "stage", "config", "task", "seed", "variant", "settings", "arguments")
+KEYS = ("name", "stage", "config", "task", "seed", "variant", "settings", "arguments", "imprint")
 
 
 @dataclasses.dataclass(frozen=True)
 class Grid:
     """Runs of one configuration, whose values are tuples.
 
-    settings, arguments: key -> its values, as words of a command line.
+    settings, arguments: key -> its values, as words of a command line.  imprint: options of stage 2, as texts.
     """
 
     stage: str
@@ -40,6 +41,7 @@ class Grid:
     variant: str = ""
     settings: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     arguments: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    imprint: tuple[str, ...] = ("",)
 
     def combinations(self) -> list[tuple[str, ...]]:
         """Return the words of stage 1 for all that is not task or seed, one tuple a combination."""
@@ -124,7 +126,7 @@ def _grid(entry: Any, where: str) -> Grid:
     values: dict[str, Any] = {key: str(entry[key]) for key in ("name", "stage", "config", "variant") if key in entry}
     if values.get("variant"):
         valid_name(values["variant"], f"{where}: variant")
-    for key in ("task", "seed"):
+    for key in ("task", "seed", "imprint"):
         if key in entry:
             values[key] = _words(entry[key], f"{where}: {key}")
     for key in ("settings", "arguments"):

@@ -17,6 +17,7 @@ with code 130 or 75; the same command goes on.
 
 import argparse
 import collections
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -81,9 +82,14 @@ def _sweep(runs, words, jobs, grid, signals) -> int:
     """Take runs, [(module, words)], through both stages; return how many failed."""
     works = [Work(module, (*run, *words)) for module, run in runs]
     trained = _counted(outcomes(works, jobs, signals), len(works), grid, "training")
-    works = [Work(STORE, (name, "--seed", str(seed), *words)) for name, seed in trained]
+    works = [Work(STORE, (*each, *words)) for each in _imprinted(trained, grid)]
     stored = _counted(outcomes(works, jobs, signals), len(works), grid, "imprinting")
-    return len(runs) - len(stored)
+    return len(runs) * len(grid.imprint) - len(stored)
+
+
+def _imprinted(trained: list[tuple[str, int]], grid: grids.Grid) -> list[tuple[str, ...]]:
+    """Return the words of stage 2, for each run that was trained and each way of imprinting it."""
+    return [(name, "--seed", str(seed), *shlex.split(each)) for name, seed in trained for each in grid.imprint]
 
 
 def _counted(found: Iterable[Outcome], total: int, grid: grids.Grid, stage: str) -> list[tuple[str, int]]:
@@ -111,8 +117,9 @@ def _together(grid, words, nproc, part, signals) -> int:
     total = len(grid.combinations()) * len(range(part[0], len(grid.task) * len(grid.seed), part[1]))
     commands = [[*launch, grid.stage, *each, *of_run, *shared] for each in grid.combinations()]
     trained = _counted(_reported(commands, total, signals), total, grid, "training")
-    names = [[*launch, STORE, name, "--seed", str(seed), *words, "--wait"] for name, seed in trained]
-    return total - len(_counted(_reported(names, len(names), signals), len(names), grid, "imprinting"))
+    names = [[*launch, STORE, *each, *words, "--wait"] for each in _imprinted(trained, grid)]
+    stored = _counted(_reported(names, len(names), signals), len(names), grid, "imprinting")
+    return total * len(grid.imprint) - len(stored)
 
 
 def _reported(commands: list[list[str]], total: int, signals: Signals) -> Iterator[Outcome]:

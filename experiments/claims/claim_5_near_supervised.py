@@ -1,69 +1,73 @@
 """Claim 5: contrastive and semi-supervised learning follow trajectories near those of supervised learning.
 
-Measure: the mean distance to supervised learning of all classes at equal progress, over the common range.
-Null: the same of other supervised tasks, without random labels, over the same range; that of a seed to the mean of
-the others.
-Holds: it is below the median of other tasks for SimCLR, Barlow Twins and FixMatch.
-Fails: it is above all other tasks for most of them.
+Measure: the mean distance to supervised learning of all classes at equal progress, with fitted temperatures.
+Null: the same of each named task, over the progress that both it and the method share with supervised learning.
+Holds, a verdict for each method: nearer than most of the named tasks.  Fails: farther than all of them.
 """
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from experiments.claims import drawing
-from experiments.claims.finding import Finding, compare, curve, decide, error_of_mean, mean_where
-from experiments.claims.runs import ALL, RANDOM, Runs, Seeds
+from experiments.claims import drawing, finding
+from experiments.claims.finding import Finding, compare, curve, decide, mean_where
+from experiments.claims.runs import ALL, NAMED, NEAR, Runs, Seeds
+from info_geometry import comparison
 from info_geometry.figures import style
 
 CLAIM = "Contrastive and semi-supervised learning follow trajectories near those of supervised learning"
 WHERE = "v4, abstract, 5"
 
+FITTED, ONE = "fitted temperature", "temperature 1"
+
 
 def measure(runs: Runs) -> Finding:
     """Return what is found of the claim, of the contrastive and semi-supervised runs beside the supervised ones."""
-    found = compare({**runs.supervised, **runs.near})
-    methods = {name: curve(found.curves, name, ALL) for name in runs.near}
-    others = {name: curve(found.curves, name, ALL) for name in runs.supervised if name not in (ALL, RANDOM)}
-    rows, shared, holds, fails = [], [], [], []
-    for name, mine in methods.items():
-        same = [mean_where(other, mine, found.grid) for other in others.values()]
-        same = [value for value in same if np.isfinite(value)]
-        value, error = mean_where(mine, mine, found.grid), error_of_mean(found, name, ALL)
-        against = (
-            f"{min(same):.3f} to {max(same):.3f} (median {np.median(same):.3f})"
-            if same
-            else "nothing: no other task comes as far"
-        )
-        rows.append(f"{name}: {value:.3f} +- {error:.3f} against {against}")
-        holds.append(bool(same) and value < np.median(same))
-        fails.append(bool(same) and value > max(same))
-        nearer = [_nearer(mine, other, found.grid) for other in others.values()]
-        shared.append(f"{name} than {sum(nearer)} of {len(nearer)}")
-    alone = _each_seed_and_the_rest(runs.supervised[ALL])
+    names = (ALL, *NAMED, *NEAR)
+    plain = {**runs.supervised, **runs.near}
+    found = {FITTED: compare({k: runs.fitted[k] for k in names}), ONE: compare({k: plain[k] for k in names})}
+    nearer = {how: {name: nearer_than(each, name) for name in NEAR} for how, each in found.items()}
+    verdicts = {drawing.METHODS[name]: decide(*rule(tasks)) for name, tasks in nearer[FITTED].items()}
+    alone = _each_seed_and_the_rest(runs.fitted[ALL])
     apart = float(np.mean([pair.means()[0, 1] for pair in alone] or [np.nan]))
-    unknown = np.full(len(found.grid), np.nan)
+    unknown = np.full(len(found[FITTED].grid), np.nan)
+    rows = {how: "; ".join(told(each, name, nearer[how][name]) for name in NEAR) for how, each in found.items()}
     return Finding(
-        "; ".join(rows),
+        rows[FITTED],
         f"a seed to the mean of the others {apart:.3f}",
-        decide(all(holds), np.mean(fails) > 0.5),
+        finding.of_methods(verdicts),
         {
-            "grid": found.grid,
-            "methods": methods,
-            "errors": {name: curve(found.errors["seeds"][0], name, ALL) for name in methods},
-            "others": others,
+            "found": found,
             "between_seeds": np.mean([curve(pair.curves, "one", "rest") for pair in alone] or [unknown], axis=0),
         },
-        "over the progress that both of a pair reach, nearer to supervised learning of all classes are "
-        + ", ".join(shared)
-        + " other tasks",
+        f"at temperature 1, {rows[ONE]}",
     )
 
 
-def _nearer(mine: np.ndarray, other: np.ndarray, grid: np.ndarray) -> bool:
-    """Return whether one curve (G,) is lower than another on average, over the progress where both are known."""
-    both = np.where(np.isnan(other), np.nan, mine)
-    return mean_where(both, both, grid) < mean_where(other, both, grid)
+def nearer_than(found: comparison.Comparison, name: str) -> dict[str, bool]:
+    """Return {named task: whether a method is nearer to `all` than it}, of those that share progress with both."""
+    mine, answers = curve(found.curves, name, ALL), {}
+    for task in NAMED:
+        other = curve(found.curves, task, ALL)
+        values = mean_where(mine, other, found.grid), mean_where(other, mine, found.grid)
+        if np.isfinite(values).all():
+            answers[task] = values[0] < values[1]
+    return answers
+
+
+def rule(nearer: dict[str, bool]) -> tuple[bool, bool]:
+    """Return whether the claim holds, and whether it fails, for a method that is nearer than these tasks."""
+    return sum(nearer.values()) > len(NAMED) / 2, bool(nearer) and not any(nearer.values())
+
+
+def told(found: comparison.Comparison, name: str, nearer: dict[str, bool]) -> str:
+    """Return the distance of a method with its error, and how many tasks are farther, as a text."""
+    i, j = found.tasks.index(name), found.tasks.index(ALL)
+    error = found.mean_errors()["seeds"][1][i, j]
+    return (
+        f"{drawing.METHODS[name]}: {found.means()[i, j]:.3f} +- {error:.3f}, nearer than {sum(nearer.values())} of "
+        f"{len(nearer)} tasks"
+    )
 
 
 def _each_seed_and_the_rest(seeds: Seeds) -> list:
@@ -81,48 +85,42 @@ def _away(grid: np.ndarray, end: tuple, curves: list[np.ndarray]) -> float:
     return max((0.0, 7.0, -7.0), key=lambda up: min(np.abs(there - end[1] - up * point).min(initial=1), 12 * point))
 
 
-def draw(
-    grid: np.ndarray,
-    methods: dict[str, np.ndarray],
-    errors: dict[str, np.ndarray],
-    others: dict[str, np.ndarray],
-    between_seeds: np.ndarray,
-) -> Figure:
-    """Return the figure: curves (G,) of the distance to supervised learning of all classes against progress.
+def draw(found: dict[str, comparison.Comparison], between_seeds: np.ndarray) -> Figure:
+    """Return the figure: curves of the distance to supervised learning of all classes against progress, a panel each.
 
-    methods, others (supervised tasks): name -> curve.  errors: method -> standard errors (G,), NaN where not known.
+    found: how predictions were imprinted -> Comparison.  between_seeds (G,): of the first.
     """
-    figure = Figure((style.PAGE, 2.8), layout="constrained")
-    ax = figure.add_subplot()
-    for name, values in others.items():
-        ax.plot(grid, values, **drawing.LIGHT)
-        known = np.flatnonzero(np.isfinite(values))
-        if len(known):
-            end = grid[known[-1]], values[known[-1]]
-            rest = [curve for other, curve in {**others, **methods}.items() if other != name]
-            ax.annotate(
-                name,
-                end,
-                (2, _away(grid, end, rest)),
-                textcoords="offset points",
-                fontsize=7,
-                color="0.5",
-                va="center",
-                path_effects=[withStroke(linewidth=1.5, foreground="white")],
-            )
-    for (name, values), color in zip(methods.items(), style.PALETTE[1:]):
-        ax.plot(grid, values, color=color, label=drawing.METHODS[name])
-        known = np.isfinite(errors[name])
-        ax.fill_between(
-            grid[known],
-            (values - errors[name])[known],
-            (values + errors[name])[known],
-            color=color,
-            alpha=0.2,
-            linewidth=0,
-        )
-    ax.plot(grid, between_seeds, ":", color="black", label="a seed and the others")
-    ax.plot([], [], **drawing.LIGHT, label="supervised, other tasks")
-    ax.set(xlim=(0, 1), ylim=(0, None), xlabel="progress", ylabel="distance to supervised, all")
-    ax.legend(loc="center left", bbox_to_anchor=(1.02, 0.5))
+    figure = Figure((style.PAGE, 2.9), layout="constrained")
+    panels = figure.subplots(1, len(found), sharey=True)
+    for ax, (how, each) in zip(panels, found.items()):
+        grid, curves = each.grid, {name: curve(each.curves, name, ALL) for name in (*NAMED, *NEAR)}
+        for name in NAMED:
+            ax.plot(grid, curves[name], **drawing.LIGHT)
+            known = np.flatnonzero(np.isfinite(curves[name]))
+            if len(known):
+                end = grid[known[-1]], curves[name][known[-1]]
+                rest = [values for other, values in curves.items() if other != name]
+                ax.annotate(
+                    name,
+                    end,
+                    (2, _away(grid, end, rest)),
+                    textcoords="offset points",
+                    fontsize=7,
+                    color="0.5",
+                    va="center",
+                    path_effects=[withStroke(linewidth=1.5, foreground="white")],
+                )
+        for name, color in zip(NEAR, style.PALETTE[1:]):
+            ax.plot(grid, curves[name], color=color, label=drawing.METHODS[name])
+            error = curve(each.errors["seeds"][0], name, ALL)
+            known = np.isfinite(error)
+            low, high = ((curves[name] + sign * error)[known] for sign in (-1, 1))
+            ax.fill_between(grid[known], low, high, color=color, alpha=0.2, linewidth=0)
+        ax.set(xlim=(0, 1), ylim=(0, None), xlabel="progress")
+        ax.set_title(how, pad=3)
+    panels[0].plot(grid, between_seeds, ":", color="black", label="a seed and the others")
+    panels[0].plot([], [], **drawing.LIGHT, label="supervised, other tasks")
+    panels[0].set_ylabel("distance to supervised, all")
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=5)
     return figure

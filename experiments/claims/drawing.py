@@ -3,6 +3,7 @@
 Where seeds are shown as dots, the bar is their mean and its standard error.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ LIGHT = {"color": "0.75", "linewidth": 0.8}
 def write(folder: Path, number: int, claim, shown: dict, verdict: str) -> list[Path]:
     """Write the figure `claim_<number>` of a claim, a module with `draw`, with its verdict above; return the paths."""
     figure = claim.draw(**shown)
-    figure.suptitle(f"Claim {number}: {verdict}", fontsize=8)
+    figure.suptitle(f"Claim {number}. {verdict}", fontsize=8)
     return style.save(figure, folder, f"claim_{number}")
 
 
@@ -45,16 +46,13 @@ def two_panels(rows: int) -> tuple[Figure, np.ndarray]:
     return figure, figure.subplots(1, 2)
 
 
-def dots(ax: Axes, rows: dict[str, list[float]], label: str, lines: dict[str, float] | None = None):
-    """Draw a row of dots for each of {name: values of its seeds}, and dashed lines {name: value}."""
+def dots(ax: Axes, rows: dict[str, Sequence[float]], label: str, *, errors: bool = True):
+    """Draw a row of dots for each of {name: values of its seeds}; errors: they are independent, and have one."""
     for place, values in enumerate(rows.values()):
         ax.plot(values, np.full(len(values), place), "o", color=style.PALETTE[0], alpha=0.35, markeredgewidth=0)
         mean, error = mean_and_error(values)
-        ax.errorbar(mean, place, xerr=error, fmt="|", color=style.PALETTE[0], capsize=3, markersize=9)
-    for name, value in (lines or {}).items():
-        if np.isfinite(value):
-            ax.axvline(value, color=style.PALETTE[1], linestyle="--", linewidth=1, label=name)
-            ax.legend(loc="best")
+        bar = {"xerr": error, "capsize": 3} if errors else {}
+        ax.errorbar(mean, place, fmt="|", color=style.PALETTE[0], markersize=9, **bar)
     ax.set_yticks(range(len(rows)), rows)
     ax.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, None), xlabel=label)
     ax.grid(axis="x")

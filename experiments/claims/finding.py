@@ -1,13 +1,14 @@
 """What is found of a claim, and the measures that several claims take."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from experiments.claims.runs import Seeds
 from info_geometry import comparison, distance, predictions, trajectory
+from info_geometry.uncertainty.resampling import jackknife_error
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 
@@ -31,16 +32,47 @@ def decide(holds: bool, fails: bool) -> str:
     return HOLDS if holds else FAILS if fails else UNDECIDED
 
 
+def of_methods(verdicts: dict[str, str]) -> str:
+    """Return the verdict of a claim that has one for each method: the verdict, or {method: verdict} as a text."""
+    if len(set(verdicts.values())) == 1:
+        return next(iter(verdicts.values()))
+    return "; ".join(f"{name}: {verdict}" for name, verdict in verdicts.items())
+
+
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     """Return the mean and its standard error (0 for a single value)."""
     values = np.asarray(values, float)
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
+def with_error(statistic: Callable[..., float], *sides: Sequence) -> tuple[float, float]:
+    """Return a statistic of independent sides, each a list of seeds, and its jackknife error: 0 for single seeds.
+
+    Each seed of each side is left out in turn; the errors of the sides, squared, add up.
+    """
+    errors = [0.0]
+    for k, side in enumerate(sides):
+        if len(side) > 1:
+            rests = [[x for j, x in enumerate(side) if j != i] for i in range(len(side))]
+            errors.append(jackknife_error([statistic(*sides[:k], rest, *sides[k + 1 :]) for rest in rests]))
+    return float(statistic(*sides)), float(np.linalg.norm(errors))
+
+
+def mean_of_pairs(D: np.ndarray) -> tuple[float, float]:
+    """Return the mean of distances (n, m) of the seeds of two tasks, and its jackknife error."""
+    return with_error(lambda rows, columns: D[np.ix_(rows, columns)].mean(), *map(range, D.shape))
+
+
 def ends(x: Seeds, y: Seeds) -> np.ndarray:
     """Return the distances (len x, len y) of the last models of trajectories."""
     last = [[t.select([-1]) for t in side] for side in (x, y)]
     return distance.cross(*last)
+
+
+def ends_of_all(runs: dict[str, Seeds]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distances (R, R) of the last models of all trajectories, and the name of the run of each (R,)."""
+    of = np.repeat(list(runs), [len(seeds) for seeds in runs.values()])
+    return distance.pairwise([x.select([-1]) for seeds in runs.values() for x in seeds]), of
 
 
 def between_seeds(x: Seeds) -> float:
@@ -57,9 +89,9 @@ def progress(x: predictions.Trajectory) -> np.ndarray:
     return trajectory.summarise(x, x.labels).progress
 
 
-def compare(runs: dict[str, Seeds]) -> comparison.Comparison:
+def compare(runs: dict[str, Seeds], grid: np.ndarray = trajectory.GRID) -> comparison.Comparison:
     """Return the Comparison of runs at equal progress."""
-    return comparison.compare_all(runs, {name: list(map(progress, seeds)) for name, seeds in runs.items()})
+    return comparison.compare_all(runs, {name: list(map(progress, seeds)) for name, seeds in runs.items()}, grid)
 
 
 def curve(curves: dict, a: str, b: str) -> np.ndarray:
@@ -68,15 +100,5 @@ def curve(curves: dict, a: str, b: str) -> np.ndarray:
 
 
 def mean_where(values: np.ndarray, other: np.ndarray, grid: np.ndarray) -> float:
-    """Return the mean of a curve (G,) over the part of the grid where another one is known; NaN where it is not."""
-    known = ~np.isnan(other)
-    if np.isnan(values[known]).any():
-        return float("nan")
-    return trajectory.mean_over(np.where(known, values, np.nan), grid)
-
-
-def error_of_mean(found: comparison.Comparison, a: str, b: str) -> float:
-    """Return the standard error, for other seeds, of the mean distance of two runs over the progress both reached."""
-    i, j = found.tasks.index(a), found.tasks.index(b)
-    known = found.grid[~np.isnan(curve(found.curves, a, b))]
-    return float(found.errors["seeds"][1][i, j] / np.ptp(known)) if len(known) > 1 else float("nan")
+    """Return the mean of a curve (G,) over the part of the grid where it and another one are known; NaN for a point."""
+    return trajectory.mean_over(np.where(np.isnan(other), np.nan, values), grid)

@@ -86,6 +86,17 @@ def test_settings_that_vary_name_the_variant(swept, tmp_path):
     assert run.variant == "adam-lr0.02" and run.config["optimiser"] == "adam" and run.config["learning_rate"] == 0.02
 
 
+def test_runs_are_imprinted_in_each_way_that_is_asked_for(swept, tmp_path):
+    grid = written(tmp_path, task=["all", "even"], imprint=["", "--temperature fitted", "--temperature warm"])
+    code, out, err = swept(tmp_path, grid)
+    assert code == 1 and "training: 2 done" in out and "imprinting: 4 done, 0 skipped" in out and "2 failed" in out
+    assert "--temperature is 'warm'" in err
+    there = {path.parent.name for path in tmp_path.glob("predictions/*/preds_0.h5")}
+    assert there == {"digits_all", "digits_all_fitted", "digits_even", "digits_even_fitted"}
+    code, out, _ = swept(tmp_path, written(tmp_path, task=["all", "even"], imprint=["", "--temperature fitted"]))
+    assert code == 0 and "imprinting: 0 done, 4 skipped" in out
+
+
 def test_a_run_that_fails_does_not_stop_the_others(swept, tmp_path):
     folder = folder_of(tmp_path, "digits_even")
     folder.mkdir(parents=True)

@@ -15,10 +15,15 @@ def written(tmp_path_factory):
     for i, task in enumerate(TASKS):
         final, direction = (0.0, 0 * detour(0)) if task == RANDOM else (6.0, detour(i))
         found[task] = [write(folder, f"fashion_{task}", seed, direction, final=final) for seed in (5, 6, 7)]
-    return Runs(found)
+    return Runs(found, fitted=dict(found))
 
 
 @pytest.fixture
 def runs(written):
     """The same, for one test to change."""
-    return dataclasses.replace(written, supervised=dict(written.supervised))
+    copied = {
+        field.name: dict(getattr(written, field.name))
+        for field in dataclasses.fields(written)
+        if isinstance(getattr(written, field.name), dict)
+    }
+    return dataclasses.replace(written, **copied)

@@ -25,8 +25,12 @@ def run(monkeypatch, capsys, tmp_path, *arguments):
 
 
 def test_the_table_and_a_figure_a_claim(monkeypatch, capsys, tmp_path):
-    names = [f"fashion_{task}" for task in (*claimed.TASKS, *claimed.EPISODIC, *claimed.NEAR)]
-    names += [f"fashion_{task}_from_all_at_{start}" for task in claimed.SUB_TASKS for start in (0, 5)]
+    again = [*claimed.TASKS, *claimed.NEAR]
+    again += [f"{task}_{method}" for task in claimed.SUB_TASKS for method in claimed.CONTRASTIVE]
+    names = [*again, *(f"{name}_fitted" for name in again), *claimed.EPISODIC, *claimed.EPISODIC.values()]
+    names += ["classes_{}-{}".format(*pair) for pair in claimed.PAIRS]
+    names += [f"{task}_from_all_at_{start}" for task in claimed.SUB_TASKS for start in (0, 5)] + ["all_from_all_at_5"]
+    names = [f"fashion_{name}" for name in names]
     for i, name in enumerate(names):
         for seed in (5, 6):
             write(tmp_path / "p", name, seed, detour(i), final=0.0 if "randomlab" in name else 6.0)
@@ -34,15 +38,15 @@ def test_the_table_and_a_figure_a_claim(monkeypatch, capsys, tmp_path):
     code, out, _ = run(monkeypatch, capsys, tmp_path, *arguments)
     table = (tmp_path / "plots" / "claims.md").read_text(encoding="utf-8")
     assert code == 0 and table.strip() in out
-    for number in range(1, 8):
+    for number in range(1, 10):
         assert f"\n| {number}. " in table and (tmp_path / "plots" / "claims" / f"claim_{number}.png").exists()
-    assert table.count("not asked (quick)") == 7 and "holds" not in table and "torch" in table
+    assert table.count("not asked (quick)") == 9 and "holds" not in table and "torch" in table
     assert "skipped (already complete" in run(monkeypatch, capsys, tmp_path, *arguments)[1]
 
 
 def test_missing_runs_are_named(monkeypatch, capsys, tmp_path):
     code, _, err = run(monkeypatch, capsys, tmp_path)
-    assert code == 1 and "fashion_all/preds_5.h5; `make claims` makes them" in err
+    assert code == 1 and "fashion_all/preds_10.h5; `make claims` makes them" in err
 
 
 @pytest.mark.slow
@@ -60,4 +64,4 @@ def test_all_of_it_quickly(tmp_path, monkeypatch, capsys):
     )
     assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr[-2000:]
     code, out, _ = run(monkeypatch, capsys, tmp_path, "--seeds", 5, "--starts", 0, 3, "--quick")
-    assert code == 0 and all(f"\n| {number}. " in out for number in range(1, 8))
+    assert code == 0 and all(f"\n| {number}. " in out for number in range(1, 10))
