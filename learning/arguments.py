@@ -143,6 +143,14 @@ def _add_imprinting(parser):
     )
 
 
+def imprinting(words: Sequence[str]) -> Imprinting:
+    """Return the Imprinting that words of a command line ask for, such as `--temperature fitted`."""
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--head", action="store_true")
+    _add_imprinting(parser)
+    return _imprinting(parser.parse_args(words))
+
+
 def _imprinting(given):
     """Return the Imprinting that `_add_imprinting` was told."""
     try:
