@@ -41,6 +41,11 @@ def interpolate_roots(p: np.ndarray, q: np.ndarray, s: float | np.ndarray) -> np
     return before[..., None] * p + after[..., None] * q
 
 
+def other_objective(objective: str) -> str:
+    """Return that of the two objectives of progress which is not this one."""
+    return OBJECTIVES[1 - OBJECTIVES.index(objective)]
+
+
 def progress(P: np.ndarray | predictions.Trajectory, labels: np.ndarray, objective: str = "angle") -> np.ndarray:
     """Return the progress (T,) of models: where on the geodesic from ignorance to truth they are closest to it.
 

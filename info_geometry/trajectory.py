@@ -2,10 +2,10 @@
 
     python trajectory.py [RUN ...] [--name NAME] [--seeds S ...]      all runs of a data set when none is named
 
-reads predictions/<run>/preds_<seed>.h5, prints a table of final accuracy, final progress and Riemann length, and
-writes plots/<name>/lengths.csv, trajectories.csv (the distance of each pair of tasks at equal progress), integrals.csv
-(its integral over the progress both reach) and figures.  18 trajectories of 40 models of 600 samples over 10 classes
-take about 5 seconds on 2 CPU cores.
+reads predictions/<run>/preds_<seed>.h5, prints a table of final accuracy, final progress (in brackets: by the other
+objective) and Riemann length, and writes plots/<name>/lengths.csv, trajectories.csv (the distance of each pair of tasks
+at equal progress), integrals.csv (its integral over the progress both reach) and figures.  18 trajectories of 40 models
+of 600 samples over 10 classes take about 5 seconds on 2 CPU cores.
 """
 
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ class Summary:
     adds (see `sums.steps`).  Mostly these are all models, and much the same distances.
     group_steps: the sums over groups of samples that add up to N times `resolved`, (B, K-1), or None.
     to_geodesic: the distances to points of the geodesic from ignorance to truth, (T, S).
+    other: the progress (T,) that minimises the other objective.
     """
 
     progress: np.ndarray
@@ -38,6 +39,7 @@ class Summary:
     resolved: np.ndarray
     group_steps: np.ndarray | None = None
     to_geodesic: np.ndarray | None = None
+    other: np.ndarray | None = None
 
     @property
     def length(self) -> float:
@@ -87,6 +89,7 @@ def summarise(
         geodesic.distances_from_scalars(
             uniform, truth, C, points
         ),  # the cosines themselves would be T N numbers a file
+        geodesic.progress_from_scalars(uniform, truth, C, geodesic.other_objective(objective)),
     )
 
 

@@ -14,6 +14,8 @@ from info_geometry.files import InputError, command, log
 from info_geometry.storage import runs, tables
 from info_geometry.uncertainty import resampling
 
+OBJECTIVES = {"angle": "angle", "bhattacharyya": "-log"}  # what is written of them
+
 
 def main(argv: list[str] | None = None) -> None:
     parser = shared.options(trajectory.__doc__)
@@ -36,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def compare_and_draw(trajectories: list, folder: Path, objective: str, bootstrap: bool) -> tuple[str, list[Path]]:
     """Write tables and figures of the trajectories; return the table to print and the paths."""
-    samples = shared.groups(trajectories, bootstrap)
+    samples, other = shared.groups(trajectories, bootstrap), geodesic.other_objective(objective)
     summaries = summarise_all(trajectories, objective, samples, show=True)
     groups, progress, rows, curves = {}, {}, [], []
     for x, summary in zip(trajectories, summaries):
@@ -51,11 +53,17 @@ def compare_and_draw(trajectories: list, folder: Path, objective: str, bootstrap
                 "checkpoints": len(x.t),
                 "final_accuracy": summary.accuracy[-1],
                 "final_progress": summary.progress[-1],
+                f"final_progress_{other}": summary.other[-1],
                 "riemann_length": summary.length,
             }
         )
         t_name = x.attributes.get("t_name", "checkpoint")
-        curves.append({**which, "t": x.t, "t_name": t_name, "progress": summary.progress, "accuracy": summary.accuracy})
+        seen = {
+            "progress": summary.progress,
+            f"progress ({OBJECTIVES[other]})": summary.other,
+            "accuracy": summary.accuracy,
+        }
+        curves.append({**which, "t": x.t, "t_name": t_name, **seen})
     found, of_samples = compare_all(groups, progress, samples=samples, show=True), {}
     _say_what_is_not_compared(found, progress)
     if bootstrap:
@@ -70,7 +78,7 @@ def compare_and_draw(trajectories: list, folder: Path, objective: str, bootstrap
         written += figures.trajectory_distances(
             folder, found.grid, found.curves, found.means(), list(groups), found.mean_errors()
         )
-    return "\n".join([_table(rows, of_samples), *_ranges(found)]), written
+    return "\n".join([_table(rows, of_samples, other), *_ranges(found)]), written
 
 
 def _say_what_is_not_compared(found, progress):
@@ -114,14 +122,15 @@ def _error(replicates, samples):
     return resampling.bootstrap_error(replicates, samples.max() + 1)
 
 
-def _table(rows, of_samples):
+def _table(rows, of_samples, other):
     """Return the table of final accuracy, progress and length: one line a run, mean and spread over its seeds.
 
+    other: the objective of the progress that stands in brackets.
     of_samples: the standard error of the mean length for other samples, a dict run -> float, or empty.
     """
     width = max(len(row["run"]) for row in rows)
     lines = [
-        f"{'task':{width}}  seeds  final accuracy   final progress   Riemann length"
+        f"{'task':{width}}  seeds  final accuracy   {f'final progress ({OBJECTIVES[other]})':24}Riemann length"
         + (" (+- for other samples)" if of_samples else "")
     ]
     by_run = {run: list(seeds) for run, seeds in itertools.groupby(rows, key=lambda row: row["run"])}
@@ -130,9 +139,10 @@ def _table(rows, of_samples):
             np.array([row[key] for row in seeds], dtype=float)
             for key in ("final_accuracy", "final_progress", "riemann_length")
         ]
+        texts = [f"{c.mean():6.3f} +- {_spread(c)}" for c in cells]
+        beside = np.mean([row[f"final_progress_{other}"] for row in seeds])
         lines.append(
-            f"{run:{width}}  {len(seeds):5d}  "
-            + "  ".join(f"{c.mean():6.3f} +- {_spread(c)}" for c in cells)
+            f"{run:{width}}  {len(seeds):5d}  {texts[0]}  {texts[1]} ({beside:.3f})  {texts[2]}"
             + (f" (+- {of_samples[run]:.3f})" if of_samples else "")
         )
     if any(len(seeds) == 1 for seeds in by_run.values()):

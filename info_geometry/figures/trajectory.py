@@ -14,12 +14,14 @@ NEARLY_ALL = 0.9  # of a range of progress: means over less are marked
 def progress(folder, curves):
     """Draw `progress`: progress and accuracy against training time; seeds thin, their mean bold.
 
-    curves: dicts of run, seed, t (T,), t_name, progress (T,) and, where known, accuracy (T,).
+    curves: dicts of run, seed, t (T,), t_name, progress (T,) and, where known, others such as accuracy (T,), a panel
+    each.
     """
     styles = style.colours(curve["run"] for curve in curves)
     panels = [
         key
-        for key in ("progress", "accuracy")
+        for key in dict.fromkeys(["progress", *(key for c in curves for key in c)])
+        if key not in ("run", "seed", "t", "t_name")
         if key == "progress" or any(np.isfinite(np.asarray(c.get(key, []), float)).any() for c in curves)
     ]
     figure = style.figure_with_legend(styles, style.PAGE, 2.5)

@@ -9,6 +9,10 @@ schedule.  One forward pass a checkpoint gives features, prototypes and probabil
 'fashion_*'; without --seed all seeds are taken.  CONFIG and tasks stand for the runs of supervised learning,
 <dataset>_<T>; of CONFIG only the data set matters.
 
+    --imprinting normalised | cosine [--scale X]     --temperature T | fitted     --prototypes training     --over TASK
+
+imprint in other ways (docs/definitions.md), each stored as a run of its own name, such as RUN_cosine_fitted.
+
 With --head, probabilities are those of the network's own head at the classes of its task, and 0 elsewhere, and are
 stored as the run RUN_head.
 

@@ -185,3 +185,14 @@ def test_the_mean_over_what_is_known():
     assert trajectory.mean_over(np.full(4, 7.0), grid) == pytest.approx(7.0)
     assert np.isnan(trajectory.mean_over(np.array([np.nan, 2.0, np.nan, np.nan]), grid))
     assert np.isnan(trajectory.mean_over(np.full(4, np.nan), grid))
+
+
+@pytest.mark.parametrize("objective", geodesic.OBJECTIVES)
+def test_the_other_objective_stands_beside(objective):
+    labels = labels_of(40, 5)
+    P = training(np.random.default_rng(0), labels, 5)
+    found = trajectory.summarise(P, labels, objective)
+    other = geodesic.other_objective(objective)
+    assert other != objective and other in geodesic.OBJECTIVES
+    np.testing.assert_array_equal(found.progress, geodesic.progress(P, labels, objective))
+    np.testing.assert_array_equal(found.other, geodesic.progress(P, labels, other))

@@ -31,6 +31,7 @@ def test_trajectory(tmp_path, folder, command):
     summary = summarise(opened, labels)
     assert float(rows[3]["riemann_length"]) == pytest.approx(summary.length, rel=1e-6)
     assert float(rows[3]["final_progress"]) == pytest.approx(summary.progress[-1], rel=1e-6)
+    assert float(rows[3]["final_progress_bhattacharyya"]) == pytest.approx(summary.other[-1], rel=1e-6)
     assert float(rows[3]["final_accuracy"]) == pytest.approx(summary.accuracy[-1])
     mean = np.mean([float(row["riemann_length"]) for row in rows[2:]])
     assert re.search(rf"^toy_even +2 .* {mean:.3f} \+- ", out, re.M)
@@ -101,5 +102,5 @@ def test_one_sample_is_not_drawn_anew(folder, command, module):
 def test_one_seed_has_no_spread(folder, command):
     write_runs(folder)
     code, out, _ = command(trajectory, "--seeds", "0")
-    assert code == 0 and re.search(r"^toy_all +1( +\d\.\d{3} \+- \.\.\.){3} *$", out, re.M), out
+    assert code == 0 and re.search(r"^toy_all +1( +\d\.\d{3} \+- \.\.\.){2} +\(\d\.\d{3}\) +\d\.\d{3} \+- \.\.\. *$", out, re.M), out
     assert "+- ...: one seed has no spread" in out
