@@ -6,8 +6,8 @@
     attributes                  format_version, quantity, t_name, labels_sha256, data_sha256, versions, and what the
                                 writer adds: task, seed, dataset, split, config (JSON), ...; keep_order = 1 where t
                                 need not increase; rounded = "in bfloat16", "in float16" or "to 4 decimals" where all
-                                models were so before they were stored; predicted_by = "imprinting, ..." or "head" of what
-                                was trained here, and temperatures (T numbers) where these were fitted
+                                models were so before they were stored; predicted_by = "imprinting, ..." or "head" of
+                                what was trained here, and temperatures (T numbers) where these were fitted
 
     quantity    sqrt_probability    float16    sqrt(p): distances accurate to 0.03 %
                 probability         float16    p

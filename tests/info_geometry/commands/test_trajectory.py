@@ -102,5 +102,6 @@ def test_one_sample_is_not_drawn_anew(folder, command, module):
 def test_one_seed_has_no_spread(folder, command):
     write_runs(folder)
     code, out, _ = command(trajectory, "--seeds", "0")
-    assert code == 0 and re.search(r"^toy_all +1( +\d\.\d{3} \+- \.\.\.){2} +\(\d\.\d{3}\) +\d\.\d{3} \+- \.\.\. *$", out, re.M), out
+    cells = r"^toy_all +1( +\d\.\d{3} \+- \.\.\.){2} +\(\d\.\d{3}\) +\d\.\d{3} \+- \.\.\. *$"
+    assert code == 0 and re.search(cells, out, re.M), out
     assert "+- ...: one seed has no spread" in out
