@@ -148,8 +148,9 @@ def draw(found: dict[str, dict]) -> Figure:
         number = np.arange(1, len(each["stress"]) + 1)
         axes[2].errorbar(number, each["stress"], each["error"], color=color, marker=mark, markersize=3.5, label=name)
         null = each["null"]
-        axes[2].plot(number, null.mean(axis=0), "--", color=color, linewidth=0.8, label="samples permuted")
+        axes[2].plot(number, null.mean(axis=0), "--", color=color, linewidth=0.8)
         axes[2].fill_between(number, null.min(axis=0), null.max(axis=0), color=color, alpha=0.3, linewidth=0)
+    axes[2].plot([], [], "--", color="0.5", label="samples permuted")
     axes[2].set(xlabel="number of axes", ylabel="explained stress", ylim=(0, 1), xticks=number[::2])
     axes[2].yaxis.set_major_formatter(PercentFormatter(1, 0, " %"))
     axes[2].legend(loc="lower right")

@@ -115,7 +115,7 @@ def draw(of_tasks: dict[str, dict[str, tuple]]) -> Figure:
 
     of_tasks: measure -> name -> ((value, error), (null, error), number of classes).
     """
-    figure = Figure((style.PAGE, 2.5), layout="constrained")
+    figure = Figure((style.PAGE, 2.7), layout="constrained")
     for ax, (what, rows) in zip(figure.subplots(1, len(of_tasks)), of_tasks.items()):
         for name, ((value, error), (null, null_error), x) in rows.items():
             ax.errorbar(x, value, error, fmt="o", color=style.PALETTE[0], capsize=3)
@@ -130,7 +130,7 @@ def draw(of_tasks: dict[str, dict[str, tuple]]) -> Figure:
                 fontsize=7,
                 ha="right" if left else "left",
             )
-        ax.set(xlabel="classes of the task", ylabel=f"{what} on classes never seen", ylim=(0, None))
+        ax.set(xlabel="classes of the task", ylabel=f"{what}, other classes", ylim=(0, None))
         ax.margins(x=0.12)
         ax.grid(axis="y")
     ax.plot([], [], "o", color=style.PALETTE[0], label=f"the task, after {SEEN:,} images")

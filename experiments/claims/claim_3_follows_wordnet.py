@@ -89,6 +89,6 @@ def draw(distances: np.ndarray, found: permuting.Correlation) -> Figure:
     right.hist(found.null, 40, color="0.75", label="classes permuted")
     right.axvline(found.statistic, color=style.PALETTE[1], label=f"the classes: p = {found.p:.2g}")
     right.set(xlabel="Spearman correlation", ylabel="permutations", xlim=(-1, 1))
-    right.set_yticks([])
+    right.set(yticks=[], xticks=(-1, -0.5, 0, 0.5, 1), ylim=(0, 1.35 * right.get_ylim()[1]))  # room for the legend
     right.legend(loc="upper left")
     return figure

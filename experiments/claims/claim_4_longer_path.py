@@ -101,10 +101,10 @@ def draw(ratios: dict[str, dict], ends: dict[str, tuple]) -> Figure:
     for k, (values, null) in enumerate(ends.values()):
         right.plot(values, np.full(len(values), k), "o", color=style.PALETTE[k], alpha=0.5, markeredgewidth=0)
         right.plot([TIMES * null] * 2, [k - 0.3, k + 0.3], color="black", linewidth=1.2)
-        right.annotate(
-            "3 times between seeds", (TIMES * null, k - 0.3), (0, 3), textcoords="offset points", ha="center"
-        )
+        if k == 0:
+            text = f"{TIMES} times between seeds"
+            right.annotate(text, (TIMES * null, k - 0.3), (0, 3), textcoords="offset points", ha="center")
     right.set_yticks(range(len(ends)), [drawing.METHODS[name] for name in ends])
-    right.set(ylim=(len(ends) - 0.5, -0.7), xlim=(0, None), xlabel="distance of ends to supervised learning")
-    right.margins(x=0.3)
+    right.set(ylim=(len(ends) - 0.5, -0.7), xlim=(0, None), xlabel="distance of ends")
+    right.locator_params(axis="x", nbins=4)
     return figure

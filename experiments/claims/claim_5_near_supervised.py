@@ -76,13 +76,18 @@ def _each_seed_and_the_rest(seeds: Seeds) -> list:
     return [compare({"one": [x], "rest": rest}) for x, rest in rests if rest]
 
 
-def _away(grid: np.ndarray, end: tuple, curves: list[np.ndarray]) -> float:
-    """Return how many points above the end of a curve its name is farthest from other curves: 0, 7 or -7."""
+def _away(grid: np.ndarray, end: tuple, curves: list[np.ndarray], taken: list[tuple], highest: float) -> float:
+    """Return how many points above the end of a curve its name is farthest from curves and names: 0, 7, -7 or 14.
+
+    taken: where names stand.  highest: distance in the panel.
+    """
     right = (grid >= end[0]) & (grid <= end[0] + 0.1)
     there = np.concatenate([curve[right] for curve in curves])
-    there = there[np.isfinite(there)]
-    point = 0.5 / 150  # of distance, for a panel about 150 points high
-    return max((0.0, 7.0, -7.0), key=lambda up: min(np.abs(there - end[1] - up * point).min(initial=1), 12 * point))
+    there = np.append(there[np.isfinite(there)], [y for x, y in taken if abs(x - end[0]) < 0.2])
+    point = highest / 130  # of distance: a panel is about as many points high
+    return max(
+        (0.0, 7.0, -7.0, 14.0), key=lambda up: min(np.abs(there - end[1] - up * point).min(initial=1), 7 * point)
+    )
 
 
 def draw(found: dict[str, comparison.Comparison], between_seeds: np.ndarray) -> Figure:
@@ -91,19 +96,22 @@ def draw(found: dict[str, comparison.Comparison], between_seeds: np.ndarray) -> 
     found: how predictions were imprinted -> Comparison.  between_seeds (G,): of the first.
     """
     figure = Figure((style.PAGE, 2.9), layout="constrained")
-    panels = figure.subplots(1, len(found), sharey=True)
+    panels = figure.subplots(1, len(found))
     for ax, (how, each) in zip(panels, found.items()):
         grid, curves = each.grid, {name: curve(each.curves, name, ALL) for name in (*NAMED, *NEAR)}
+        taken, highest = [], np.nanmax(list(curves.values()))
         for name in NAMED:
             ax.plot(grid, curves[name], **drawing.LIGHT)
             known = np.flatnonzero(np.isfinite(curves[name]))
             if len(known):
                 end = grid[known[-1]], curves[name][known[-1]]
                 rest = [values for other, values in curves.items() if other != name]
+                up = _away(grid, end, rest, taken, highest)
+                taken.append((end[0], end[1] + up * highest / 130))
                 ax.annotate(
                     name,
                     end,
-                    (2, _away(grid, end, rest)),
+                    (2, up),
                     textcoords="offset points",
                     fontsize=7,
                     color="0.5",

@@ -75,6 +75,7 @@ def draw(distances: np.ndarray, of: np.ndarray, tree: np.ndarray) -> Figure:
     left.yaxis.tick_right()
     left.tick_params(axis="y", length=0)
     left.set(xlabel="mean distance of ends (average linkage)")
+    left.spines["left"].set_visible(False)
     image = right.imshow(distances[np.ix_(order, order)], origin="lower", cmap="viridis")
     for k in starts[1:]:
         right.axhline(k - 0.5, color="white", linewidth=0.6)

@@ -30,7 +30,7 @@ LIGHT = {"color": "0.75", "linewidth": 0.8}
 def write(folder: Path, number: int, claim, shown: dict, verdict: str) -> list[Path]:
     """Write the figure `claim_<number>` of a claim, a module with `draw`, with its verdict above; return the paths."""
     figure = claim.draw(**shown)
-    figure.suptitle(f"Claim {number}. {verdict}", fontsize=8)
+    figure.suptitle(f"Claim {number}: {verdict}", fontsize=8)
     return style.save(figure, folder, f"claim_{number}")
 
 
@@ -55,5 +55,6 @@ def dots(ax: Axes, rows: dict[str, Sequence[float]], label: str, *, errors: bool
         ax.errorbar(mean, place, fmt="|", color=style.PALETTE[0], markersize=9, **bar)
     ax.set_yticks(range(len(rows)), rows)
     ax.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0, None), xlabel=label)
+    ax.locator_params(axis="x", nbins=5)
     ax.grid(axis="x")
     ax.set_axisbelow(True)
