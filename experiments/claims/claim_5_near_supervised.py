@@ -77,17 +77,19 @@ def _each_seed_and_the_rest(seeds: Seeds) -> list:
 
 
 def _away(grid: np.ndarray, end: tuple, curves: list[np.ndarray], taken: list[tuple], highest: float) -> float:
-    """Return how many points above the end of a curve its name is farthest from curves and names: 0, 7, -7 or 14.
+    """Return how many points above the end of a curve its name is farthest from curves and names: 0, 7 or -7.
 
     taken: where names stand.  highest: distance in the panel.
     """
     right = (grid >= end[0]) & (grid <= end[0] + 0.1)
-    there = np.concatenate([curve[right] for curve in curves])
-    there = np.append(there[np.isfinite(there)], [y for x, y in taken if abs(x - end[0]) < 0.2])
+    there, names = np.concatenate([curve[right] for curve in curves]), [y for x, y in taken if abs(x - end[0]) < 0.2]
     point = highest / 130  # of distance: a panel is about as many points high
-    return max(
-        (0.0, 7.0, -7.0, 14.0), key=lambda up: min(np.abs(there - end[1] - up * point).min(initial=1), 7 * point)
-    )
+
+    def room(up):
+        to_curves, to_names = (np.abs(np.array(y) - end[1] - up * point) for y in (there[np.isfinite(there)], names))
+        return min(to_curves.min(initial=1), to_names.min(initial=1) / 2, 7 * point)  # names are high
+
+    return max((0.0, 7.0, -7.0), key=room)
 
 
 def draw(found: dict[str, comparison.Comparison], between_seeds: np.ndarray) -> Figure:
