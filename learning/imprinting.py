@@ -11,6 +11,7 @@ from learning.tasks.lists import ENDINGS
 
 RULES = ("squared_distance", "normalised", "cosine")
 PROTOTYPES = ("evaluation", "training")
+TRAINING_IMAGES = 10_000
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Imprinting:
     temperature: float | None = 1.0
     prototypes: str = PROTOTYPES[0]
     over: str = ""
-    training_images: int = 10_000
+    training_images: int = TRAINING_IMAGES
 
     def __post_init__(self):
         for key, known in (("rule", RULES), ("prototypes", PROTOTYPES)):
@@ -44,6 +45,8 @@ class Imprinting:
             raise InputError("--scale is of normalised and cosine; say --temperature for squared_distance")
         if self.training_images < 1:
             raise InputError(f"--training-images is {self.training_images}, expected 1 or more")
+        if self.training_images != TRAINING_IMAGES and not self.looks_at_training:
+            raise InputError("--training-images is of --temperature fitted and --prototypes training; say one of them")
         if self.over:
             valid_name(self.name, "--over")
 
@@ -62,7 +65,7 @@ class Imprinting:
             (self.temperature is None, "fitted"),
             (self.temperature not in (None, 1), f"t{self.temperature or 0:g}"),
             (self.prototypes == "training", "training"),
-            (self.looks_at_training and self.training_images != USUAL.training_images, f"n{self.training_images}"),
+            (self.training_images != TRAINING_IMAGES, f"n{self.training_images}"),
             (bool(over), f"on_{over}"),
         )
         return "_".join(part for used, part in parts if used)
@@ -77,7 +80,7 @@ class Imprinting:
         if self.prototypes == "training":
             said.append("prototypes of training images")
         if self.looks_at_training:
-            said.append(f"{self.training_images} training images")
+            said.append(f"at most {self.training_images} training images")
         if self.over:
             said.append(f"over the classes of {self.over}")
         return ", ".join(said)

@@ -34,7 +34,10 @@ def test_a_row_for_each_way(trained, capsys):
     compare.main([str(trained / "grid.yaml"), "--predictions", str(trained / "predictions")])
     head, *rows = [line.split(" | ") for line in capsys.readouterr().out.splitlines()]
     assert head == list(compare.HEAD)
-    assert [row[0] for row in rows] == ["imprinting", "cosine, scale 1, temperature fitted, 10000 training images"]
+    assert [row[0] for row in rows] == [
+        "imprinting",
+        "cosine, scale 1, temperature fitted, at most 10000 training images",
+    ]
     for suffix, row in zip(("", "_cosine_fitted"), rows):
         paths = [trained / "predictions" / f"digits_all{suffix}" / f"preds_{seed}.h5" for seed in (0, 1)]
         P = [predictions.open_trajectory(path).roots(dtype=np.float64) ** 2 for path in paths]
