@@ -32,7 +32,8 @@ def test_the_two_commands_in_their_folder(tmp_path, folder):
     assert len(stress) == 5 and stress == sorted(stress)
     result = subprocess_run(["trajectory.py", *places], cwd=PACKAGE)
     assert result.returncode == 0 and "Traceback" not in result.stderr, result.stderr
-    assert re.search(r"^toy_all +2( +\d\.\d{3} \+- +\d\.\d{3}){3}$", result.stdout, re.M)
+    number = r" +\d\.\d{3} \+- +\d\.\d{3}"
+    assert re.search(rf"^toy_all +2({number}){{2}} \(\d\.\d{{3}}\){number}$", result.stdout, re.M)
     for name in figures(*INPCA_FIGURES, *TRAJECTORY_FIGURES):
         assert (tmp_path / "plots" / "toy" / name).stat().st_size > 1000
     assert names(folder) == ["embedding", "toy_all", "toy_even"] and names(folder / "embedding") == ["toy.npz"]

@@ -55,7 +55,10 @@ def test_the_largest_eigenvalues_are_those_of_the_full_decomposition(D, monkeypa
         np.testing.assert_allclose(few.coordinates, full.coordinates, atol=1e-8 * np.sqrt(largest))
         np.testing.assert_allclose(few.transform(D[:5]), few.coordinates[:5], atol=1e-8 * np.sqrt(largest))
     monkeypatch.setattr(spectrum, "WHOLE", 0)
-    np.testing.assert_array_equal(inpca.fit(D).coordinates, few.coordinates)
+    again = inpca.fit(D)  # products depend on how memory is aligned, in the last bit
+    np.testing.assert_allclose(again.eigenvalues, few.eigenvalues, atol=1e-13 * largest)
+    if gaps.min() > 1e-6 * largest:
+        np.testing.assert_allclose(again.coordinates, few.coordinates, atol=1e-12 * np.sqrt(largest))
 
 
 def with_spectrum(values, M=300, seed=0):
