@@ -1,6 +1,6 @@
 """How far a Riemann length would move with other samples: with prototypes held fixed, and drawn anew.       [command]
 
-    python -m experiments.imprinting.redrawn RUN [--draws 200]
+    python -m experiments.imprinting.redrawn RUN [--seeds S ...] [--draws 200]
 
 Errors "for other samples" draw the samples anew whose distances are averaged, and leave what was predicted of each.
 Imprinted predictions depend on the other samples too, through the prototypes.  Here features are computed once, samples
@@ -28,22 +28,24 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command with these arguments, by default those it was given."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", metavar="RUN", help="name of a run below checkpoints/")
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="S", help="default: all that are there")
     parser.add_argument("--draws", type=int, default=200, metavar="R", help="default: %(default)s")
     parser.add_argument("--data", type=Path, default=runs.Folders.data, help="default: %(default)s")
     parser.add_argument("--checkpoints-folder", type=Path, default=ROOT / "checkpoints", help="default: %(default)s")
     given = parser.parse_args(argv)
     if given.draws < 2:
         raise InputError(f"--draws is {given.draws}, expected 2 or more")
-    folders = sorted((given.checkpoints_folder / given.run).glob("seed_*"))
+    whole = given.checkpoints_folder / given.run
+    folders = sorted(whole.glob("seed_*")) if given.seeds is None else [whole / f"seed_{s}" for s in given.seeds]
     if not folders:
-        raise InputError(f"{given.checkpoints_folder / given.run} holds no run; train it first")
+        raise InputError(f"{whole} holds no run; train it first")
     every, labels, classes = [], None, 0
     for folder in folders:
         features, labels, classes = features_of(folder, given.data)
         every.append(features)
     fixed, redrawn = errors(every, labels, classes, given.draws)
     print(
-        f"{given.run}, {len(folders)} seeds, {given.draws} draws: Riemann length "
+        f"{given.run}, {len(folders)} seed{'s' * (len(folders) > 1)}, {given.draws} draws: Riemann length "
         f"{lengths(every, labels, classes):.3f}, standard error for other samples {fixed:.3f} with prototypes held "
         f"fixed, {redrawn:.3f} with prototypes redrawn"
     )

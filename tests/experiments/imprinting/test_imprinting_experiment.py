@@ -79,6 +79,8 @@ def test_errors_are_those_of_a_bootstrap(trained, capsys):
     redrawn.main(["digits_all", *where])
     out = capsys.readouterr().out
     fixed, again = map(float, re.findall(r"(0\.\d+) with prototypes", out))
+    redrawn.main(["digits_all", *where, "--seeds", "1"])
+    assert "digits_all, 1 seed, 20 draws" in capsys.readouterr().out
     assert "digits_all, 2 seeds, 20 draws" in out and 0 < fixed < 0.5 and 0 < again < 0.5
     features = [torch.randn(4, 300, 6), torch.randn(4, 300, 6)]
     labels = torch.arange(300) % 3
@@ -87,6 +89,10 @@ def test_errors_are_those_of_a_bootstrap(trained, capsys):
 
 
 def test_mistakes(tmp_path):
-    for words, message in ((["digits_all"], "holds no run"), (["digits_all", "--draws", "1"], "--draws is 1")):
+    for words, message in (
+        (["digits_all"], "holds no run"),
+        (["digits_all", "--seeds", "3"], "seed_3 does not hold all weights"),
+        (["digits_all", "--draws", "1"], "--draws is 1"),
+    ):
         with pytest.raises(InputError, match=message):
             redrawn.main([*words, "--checkpoints-folder", str(tmp_path)])
