@@ -75,6 +75,8 @@ def examine(path: str | Path, *, labels: bool = True) -> Examined:
         facts.append(f"{attributes['t_name']} {trajectory.t[0]:g} to {trajectory.t[-1]:g}")
         facts.append("no labels" if own is None else f"labels {attributes['labels_sha256'][:8]}")
         lines.append("    " + ", ".join(facts))
+        if attributes.get("predicted_by", "imprinting") != "imprinting":  # of what was trained here: the usual way
+            lines.append(f"    predicted by {attributes['predicted_by']}")
     if correct:
         lines.append(f"    accuracy {correct[0]:.3f} at the first, {correct[-1]:.3f} at the last model")
     return Examined(trajectory, "\n".join(lines), hashes, roots)

@@ -109,6 +109,7 @@ def test_stage_two_says_which_imprinting(trained):
     usual, fitted = stored(trained, ""), stored(trained, "_fitted", "--temperature", "fitted")
     assert usual.attributes["predicted_by"] == "imprinting" and "temperatures" not in usual.attributes
     assert fitted.attributes["predicted_by"] == "imprinting, temperature fitted, at most 10000 training images"
+    assert "predicted by imprinting, temperature fitted" in predictions.check(fitted.path)
     T = fitted.attributes["temperatures"]
     assert len(T) == 4 and min(T) > 0
     # another temperature is a power of the probabilities, made to sum to 1
