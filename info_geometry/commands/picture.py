@@ -63,10 +63,12 @@ def embed(
 
 
 def with_summaries(index: dict, summaries: list) -> dict:
-    """Return an index of models with the accuracy and progress of each, where these are known."""
+    """Return an index of models with the accuracy and progress of each, by both objectives, where these are known."""
     if None in summaries:
         return index
-    return {**index, **{key: np.concatenate([getattr(x, key) for x in summaries]) for key in ("accuracy", "progress")}}
+    columns = {"accuracy": "accuracy", "progress": "progress", "progress_bhattacharyya": "other"}
+    found = {name: np.concatenate([getattr(x, key) for x in summaries]) for name, key in columns.items()}
+    return {**index, **found}
 
 
 def remember(kept: Kept, target: Path, picture: Picture) -> None:

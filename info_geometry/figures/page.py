@@ -36,7 +36,8 @@ def write(
     """Write `<folder>/inpca.html`; return [its path].
 
     coordinates (M, k), eigenvalues (n,) and imaginary (n,), n >= k.  index: a dict of arrays (M,), one entry a model:
-    run, seed, checkpoint, t and, where known, accuracy and progress.  explained: stress of 1, 2, ... axes, or None.
+    run, seed, checkpoint, t and, where known, accuracy, progress and progress_bhattacharyya.
+    explained: stress of 1, 2, ... axes, or None.
     marks: None, or (progress (S,), coordinates (S, k)) of the geodesic from ignorance to truth.
     Of more than 5,000 models, some of the trajectories and of their checkpoints are shown, and the page says so.
     """
@@ -119,7 +120,8 @@ def _thinned(trajectories):
 def _trajectory(coordinates, index, rows):
     """Return what the page holds of the models in these rows, which are one trajectory."""
     times = np.asarray(index["t"], float)[rows].tolist()
-    known = {key: _short(index[key][rows]) for key in ("accuracy", "progress") if index.get(key) is not None}
+    keys = ("accuracy", "progress", "progress_bhattacharyya")
+    known = {key: _short(index[key][rows]) for key in keys if index.get(key) is not None}
     return {
         "seed": int(index["seed"][rows[0]]),
         "checkpoint": np.asarray(index["checkpoint"])[rows].tolist(),
