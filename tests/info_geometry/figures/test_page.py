@@ -44,6 +44,17 @@ def data_of(path):
     return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S)[1]), text
 
 
+def test_progress_by_the_other_objective_is_there_where_it_is_known(tmp_path):
+    points, values, imaginary, index = curves()
+    for known in (False, True):
+        if known:
+            index["progress_bhattacharyya"] = index["progress"] ** 2
+        [path] = page.write(tmp_path, points, values, imaginary, index, [0.5], MARKS, name="toy", t_name="epoch")
+        x = data_of(path)[0]["trajectories"][0]
+        assert ("progress_bhattacharyya" in x) == known
+    np.testing.assert_allclose(x["progress_bhattacharyya"], np.square(x["progress"]), atol=1e-3)
+
+
 def test_the_page_holds_what_it_is_given(tmp_path):
     points, values, imaginary, index = curves()
     [path] = page.write(tmp_path, points, values, imaginary, index, [0.5, 0.75], MARKS, name="toy", t_name="epoch")
