@@ -3,7 +3,7 @@
 # make fashion      the same for 8 tasks x 5 seeds of Fashion-MNIST
 # make test         the whole suite; make test-fast leaves the slow tests out
 # make lint         what CI says of style: ruff check, ruff format
-# make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; under an hour
+# make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; 50 minutes
 # make claims-quick    one seed, a few steps, no verdicts; 4 minutes
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
