@@ -4,7 +4,7 @@
 # make test         the whole suite; make test-fast leaves the slow tests out
 # make lint         what CI says of style: ruff check, ruff format
 # make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; 50 minutes
-# make claims-quick    one seed, a few steps, no verdicts; 4 minutes
+# make claims-quick    one seed, a few steps, no verdicts; 3 minutes
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
