@@ -45,6 +45,11 @@ class Options:
     how: Imprinting = USUAL
     own: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+    @property
+    def suffix(self) -> str:
+        """How the names of the runs of the predictions end."""
+        return "_head" if self.head else self.how.suffix
+
     def taken(self, runs: Sequence) -> Sequence:
         """Return the runs that --part leaves to this process."""
         return runs[self.part[0] :: self.part[1]]

@@ -70,6 +70,11 @@ class Imprinting:
         )
         return "_".join(part for used, part in parts if used)
 
+    @property
+    def suffix(self) -> str:
+        """How names of runs that are imprinted so end: `_<name>`, or "" for what is usual."""
+        return f"_{self.name}" if self.name else ""
+
     def __str__(self) -> str:
         """What prediction files say: `imprinting`, and what is not usual."""
         said = ["imprinting"]

@@ -231,8 +231,7 @@ def _of_tasks(options, class_names):
 def _store_or_skip(asked: find.Asked, imprinter_of: Callable, options: Options, here) -> str:
     """Store the predictions of a run, unless they are there."""
     folder = options.folders.run(asked.name, asked.seed)
-    name = "head" if options.head else options.how.name
-    target = options.folders.file(asked.name + (f"_{name}" if name else ""), asked.seed)
+    target = options.folders.file(asked.name + options.suffix, asked.seed)
     run = runs.read(folder)
     with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
         training = find.training_command(asked, run, options.folders)
@@ -246,7 +245,7 @@ def _store_or_skip(asked: find.Asked, imprinter_of: Callable, options: Options, 
             if here.main:
                 store.remove_parts(folder, imprinter.suffix)
             return SKIPPED
-        absent = run.missing(folder, (".pth",) if name else (".pth", ".h5"))
+        absent = run.missing(folder, (".pth",) if options.suffix else (".pth", ".h5"))
         if absent:
             names = ", ".join(run.path(folder, step).name for step in absent[:3])
             raise InputError(

@@ -61,12 +61,10 @@ def nested(runs: dict[str, Seeds]) -> tuple[tuple[float, float], int]:
 
     With its one-sided p-value over all permutations of tasks, and their number.  (Smouse, Long and Sokal 1986.)
     """
-    known = {name: tasks.load(DATASET, name) for name in runs}
-    places = {name: tasks.place(task) for name, task in known.items() if tasks.place(task)}
-    names, classes = list(places), [set(known[name].classes) for name in places]
+    places = {name: place for name in runs if (place := tasks.place(tasks.load(DATASET, name)))}
+    names, J = list(places), permuting.jaccard(places)
     D, upper = compare({name: runs[name] for name in names}).means(), np.triu_indices(len(names), 1)
     W = np.array([[wordnet.path_length(places[a], places[b]) for b in names] for a in names])
-    J = np.array([[1 - len(a & b) / len(a | b) for b in classes] for a in classes])
     orders = [np.ix_(order, order) for order in itertools.permutations(range(len(names)))]
     null = np.array([partial(D[order][upper], W[upper], J[upper]) for order in orders])
     return (float(null[0]), float(np.mean(null >= null[0] - 1e-12))), len(names)

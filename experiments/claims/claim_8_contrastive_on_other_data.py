@@ -25,12 +25,13 @@ def measure(runs: Runs) -> Finding:
     supervised = [runs.fitted[task] for task in SUB_TASKS]
     base = finding.ends(*supervised)
     shown = {"supervised": base.ravel()}
+    other, other_error = mean_of_pairs(base)
     plain = mean_of_pairs(finding.ends(*(runs.supervised[task] for task in SUB_TASKS)))
     for method in CONTRASTIVE:
         name = drawing.METHODS[f"all_{method}"]
         mine = [runs.fitted[f"{task}_{method}"] for task in SUB_TASKS]
         D = finding.ends(*mine)
-        (value, error), (other, other_error) = mean_of_pairs(D), mean_of_pairs(base)
+        value, error = mean_of_pairs(D)
         gap, error = value - other, float(np.hypot(error, other_error))
         at, equal = at_equal_progress(mine, supervised)
         verdicts[name] = decide(gap + 2 * error < 0 and equal[0] < equal[1], gap - 2 * error > 0)

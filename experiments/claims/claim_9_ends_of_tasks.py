@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
+from experiments.claims.classes import jaccard
 from experiments.claims.finding import Finding, decide, ends_of_all
-from experiments.claims.runs import DATASET, RANDOM, Runs
+from experiments.claims.runs import RANDOM, Runs
 from info_geometry.figures import style
 from info_geometry.uncertainty.mantel import mantel
-from learning import tasks
 
 CLAIM = "Ends of tasks are arranged as the tasks are"
 WHERE = "new"
@@ -37,9 +37,7 @@ def measure(runs: Runs) -> Finding:
     means = np.array([[D[np.ix_(of == a, of == b)].mean() for b in names] for a in names])
     means = (means + means.T) / 2  # which differ by rounding
     labelled = [k for k, name in enumerate(names) if name != RANDOM]
-    classes = [set(tasks.load(DATASET, names[k]).classes) for k in labelled]
-    jaccard = np.array([[1 - len(a & b) / len(a | b) for b in classes] for a in classes])
-    found = mantel(means[np.ix_(labelled, labelled)], jaccard)
+    found = mantel(means[np.ix_(labelled, labelled)], jaccard([names[k] for k in labelled]))
     apart = [name for name in names if name not in one]
     return Finding(
         f"{len(one)} of {len(names)} tasks are one branch{f' (not {chr(44).join(apart)})' if apart else ''}; Spearman "

@@ -3,6 +3,7 @@
 Tasks that share a class are not independent, nor are pairs of tasks; classes are what can be exchanged.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,12 @@ from learning.tasks import wordnet
 DRAWS = 99_999
 SYNSETS = tasks.class_synsets(DATASET)
 PATHS = np.array([[wordnet.path_length(a, b) for b in SYNSETS] for a in SYNSETS], float)  # of classes (10, 10)
+
+
+def jaccard(names: Sequence[str]) -> np.ndarray:
+    """Return the Jaccard distances (K, K) of the sets of classes of tasks: 1 - |A and B| / |A or B|."""
+    classes = [set(tasks.load(DATASET, name).classes) for name in names]
+    return np.array([[1 - len(a & b) / len(a | b) for b in classes] for a in classes])
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@
         [--quick]
 
 reads <predictions>/<run>/preds_<seed>.h5, writes <plots>/claims.md, a table of the claims, and a figure of each,
-<plots>/claims/claim_<number>.png and .pdf.  --quick: few null models, and no verdicts.  2 minutes on 2 CPU cores.
+<plots>/claims/claim_<number>.png and .pdf.  --quick: few null models, and no verdicts.  4 minutes on 2 CPU cores.
 """
 
 import argparse

@@ -42,8 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(" | ".join(HEAD), flush=True)
     for text in grid.imprint:
         how = arguments.imprinting(shlex.split(text))
-        suffix = f"_{how.name}" if how.name else ""
-        runs = {task: opened(given.predictions, f"{grid.config}_{task}{suffix}", grid.seed) for task in grid.task}
+        runs = {task: opened(given.predictions, f"{grid.config}_{task}{how.suffix}", grid.seed) for task in grid.task}
         print(" | ".join([str(how).removeprefix("imprinting, "), *row(runs)]), flush=True)
 
 

@@ -70,15 +70,10 @@ class Imprinter:
         self.temperature = 1.0  # of the last model
 
     @property
-    def name(self) -> str:
-        """How names of runs that are predicted so end."""
-        name = "head" if self.head else self.how.name
-        return f"_{name}" if name else ""
-
-    @property
     def suffix(self) -> str:
         """How the names of files of predictions of one checkpoint end."""
-        return f".{self.name[1:]}.h5" if self.name else ".h5"
+        name = "head" if self.head else self.how.name
+        return f".{name}.h5" if name else ".h5"
 
     @property
     def attributes(self) -> dict[str, str]:
