@@ -4,6 +4,7 @@
 sign of eigenvectors follow stated rules (`order`, `signs`), so that a picture is the same on every computer.
 """
 
+import inspect
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ KEPT = 30  # eigenvalues computed of more models: as many as are drawn
 RESTARTS = 30  # of the method of Lanczos, which needs 3
 ROWS = 256  # of a matrix of distances looked at at once
 TIE = 1e-12  # of the largest eigenvalue: sizes that differ by less are equal
+# where the method of Lanczos starts anew, with a random vector; earlier versions of scipy do not let it be fixed
+SEED = {"rng": 0} if "rng" in inspect.signature(eigsh).parameters else {}
 
 
 class Symmetric(Protocol):
@@ -103,7 +106,7 @@ def _lanczos(M, product, count, start, tol=0):
     """Return the `count` largest |eigenvalues| of v -> product(v) with their vectors, or as many as converge."""
     try:
         return eigsh(
-            LinearOperator((M, M), product, dtype=float), count, which="LM", v0=start, tol=tol, maxiter=RESTARTS
+            LinearOperator((M, M), product, dtype=float), count, which="LM", v0=start, tol=tol, maxiter=RESTARTS, **SEED
         )
     except ArpackNoConvergence as error:
         return error.eigenvalues, error.eigenvectors

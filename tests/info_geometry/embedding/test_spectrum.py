@@ -34,13 +34,8 @@ def axes(embedding, sign, low, high):
 
 @pytest.mark.parametrize(
     "D",
-    [
-        curved(320),
-        -curved(320),
-        curved(300, 1) - 0.4 * curved(300, 2),
-        np.ones((300, 300)) - np.eye(300),
-    ],
-    ids=["trajectories", "negative", "mixed", "equidistant"],
+    [curved(320), -curved(320), curved(300, 1) - 0.4 * curved(300, 2)],
+    ids=["trajectories", "negative", "mixed"],
 )
 def test_the_largest_eigenvalues_are_those_of_the_full_decomposition(D, monkeypatch):
     few, full = embeddings(D, monkeypatch)
@@ -50,15 +45,23 @@ def test_the_largest_eigenvalues_are_those_of_the_full_decomposition(D, monkeypa
     assert few.total_squares == pytest.approx((full.eigenvalues**2).sum())
     np.testing.assert_allclose(few.explained_stress(), full.explained_stress()[:30], atol=1e-7)
     np.testing.assert_array_equal(few.imaginary, full.imaginary[:30])
-    gaps = abs(np.diff(abs(full.eigenvalues[:4])))
-    if gaps.min() > 1e-6 * largest:  # else axes may be turned into each other
-        np.testing.assert_allclose(few.coordinates, full.coordinates, atol=1e-8 * np.sqrt(largest))
-        np.testing.assert_allclose(few.transform(D[:5]), few.coordinates[:5], atol=1e-8 * np.sqrt(largest))
+    np.testing.assert_allclose(few.coordinates, full.coordinates, atol=1e-8 * np.sqrt(largest))
+    np.testing.assert_allclose(few.transform(D[:5]), few.coordinates[:5], atol=1e-8 * np.sqrt(largest))
     monkeypatch.setattr(spectrum, "WHOLE", 0)
     again = inpca.fit(D)  # products depend on how memory is aligned, in the last bit
     np.testing.assert_allclose(again.eigenvalues, few.eigenvalues, atol=1e-13 * largest)
-    if gaps.min() > 1e-6 * largest:
-        np.testing.assert_allclose(again.coordinates, few.coordinates, atol=1e-12 * np.sqrt(largest))
+    np.testing.assert_allclose(again.coordinates, few.coordinates, atol=1e-12 * np.sqrt(largest))
+
+
+def test_models_of_which_all_pairs_are_equally_far(monkeypatch):
+    """All eigenvalues but one are 1/2.  Lanczos starts anew at each step, and may give up."""
+    monkeypatch.setattr(spectrum, "WHOLE", 0)
+    for _ in range(20):
+        embedding = inpca.fit(np.ones((300, 300)) - np.eye(300))
+        np.testing.assert_allclose(embedding.eigenvalues[:30], 0.5, atol=1e-12)
+        assert embedding.explained_stress(30) == pytest.approx(1 - np.sqrt(269 / 299))
+        assert not embedding.imaginary[:30].any()
+        assert spectrum.SEED == {} or embedding.total_squares is not None
 
 
 def with_spectrum(values, M=300, seed=0):
