@@ -7,12 +7,13 @@ of tracebacks.  `machine`: what this computer has.  `hdf5`: HDF5 files that may 
 from info_geometry.files.atomic import atomic_path, remove_orphans, unwritable, write_text, writing
 from info_geometry.files.errors import InputError, command, first_line, log
 from info_geometry.files.locks import HeldError, holder, lock
-from info_geometry.files.machine import ROOT, device_of, free_memory, threads, valid_name, versions
+from info_geometry.files.machine import ROOT, accelerator, device_of, free_memory, threads, valid_name, versions
 
 __all__ = [
     "ROOT",
     "HeldError",
     "InputError",
+    "accelerator",
     "atomic_path",
     "command",
     "device_of",

@@ -1,9 +1,11 @@
 """This machine: where the repository lies, its processors and memory, and which packages are installed."""
 
 import contextlib
+import ctypes
 import importlib.metadata
 import os
 import re
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -39,6 +41,43 @@ def free_memory() -> int:
         return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (ValueError, OSError, AttributeError):
         return 1 << 32
+
+
+def accelerator(asked: str | None) -> Any:
+    """Return the device of torch to compute distances on, or None for the CPU, which needs no torch.
+
+    asked: a device, or None for the GPU where torch and a driver are there.  Raises InputError as `device_of` does, and
+    where torch is not installed.
+    """
+    if asked == "cpu" or (asked is None and not (_gpu_in_use() or _driver())):
+        return None
+    try:
+        import torch  # takes seconds
+    except ImportError as error:
+        if asked is None:
+            return None
+        raise InputError(
+            f"device {asked!r}: it takes torch, which is not here ({first_line(error)}); pip install torch, or leave "
+            "it out to use the CPU"
+        ) from error
+    device = device_of(torch, asked, kind="float64")  # in which logarithms are summed
+    return None if device.type == "cpu" else device
+
+
+def _gpu_in_use():
+    """Return whether torch was imported already and sees a GPU."""
+    return "torch" in sys.modules and sys.modules["torch"].cuda.is_available()
+
+
+def _driver():
+    """Return whether there may be a GPU: NVIDIA's or AMD's driver.  Nothing else is imported or started to know it."""
+    if os.environ.get("CUDA_VISIBLE_DEVICES", "0") in ("", "-1"):
+        return False
+    for name in ("nvcuda.dll",) if os.name == "nt" else ("libcuda.so.1", "libamdhip64.so"):
+        with contextlib.suppress(OSError):
+            ctypes.CDLL(name)
+            return True
+    return False
 
 
 def device_of(torch: ModuleType, asked: str | None, *, kind: str = "float32") -> Any:

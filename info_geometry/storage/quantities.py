@@ -69,10 +69,10 @@ def decode(stored: np.ndarray, quantity: str, tolerance: float, out: np.ndarray)
     if stored.dtype != np.float16:
         out[...] = stored
     elif out.dtype == np.float32:
-        _widen(stored, out)
+        widen(stored, out)
     else:
         floats = np.empty(stored.shape, np.float32)
-        _widen(stored, floats)
+        widen(stored, floats)
         out[...] = floats
     with np.errstate(invalid="ignore", divide="ignore"):
         if quantity == "probability":
@@ -137,7 +137,7 @@ def rounding_bound(what: Any, C: int) -> float:
     return relative + C * (1e-5 if what.published else 2.0**-24)
 
 
-def _widen(halves, out):
+def widen(halves, out):
     """Put float16 into float32, exactly; numpy takes 1 to 14 ns a number for this, and most where they are tiny.
 
     The bits of a half h >= 0, 13 to the left and 112 added to the exponent, are those of the float, except where h

@@ -1,20 +1,21 @@
-"""Which code sums the logarithms of affinities: the fused passes where they are there, or torch."""
+"""Which code sums the logarithms of affinities: the compiled pass, numpy for few of them, or torch on a GPU."""
 
+import functools
 from collections.abc import Callable
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from info_geometry.files import InputError, free_memory, log
+from info_geometry.files import InputError, accelerator, free_memory, log
 from info_geometry.sums import plain
 
 PRECISIONS = ("float64", "float32", "bfloat16")
-FUSED_FROM = 2e9  # products of roots from which importing numba pays
+FUSED_FROM = 2e9  # products of roots from which importing numba, and computing in float32, pays
 
 
 @runtime_checkable
 class Products(Protocol):
-    """What sums, over samples, logarithms of affinities of models: `plain.Products`, and `fused.Products` on the CPU.
+    """What sums, over samples, logarithms of affinities of models: the `Products` of `plain`, `fused` and `tensors`.
 
     Of two sets of models, or of the pairs i <= j of one.  kind: of the numbers that arrays of roots are to have.
     floored: how many affinities were below the floor so far, of pairs i < j in one set.
@@ -35,7 +36,7 @@ class Products(Protocol):
 
 @runtime_checkable
 class Kernel(Protocol):
-    """What takes roots that `plain.Products` has normalised on a GPU, tensors (models, n, C): `gpu.Products`."""
+    """What takes roots that `tensors.Products` has normalised on a GPU, tensors (models, n, C): `gpu.Products`."""
 
     floored: int
 
@@ -46,36 +47,52 @@ class Kernel(Protocol):
         """Return the sums of log-affinities (rows, columns), float64; zero below the diagonal for one set."""
 
 
-def choose(counts: list[int], N: int, C: int, device, precision: str, floor: float, fast: bool | None) -> Products:
-    """Return what sums logarithms of the affinities of so many models, one number a side, on N samples over C classes.
+def choose(
+    counts: list[int], N: int, C: int, device: str | None, precision: str | None, floor: float, fast: bool | None
+) -> Callable[[], Products]:
+    """Return what makes engines for so many models, one number a side, on N samples over C classes.
 
-    device: of torch.  fast: as for `distance.pairwise`, whose errors it raises.  By default the numbers alone decide.
+    device, precision, fast: as for `distance.pairwise`, whose errors it raises.  By default the numbers alone decide.
     """
-    reason = "for so few predictions torch is as fast"
-    if fast or (fast is None and counts[0] * counts[-1] * N * C >= FUSED_FROM):
+    if precision not in (None, *PRECISIONS):
+        raise InputError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+    gpu, many = accelerator(device), counts[0] * counts[-1] * N * C >= FUSED_FROM
+    options = {"precision": precision or ("float32" if gpu is not None or many else "float64"), "floor": floor}
+    reason = None
+    if fast or (fast is None and many):
         try:
-            if device.type == "cpu":
-                from info_geometry.sums import fused
-
-                reason = fused.unsuitable(precision, floor)
-                if not reason:
-                    return fused.Products(*counts, precision=precision, floor=floor)
-            elif device.type == "cuda":
-                from info_geometry.sums import gpu
-
-                reason = gpu.unsuitable(precision, floor)
-                if not reason:
-                    kernel = gpu.Products(*counts, precision=precision, floor=floor, device=device)
-                    return plain.Products(*counts, precision=precision, floor=floor, device=device, kernel=kernel)
-            else:
-                reason = f"there is none for {device.type}"
+            reason, make = _compiled(counts, gpu, options)
+            if not reason:
+                return make
         except (ImportError, RuntimeError) as error:  # numba may find no folder for what it compiles
             reason = str(error)
     if fast:
-        raise InputError(f"fast=True: not to be had ({reason}); pip install 'picture-of-tasks[fast]', or leave it out")
-    if precision == "bfloat16" and device.type == "cpu":
-        log.info("bfloat16 is no faster here than float32 (%s)", reason)
-    return plain.Products(*counts, precision=precision, floor=floor, device=device)
+        raise InputError(f"fast=True: not to be had ({reason}); leave it out")
+    if gpu is None:
+        if precision == "bfloat16":
+            log.info("bfloat16 is no faster here than float32 (%s)", reason or "for so few predictions")
+        return functools.partial(plain.Products, *counts, **options)
+    from info_geometry.sums import tensors
+
+    return functools.partial(tensors.Products, *counts, device=gpu, **options)
+
+
+def _compiled(counts, gpu, options):
+    """Return why there is no compiled pass for these options, or None, and what makes it."""
+    if gpu is None:
+        from info_geometry.sums import fused
+
+        return fused.unsuitable(**options), functools.partial(fused.Products, *counts, **options)
+    if gpu.type != "cuda":
+        return f"there is none for {gpu.type}", None
+    from info_geometry.sums import gpu as kernels
+    from info_geometry.sums import tensors
+
+    def make():
+        kernel = kernels.Products(*counts, device=gpu, **options)
+        return tensors.Products(*counts, device=gpu, kernel=kernel, **options)
+
+    return kernels.unsuitable(**options), make
 
 
 class Grouped:

@@ -9,8 +9,6 @@ relative to the product, so a mean over n samples is off by about sqrt(n) / n ro
 Affinities are formed in registers, for 4 models times a panel of models at a time, and never reach memory.  Models
 are therefore packed into panels, (panel, sample, class, model): what the innermost loop reads, in order.  What is
 compiled is in `kernels`; here is what goes where, and in which thread.
-
-This module needs numba (pip install 'picture-of-tasks[fast]'); `distance` uses it where it is there.
 """
 
 from concurrent.futures import ThreadPoolExecutor

@@ -1,47 +1,31 @@
-"""Sums of logarithms of affinities with torch: the path that always works."""
+"""Sums of logarithms of affinities with numpy: nothing to compile, and what the other engines are held to."""
 
 import numpy as np
 
-from info_geometry.storage.quantities import to_roots
+from info_geometry.storage.quantities import to_roots, widen
 
-TILE = 128  # models on a side of the square of affinities that torch forms at once
-TILE_BYTES = 1 << 24  # memory of these squares for a batch of samples: they should stay in cache
-BATCH_BYTES = 1 << 21  # memory of the roots that torch makes ready at once
+TILE = 128  # models on a side of the square of affinities that are formed at once
+TILE_BYTES = 1 << 22  # memory of these squares for a batch of samples: they should stay in cache
+BATCH_BYTES = 1 << 21  # memory of the roots that are made ready at once
 
 
 class Products:
-    """An `engines.Products` with torch: the path that always works."""
+    """An `engines.Products` with numpy, on the CPU."""
 
-    def __init__(
-        self, rows: int, columns: int | None = None, *, precision: str, floor: float, device, kernel=None
-    ) -> None:
-        """Numbers of models; columns=None: of the rows with one another, on and above the diagonal.
-
-        kernel: an `engines.Kernel` that sums the logarithms of roots that were made ready here.
-        """
-        import torch
-
-        self._torch, self._device, self._symmetric, self._kernel = torch, device, columns is None, kernel
+    def __init__(self, rows: int, columns: int | None = None, *, precision: str, floor: float) -> None:
+        """Numbers of models; columns=None: of the rows with one another, on and above the diagonal."""
         self.kind = np.dtype("float64" if precision == "float64" else "float32")
-        self._type = getattr(torch, self.kind.name)
-        self._rounded = torch.bfloat16 if precision == "bfloat16" else self._type
-        self._floor, self._floored = floor, torch.zeros((), dtype=torch.int64, device=device)
-        self._total = torch.zeros(rows, columns or rows, dtype=torch.float64, device=device)
-        self._selves = [torch.zeros(count, dtype=torch.float64, device=device) for count in (rows, columns) if count]
-
-    @property
-    def floored(self) -> int:
-        """The number of affinities below the floor, of pairs i < j if models are compared with one another."""
-        return int(self._floored) + (self._kernel.floored if self._kernel else 0)
+        self._precision, self._floor, self._symmetric, self.floored = precision, floor, columns is None, 0
+        self._total = np.zeros((rows, columns or rows))
+        self._selves = [np.zeros(count) for count in (rows, columns) if count]
 
     def add(self, sides: list, quantities: list) -> list:
         """Add the samples of arrays (models, n, C), one a side, of a quantity each; rows are normalised.
 
         Returns how far squared norms of roots are from 1 at most, an array (models,) a side; NaN: a negative number.
         """
-        n = sides[0].shape[1]
-        batch = max(16, BATCH_BYTES // (sum(len(x) for x in sides) * sides[0].shape[2] * self.kind.itemsize))
-        batch = n if self._device.type == "cuda" else batch  # on the CPU, what stays in the cache
+        _, n, C = sides[0].shape
+        batch = max(1, BATCH_BYTES // (sum(len(x) for x in sides) * C * self.kind.itemsize))
         worst = [np.zeros(len(x)) for x in sides]
         for start in range(0, n, batch):
             slabs, off = zip(
@@ -50,55 +34,56 @@ class Products:
                     for array, quantity in zip(sides, quantities)
                 )
             )
-            self._add(slabs)
-            worst = [np.maximum(a, b.cpu().numpy()) for a, b in zip(worst, off)]  # NaN stays
+            if not self._symmetric:
+                for selves, slab in zip(self._selves, slabs):
+                    norms = np.einsum("mnc,mnc->mn", slab, slab, dtype=np.float64)
+                    selves += np.log(np.maximum(norms, self._floor)).sum(axis=1)
+            # (n, models, C), as matrix products take them
+            self._add_affinities(*(np.ascontiguousarray(x.transpose(1, 0, 2)) for x in (slabs[0], slabs[-1])))
+            worst = [np.maximum(a, b) for a, b in zip(worst, off)]  # NaN stays
         return worst
 
-    def _add(self, slabs):
-        if not self._symmetric:
-            for selves, slab in zip(self._selves, slabs):
-                selves += (
-                    slab.to(self._type)
-                    .square()
-                    .sum(dim=2)
-                    .clamp_(min=self._floor)
-                    .log_()
-                    .sum(dim=1, dtype=self._total.dtype)
-                )
-        if self._kernel:
-            self._kernel.add(*slabs)
-        else:
-            self._add_affinities(*(x.to(self._type).transpose(0, 1).contiguous() for x in (slabs[0], slabs[-1])))
-
     def _normalise(self, array, quantity):
-        x = to_roots(self._torch.from_numpy(array).to(self._device).to(self._type), quantity)
-        norms = x.square().sum(dim=2)
-        off = (norms - 1).abs().amax(dim=1)
-        off[x.amin(dim=(1, 2)) < 0] = float("nan")
-        x = x / norms.sqrt().clamp_(min=1e-30)[..., None]
-        return x.to(self._rounded), off
+        x = np.empty(array.shape, self.kind)
+        if array.dtype == np.float16 and self.kind == np.float32:
+            widen(array, x)
+        else:
+            x[...] = array
+        with np.errstate(invalid="ignore"):
+            x = to_roots(x, quantity)
+            norms = np.einsum("mnc,mnc->mn", x, x)
+            off = np.abs(norms - 1).max(axis=1)
+            off[x.min(axis=(1, 2)) < 0] = np.nan
+            x /= np.maximum(np.sqrt(norms), self.kind.type(1e-30))[..., None]
+        return bfloat16(x) if self._precision == "bfloat16" else x, off
 
     def _add_affinities(self, rows, columns):
         """Add the log-affinities of roots (n, rows, C) and (n, columns, C), in squares that stay in the cache."""
-        tile = min(TILE, rows.shape[1]) * min(TILE, columns.shape[1])
-        batch = max(1, TILE_BYTES // (tile * self.kind.itemsize))
-        for a, b in zip(rows.split(batch), columns.split(batch)):
-            for i in range(0, a.shape[1], TILE):
-                for j in range(i if self._symmetric else 0, b.shape[1], TILE):
-                    affinity = a[:, i : i + TILE] @ b[:, j : j + TILE].transpose(1, 2)
-                    if affinity.amin() < self._floor:
-                        count = (affinity < self._floor).sum()
-                        self._floored += count // 2 if self._symmetric and i == j else count
-                    self._total[i : i + TILE, j : j + TILE] += (
-                        affinity.clamp_(min=self._floor).log_().sum(dim=0, dtype=self._total.dtype)
-                    )
+        (n, R, _), K = rows.shape, columns.shape[1]
+        batch = max(1, TILE_BYTES // (min(TILE, R) * min(TILE, K) * self.kind.itemsize))
+        for start in range(0, n, batch):
+            a, b = (x[start : start + batch] for x in (rows, columns))
+            for i in range(0, R, TILE):
+                for j in range(i if self._symmetric else 0, K, TILE):
+                    affinity = a[:, i : i + TILE] @ b[:, j : j + TILE].transpose(0, 2, 1)
+                    if affinity.min() < self._floor:
+                        count = int((affinity < self._floor).sum())
+                        self.floored += count // 2 if self._symmetric and i == j else count
+                        np.maximum(affinity, self.kind.type(self._floor), out=affinity)
+                    np.log(affinity, out=affinity)
+                    self._total[i : i + TILE, j : j + TILE] += affinity.sum(axis=0, dtype=np.float64)
 
     def log(self) -> np.ndarray:
         """Return the sums of log-affinities of normalised models (rows, columns), float64; zero below the diagonal.
 
         For rows a, b that are not of unit norm, by rounding, that is log<a, b> - (log<a, a> + log<b, b>) / 2.
         """
-        total = self._kernel.log() if self._kernel else self._total.cpu().numpy()
         if self._symmetric:
-            return np.triu(total - 0.5 * np.add.outer(np.diag(total), np.diag(total)))
-        return total - 0.5 * np.add.outer(*(x.cpu().numpy() for x in self._selves))
+            return np.triu(self._total - 0.5 * np.add.outer(np.diag(self._total), np.diag(self._total)))
+        return self._total - 0.5 * np.add.outer(*self._selves)
+
+
+def bfloat16(x: np.ndarray) -> np.ndarray:
+    """Return non-negative numbers, float32, rounded to the 8 bits of bfloat16: to nearest, ties to even."""
+    bits = x.view(np.uint32)
+    return (bits + np.uint32(0x7FFF) + (bits >> 16 & 1) & np.uint32(0xFFFF0000)).view(np.float32)

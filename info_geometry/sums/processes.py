@@ -33,8 +33,13 @@ class Processes:
 
     def __enter__(self):
         if self.count > 1:
-            import torch.distributed as dist
-
+            try:
+                import torch.distributed as dist
+            except ImportError as error:
+                raise InputError(
+                    f"process {self.rank} of {self.count}: to share distances among processes takes torch, which is "
+                    f"not here ({first_line(error)}); pip install torch, or start one process"
+                ) from error
             place = f"{os.environ['MASTER_ADDR']}:{os.environ.get('MASTER_PORT')}"
             try:  # gloo also beside GPUs: there is one sum, at the end
                 dist.init_process_group("gloo", rank=self.rank, world_size=self.count, timeout=TIMEOUT)
@@ -66,10 +71,11 @@ class Processes:
 
     def device(self, device: str | None) -> str | None:
         """Return the device of this process: with several GPUs a process each."""
-        import torch
+        if self.count > 1 and device in (None, "cuda"):
+            import torch
 
-        if self.count > 1 and device in (None, "cuda") and torch.cuda.is_available():
-            return f"cuda:{self.local % torch.cuda.device_count()}"
+            if torch.cuda.is_available():
+                return f"cuda:{self.local % torch.cuda.device_count()}"
         return device
 
     def tell(self, message=None):

@@ -2,12 +2,11 @@
 
 import concurrent.futures
 import contextlib
-import functools
 
 import numpy as np
 from tqdm import tqdm
 
-from info_geometry.files import InputError, device_of, free_memory
+from info_geometry.files import InputError, free_memory
 from info_geometry.sums import engines
 
 SLAB_BYTES = 1 << 25  # memory of the samples read at once; there are two such slabs
@@ -29,14 +28,8 @@ def sum_logs(
 
     sides: one or two lists of opened trajectories.  The rest is as for `distance.pairwise`.
     """
-    import torch  # takes seconds to import, and everything else here does without
-
-    device = device_of(torch, device, kind="float64")  # in which logarithms are summed
-    precision = precision or ("float64" if device.type == "cpu" else "float32")
-    if precision not in engines.PRECISIONS:
-        raise InputError(f"precision {precision!r} is not one of {', '.join(engines.PRECISIONS)}")
     counts, (N, C) = [sum(x.shape[0] for x in side) for side in sides], sides[0][0].shape[1:]
-    make = functools.partial(engines.choose, counts, N, C, device, precision, floor, fast)
+    make = engines.choose(counts, N, C, device, precision, floor, fast)
     products = make() if groups is None else engines.Grouped(make, groups, counts[0])
     block = block or _slab_size(sides)
     intervals = state.missing(N) if state else [(0, N)]

@@ -18,7 +18,7 @@ def test_halves_become_floats_exactly():
     finite = np.arange(0x7C00, dtype=np.uint16).view(np.float16)
     for halves in (finite, -finite, np.arange(1 << 16, dtype=np.uint16).view(np.float16), finite[:0]):
         out = np.empty(halves.shape, np.float32)
-        quantities._widen(halves, out)
+        quantities.widen(halves, out)
         np.testing.assert_array_equal(out, halves.astype(np.float32))
 
 

@@ -1,26 +1,28 @@
 """What sums logarithms keeps to one contract, whichever it is."""
 
+import functools
 import inspect
 
 import numpy as np
 import pytest
 import torch
 
-from info_geometry.sums import engines, plain
+from info_geometry.sums import engines, fused, plain, tensors
 
 
 def engine(name):
     """Return two engines: of 3 models with one another, and of 3 with 2."""
     options = {"precision": "float64", "floor": 1e-6}
-    if name == "plain":
-        make = lambda *counts: plain.Products(*counts, device=torch.device("cpu"), **options)  # noqa: E731
-    else:
-        fused = pytest.importorskip("info_geometry.sums.fused", reason="numba is not installed")
-        make = lambda *counts: fused.Products(*counts, **options)  # noqa: E731
+    make = {
+        "plain": plain.Products,
+        "fused": fused.Products,
+        "tensors": functools.partial(tensors.Products, device=torch.device("cpu")),
+    }[name]
+    make = functools.partial(make, **options)
     return make(3), make(3, 2)
 
 
-@pytest.mark.parametrize("name", ["plain", "fused"])
+@pytest.mark.parametrize("name", ["plain", "fused", "tensors"])
 def test_engines_keep_to_the_contract(name):
     one, two = engine(name)
     models = np.random.default_rng(0).dirichlet(np.ones(4), (5, 6))  # (models, samples, classes)

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from info_geometry.files import ROOT, InputError
-from info_geometry.sums import plain
+from info_geometry.sums import tensors
 from tests.support import stages
 
 pytest.importorskip("triton", reason="torch without CUDA comes without Triton")
@@ -180,7 +180,7 @@ def test_arrays_as_they_are_stored(cuda, quantity, precision, tolerance):
     options = {"precision": precision, "floor": 1e-6, "device": DEVICE, "config": SMALL}
 
     def products(*counts):
-        return plain.Products(
+        return tensors.Products(
             *counts,
             precision=precision,
             floor=1e-6,
