@@ -14,6 +14,7 @@ from numba.extending import intrinsic, overload
 
 # whether the CPU multiplies pairs of bfloat16 (numba can be told to compile for another one: NUMBA_CPU_NAME)
 BFLOAT16 = bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16")) and not numba.config.CPU_NAME
+BLOCK = 128  # numbers summed one after the other
 ROWS, VECTORS = 4, 2  # models times vectors of models whose affinities are in registers
 LANES = {"float32": 16, "float64": 8, "bfloat16": 16}  # numbers in a vector; processors with shorter ones split it
 FORMATS = {np.float32: (np.int32, 23, 127), np.float64: (np.int64, 52, 1023)}  # bits as, of the fraction, exponent of 1
@@ -286,6 +287,7 @@ def multiply_tile(context, rows, columns, m, e, i, j, t, n, depth, floor):
 
     An affinity is a sum over `depth` numbers; with 32-bit integers, over pairs of bfloat16 numbers in each.  They are
     raised to the floor and multiplied into m 2^e at t; returned is how many were below.
+    Sums are over BLOCK numbers at most, and then over these sums: small numbers would be lost on a large sum.
     """
     return types.int64(rows, columns, m, e, *[types.int64] * 5, floor), _multiply_tile
 
@@ -347,13 +349,38 @@ def _multiply_tile(context, build, signature, arguments):
     floor, step = broadcast(floor, reals), ir.Constant(long, width)
     products = [build.load(vector(m, r * width + v * lanes, reals), align=4) for r, v in cells]
 
+    zeros, block = [ir.Constant(reals, [0.0] * lanes)] * len(cells), ir.Constant(long, BLOCK)
+
+    def up_to_a_block(x, y, count):
+        """Form sums over `count` numbers, or BLOCK if these are more; return where the next ones are, and the sums."""
+        count = build.select(build.icmp_signed("<", count, block), count, block)
+        classes, (c, x, y, *sums) = loop(0, x, y, *zeros)
+        b = [build.load(vector(y, v * lanes, numbers), align=4) for v in range(VECTORS)]
+        a = [broadcast(build.load(build.gep(x, [ir.Constant(long, r)])), numbers) for r in range(ROWS)]
+        found = [multiply_add(a[r], b[v], sums[k]) for k, (r, v) in enumerate(cells)]
+        following = build.gep(x, [step]), build.gep(y, [step])
+        repeat(classes, [c, x, y, *sums], count, *following, *found)
+        return *following, *found
+
     samples, (s, x, y, *state) = loop(0, x, y, *products, *[constant(0)] * VECTORS)
-    classes, (c, xc, yc, *sums) = loop(0, x, y, *[ir.Constant(reals, [0.0] * lanes)] * len(cells))
-    b = [build.load(vector(yc, v * lanes, numbers), align=4) for v in range(VECTORS)]
-    a = [broadcast(build.load(build.gep(xc, [ir.Constant(long, r)])), numbers) for r in range(ROWS)]
-    affinities = [multiply_add(a[r], b[v], sums[k]) for k, (r, v) in enumerate(cells)]
-    x_next, y_next = build.gep(xc, [step]), build.gep(yc, [step])
-    repeat(classes, [c, xc, yc, *sums], depth, x_next, y_next, *affinities)
+    one = up_to_a_block(x, y, depth)
+    after_one, more, done = build.block, build.append_basic_block(), build.append_basic_block()
+    blocks_left = build.sdiv(build.sub(depth, ir.Constant(long, 1)), block)
+    build.cbranch(build.icmp_signed("<", ir.Constant(long, 0), blocks_left), more, done)
+    build.position_at_end(more)
+    blocks, variables = loop(0, *one)
+    k, xb, yb, *sums = variables
+    seen = build.mul(build.add(k, ir.Constant(long, 1)), block)
+    xb, yb, *found = up_to_a_block(xb, yb, build.sub(depth, seen))
+    all_of_them = xb, yb, *[build.fadd(a, b) for a, b in zip(sums, found)]
+    repeat(blocks, variables, blocks_left, *all_of_them)
+    after_all = build.block
+    build.branch(done)
+    build.position_at_end(done)
+    x_next, y_next, *affinities = [build.phi(value.type) for value in one]
+    for variable, *values in zip((x_next, y_next, *affinities), one, all_of_them):
+        for value, block_of in zip(values, (after_one, after_all)):
+            variable.add_incoming(value, block_of)
     products, counts = state[: len(cells)], state[len(cells) :]
     for k, (_, v) in enumerate(cells):
         below = build.fcmp_ordered("<", affinities[k], floor)
