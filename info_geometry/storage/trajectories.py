@@ -4,12 +4,14 @@ This is the reading side of the file contract.  People call it as `predictions.o
 """
 
 import copy
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from info_geometry.files import InputError, hdf5
+from info_geometry.files.chunks import Chunks, pays
 from info_geometry.storage import format, quantities
 from info_geometry.storage.arrays import as_array, describe
 from info_geometry.storage.labels import check_alike
@@ -226,11 +228,16 @@ def _reader(path):
     """Return read(checkpoints, start, stop, out), which opens the file for as long as it reads (0.2 ms)."""
     state = path.stat()
 
+    @functools.cache
+    def chunks():
+        return Chunks(path)
+
     def read(checkpoints, start, stop, out):
         with hdf5.reading(path):
             now = path.stat()
         if (now.st_ino, now.st_size, now.st_mtime_ns) != (state.st_ino, state.st_size, state.st_mtime_ns):
             raise InputError(f"{path} changed while it was being read; start again")
-        hdf5.read(path, checkpoints, start, stop, out)
+        if not (pays(state.st_size) and chunks().read(checkpoints, start, stop, out)):
+            hdf5.read(path, checkpoints, start, stop, out)
 
     return read

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from info_geometry import predictions
+from info_geometry.storage import trajectories
 from tests.support import slow_inpca
 from tests.support.prediction_files import LABELS, C, N, T, write_each_quantity
 from tests.support.synthetic import random_models
@@ -33,6 +34,12 @@ def path(tmp_path, models):
     target = tmp_path / "toy_all" / "preds_3.h5"
     predictions.write(target, models, labels=LABELS, t=[0, 1, 4, 12], task="all", seed=3, config={"lr": 0.1})
     return target
+
+
+@pytest.fixture(params=["HDF5", "beside HDF5"])
+def reading(request, monkeypatch):
+    """Both ways in which chunks are read."""
+    monkeypatch.setattr(trajectories, "pays", lambda size: request.param != "HDF5")
 
 
 @pytest.fixture

@@ -10,6 +10,8 @@ from info_geometry.files import InputError
 from info_geometry.storage import format
 from tests.support.prediction_files import LABELS, N, flip_bit, refused
 
+pytestmark = pytest.mark.usefixtures("reading")
+
 
 @pytest.mark.parametrize("row", [0, 30, N - 1])
 def test_bit_rot_is_found_and_placed(tmp_path, monkeypatch, models, row):

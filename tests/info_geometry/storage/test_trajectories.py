@@ -10,6 +10,8 @@ from tests.support.prediction_files import LABELS, C, N, T, flip_bit, opened, pu
 
 FLOATS = ("sqrt_probability", "probability")  # quantities in float16
 
+pytestmark = pytest.mark.usefixtures("reading")
+
 
 @pytest.mark.parametrize("size", [1, 7, N, 10 * N])
 def test_blocks_of_any_size_are_the_same(path, size):
