@@ -29,7 +29,7 @@ install-dev: $(if $(THEIRS),install-theirs,.venv/installed-dev)
 
 .PHONY: install-theirs
 install-theirs:
-	@$(PIP) -q -e '.[published,fast,dev]'
+	@$(PIP) -q -e '.[train,published,dev]'
 
 # complete, unlike bin/python, which is there before pip is
 .venv/bin/activate:
@@ -43,11 +43,11 @@ install-theirs:
 	$(PYTHON) -m venv --clear .venv || { rm -rf .venv; exit 1; }
 
 .venv/installed: .venv/bin/activate pyproject.toml
-	$(PIP) -e '.[published]'
+	$(PIP) -e '.[train,published]'
 	@touch $@
 
 .venv/installed-dev: .venv/installed
-	$(PIP) -e '.[published,fast,dev]'
+	$(PIP) -e '.[train,published,dev]'
 	@touch $@
 
 DIGITS = all even high low odd randomlab

@@ -6,7 +6,7 @@ where P_u(n, c) is the probability that model u gives class c on sample n.  The 
 equal predictions and 0 for predictions without a common class, so it is floored at FLOOR before the logarithm.
 
 Samples are read in slabs, the next one while the last one is computed on; how sums of logarithms are formed depends
-on what is there: `sums.fused` (numba, on the CPU), `sums.gpu` (Triton), or torch, which is always there.
+on how many there are: `sums.plain` (numpy), `sums.fused` (numba), or on a GPU `sums.gpu` (Triton).
 """
 
 import numpy as np
@@ -51,11 +51,13 @@ def pairwise(
     trajectories: arrays of probabilities (T, N, C) or (N, C), or opened files; M is the sum of their T.
     device: of the computation, by default CUDA where there is one.
     block: samples read at once, by default what fits memory and the chunks of the files; results do not depend on it.
-    precision: of roots and products, "float64" (default on the CPU), "float32" (default on CUDA; moves a distance by
-    about 1e-7, however small it is) or "bfloat16" (by about 5e-5; roots are rounded to 8 bits, products summed in
-    float32).  Logarithms are always summed in float64, or to that precision.
+    precision: of roots and products, "float64" (default up to 2e9 products of roots, which take a second), "float32"
+    (default above, and on CUDA; moves a distance by less than 1e-7, however small it is) or "bfloat16" (by about 1e-3 /
+    sqrt N; roots are rounded to 8 bits, products summed in float32).  Logarithms are always summed in float64, or to
+    that precision.
     progress: show a bar.
-    fast: True for the fused pass (`sums.fused` or `sums.gpu`), False for plain torch; by default what is there.
+    fast: True for the compiled pass (`sums.fused` or `sums.gpu`), False for numpy, on a GPU torch; by default that
+    which is faster.
     state: a `sharing.State` that knows which samples are done, keeps what is, and shares them among processes; in those
     but the main one, None is returned.
     groups: a group 0..B-1 for each sample (N,); then the sums of -log affinity over each of them, (B, M, M), are

@@ -61,7 +61,7 @@ def test_python_without_venv_as_on_debian(clone):
         code, text = make("install", f"PYTHON={stub(folder / 'bare', bare=1)}")
         assert code and "apt-get install python3-venv" in text and not (folder / ".venv").exists()
     assert make("install", f"PYTHON={stub(folder / 'whole')}")[0] == 0
-    assert "install --disable-pip-version-check -e .[published]" in (folder / "pip.log").read_text()
+    assert "install --disable-pip-version-check -e .[train,published]" in (folder / "pip.log").read_text()
     assert "up to date" in make(".venv/installed", f"PYTHON={folder}/whole")[1]
 
 
@@ -103,32 +103,56 @@ def test_default_folders_are_those_of_the_clone_or_of_the_working_directory(tmp_
     assert machine.root(Path(sys.prefix) / "lib" / "info_geometry") == tmp_path
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Return the Python of a new environment in which the wheel is installed, and nothing that trains."""
+    folder = tmp_path_factory.mktemp("alone")
+    python = folder / "env" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", folder / "env"], check=True)
+    pip = [python, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+    if subprocess.run([*pip, "install", "tqdm"], capture_output=True, cwd=folder).returncode:
+        pytest.skip("the package index cannot be reached")
+    source = folder / "source"  # building leaves folders behind
+    shutil.copytree(ROOT / "info_geometry", source / "info_geometry", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "learning", source / "learning", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    subprocess.run([*pip, "wheel", "--no-deps", "--wheel-dir", folder, source], check=True, cwd=folder)
+    subprocess.run([*pip, "install", *folder.glob("*.whl")], check=True, cwd=folder)
+    return python
+
+
 @pytest.mark.slow
-def test_arrays_become_a_page_in_a_folder_of_ones_own(tmp_path):
-    """As after `pip install`: the package lies among others, without a clone around it."""
-    site, mine = tmp_path / "site-packages", tmp_path / "mine"
-    shutil.copytree(ROOT / "info_geometry", site / "info_geometry", ignore=shutil.ignore_patterns("__pycache__"))
-    mine.mkdir()
-    (mine / "arrays.py").write_text("""
+def test_arrays_become_a_page_without_torch(alone, tmp_path):
+    (tmp_path / "arrays.py").write_text("""
+import importlib.util, sys, time
+started = time.monotonic()
 import numpy as np
-from info_geometry import predictions
+from info_geometry import distance, inpca, predictions
+seconds = time.monotonic() - started
+packages = "torch", "torchvision", "sklearn", "learning", "claims", "experiments"
+assert not [name for name in packages if importlib.util.find_spec(name)]
 rng = np.random.default_rng(0)
 labels = rng.integers(0, 5, 40)
 for run in "ab":
     for seed in range(2):
         predictions.write(f"predictions/mine_{run}/preds_{seed}.h5", rng.dirichlet(np.ones(5), (4, 40)), labels=labels)
+runs = [predictions.open_trajectory(f"predictions/mine_{run}/preds_0.h5") for run in "ab"]
+ways = [distance.pairwise(runs, fast=fast, precision="float64") for fast in (False, True)]
+assert abs(ways[0] - ways[1]).max() < 1e-12
+try:
+    distance.pairwise(runs, device="cuda")
+except Exception as error:
+    print(error)
+print(f"imported in {seconds:.1f} s")
 """)
+    said = ""
     for words in (["arrays.py"], ["-m", "info_geometry.inpca"], ["-m", "info_geometry.trajectory"]):
-        # its own folder is not on the path, nor what an editable install puts there
-        code = f"import sys, runpy; sys.path = [{str(site)!r}] + [x for x in sys.path if x != {str(ROOT)!r}]; "
-        code += f"sys.argv = {words[-1:]!r}; "
-        code += f"runpy.run_{'module' if '-m' in words else 'path'}({words[-1]!r}, run_name='__main__')"
-        done = subprocess.run(
-            [sys.executable, "-P", "-c", code] if sys.version_info >= (3, 11) else [sys.executable, "-c", code],
-            cwd=mine,
-            capture_output=True,
-            text=True,
-        )
+        done = subprocess.run([alone, *words], cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-    assert (mine / "plots" / "mine" / "inpca.html").exists() and (mine / "plots" / "mine" / "trajectories.png").exists()
-    assert (mine / "predictions" / "embedding" / "mine.npz").exists()
+        said += done.stdout
+    assert "it takes torch, which is not here" in said
+    assert float(said.split("imported in ")[1].split()[0]) < 5  # 0.4 on a quiet machine
+    plots = tmp_path / "plots" / "mine"
+    assert (plots / "inpca.html").exists() and (plots / "trajectories.png").exists()
+    assert (tmp_path / "predictions" / "embedding" / "mine.npz").exists()

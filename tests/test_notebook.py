@@ -200,7 +200,7 @@ def test_installs_from_the_repository(stored, monkeypatch, tmp_path, line, clone
     exec(re.sub(r"^REPOSITORY = .*$", line, code(stored)[0].source, flags=re.M), {})
     clone = tmp_path / ("picture-of-tasks" if cloned else "clone/of/it")
     expected = [["git", "clone", "--quiet", "--depth", "1", cloned, clone]] if cloned else []
-    expected.append([sys.executable, "-m", "pip", "install", "--quiet", "-e", clone])
+    expected.append([sys.executable, "-m", "pip", "install", "--quiet", "-e", f"{clone}[train]"])
     assert called == [(command, {"check": True}) for command in expected] and sys.path[0] == str(clone)
 
 

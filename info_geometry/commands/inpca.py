@@ -24,7 +24,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--precision",
         choices=distance.PRECISIONS,
-        help="of the products in distances; default: float64, on CUDA float32",
+        help="of the products in distances; default: float64 for few predictions, else float32",
     )
     parser.add_argument(
         "--landmarks",
