@@ -172,7 +172,7 @@ def fit(D: np.ndarray, k: int = 3, index: dict | None = None) -> Embedding:
     first.  Sign: the entry of largest magnitude is positive, the first of those that are as large within 1e-6.  So
     the picture is the same on every computer, but for axes of one eigenvalue: these may be turned into each other.
 
-    Of more than 1,000 models only the 30 (or k) largest |lambda| are computed, by a method of Lanczos that multiplies
+    Of 300 models and more only the 30 (or k) largest |lambda| are computed, by a method of Lanczos that multiplies
     with D and holds no second matrix; their coordinates are those of the full decomposition up to rounding.
 
     Raises InputError if D is not a finite symmetric matrix of at least two models.

@@ -7,8 +7,8 @@ import numpy as np
 
 from info_geometry import comparison, geodesic, inpca
 from info_geometry.commands.once import Kept
+from info_geometry.figures import beside, page
 from info_geometry.figures import embedding as figures
-from info_geometry.figures import page
 from info_geometry.files import log
 from info_geometry.uncertainty import stress
 
@@ -88,6 +88,7 @@ def recall(kept: Kept, target: Path, which: np.ndarray) -> Picture | None:
     return Picture(inpca.load(target), found["D"], which, found.get("geodesic"), errors)
 
 
+@beside.copies()
 def draw(folder: Path, picture: Picture, *, name: str = "InPCA", t_name: str = "t") -> list[Path]:
     """Draw the figures of a picture, and its page; return the paths."""
     embedding, placed = picture.embedding, picture.geodesic

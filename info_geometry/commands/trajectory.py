@@ -9,6 +9,7 @@ from info_geometry import geodesic, trajectory
 from info_geometry.commands import arguments as shared
 from info_geometry.commands.once import once
 from info_geometry.comparison import compare_all, summarise_all
+from info_geometry.figures import beside
 from info_geometry.figures import trajectory as figures
 from info_geometry.files import InputError, command, log
 from info_geometry.storage import runs, tables
@@ -73,11 +74,13 @@ def compare_and_draw(trajectories: list, folder: Path, objective: str, bootstrap
             for run in groups
         }
         rows = [{**row, "error_for_other_samples": float(_error(x, samples))} for row, x in zip(rows, drawn)]
-    written = [*tables.write(folder, rows, found), *figures.progress(folder, curves), *figures.lengths(folder, rows)]
-    if len(groups) > 1:
-        written += figures.trajectory_distances(
-            folder, found.grid, found.curves, found.means(), list(groups), found.mean_errors()
-        )
+    with beside.copies():
+        written = [*tables.write(folder, rows, found), *figures.progress(folder, curves)]
+        written += figures.lengths(folder, rows)
+        if len(groups) > 1:
+            written += figures.trajectory_distances(
+                folder, found.grid, found.curves, found.means(), list(groups), found.mean_errors()
+            )
     return "\n".join([_table(rows, of_samples, other), *_ranges(found)]), written
 
 

@@ -10,11 +10,13 @@ from typing import Protocol
 import numpy as np
 import scipy.linalg
 from scipy.sparse.linalg import ArpackError, ArpackNoConvergence, LinearOperator, eigsh
+from threadpoolctl import threadpool_limits
 
 from info_geometry.files import InputError, log
 
-WHOLE = 1000  # models up to which the whole spectrum is computed: a second or so
+WHOLE = 299  # models up to which the whole spectrum is computed
 KEPT = 30  # eigenvalues computed of more models: as many as are drawn
+THREADS_FROM = 2000  # models from which several threads pay, which wait for each other at each step
 RESTARTS = 30  # of the method of Lanczos, which needs 3
 ROWS = 256  # of a matrix of distances looked at at once
 TIE = 1e-12  # of the largest eigenvalue: sizes that differ by less are equal
@@ -40,13 +42,14 @@ class Symmetric(Protocol):
 def eigenpairs(W: Symmetric, k: int) -> tuple[np.ndarray, np.ndarray, float | None]:
     """Return eigenvalues of W (n,) in `order`, k eigenvectors (M, k), and the sum of squares of all eigenvalues.
 
-    Vectors are of unit length, with `signs`.  n = M, and the sum is None, for up to 1,000 models, or where k is not
+    Vectors are of unit length, with `signs`.  n = M, and the sum is None, for fewer than 300 models, or where k is not
     small; else n = max(k, 30).
     """
     M = len(W)
     few = M > WHOLE and 10 * max(k, KEPT) <= M
-    found = _largest(W, max(k, KEPT)) if few else None
-    values, vectors, total = found or _all(W)
+    with threadpool_limits(1 if M < THREADS_FROM else None):
+        found = _largest(W, max(k, KEPT)) if few else None
+        values, vectors, total = found or _all(W)
     ranks = order(values)
     values, vectors = values[ranks], vectors[:, ranks[:k]]
     return values, vectors * signs(vectors), total

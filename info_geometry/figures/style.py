@@ -23,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from info_geometry.figures import provenance
+from info_geometry.figures import beside, provenance
 from info_geometry.files import InputError, atomic_path, lock, write_text
 
 COLUMN, PAGE = 3.3, 6.8
@@ -240,16 +240,18 @@ def figure_with_legend(
 
 def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     """Write a figure as `<folder>/<name>.png` and `.pdf`, with its provenance in their metadata; return the paths."""
-    origin, written = provenance.current(), []
+    origin = provenance.current()
     version, command, inputs = (origin.get(key) for key in ("version", "command", "inputs"))
     png = {"Software": version, "Description": command, "Source": inputs}
-    for kind, metadata in (
-        ("png", {key: value for key, value in png.items() if value}),
-        # without a date the same data give the same file
-        ("pdf", {"Creator": version, "Subject": command, "Keywords": inputs, "CreationDate": None}),
-    ):
-        written.append(Path(folder) / f"{name}.{kind}")
-        with atomic_path(written[-1]) as temporary:
-            figure.savefig(temporary, format=kind, dpi=DPI, metadata=metadata)
-        figure.set_layout_engine("none")  # the places found for the first file serve the second
+    # without a date the same data give the same file
+    pdf = {"Creator": version, "Subject": command, "Keywords": inputs, "CreationDate": None}
+    written = [Path(folder) / f"{name}.{kind}" for kind in ("png", "pdf")]
+    _write(figure, written[0], {key: value for key, value in png.items() if value})
+    figure.set_layout_engine("none")  # the places found for the first file serve the second
+    beside.do(lambda: _write(figure, written[1], pdf))
     return written
+
+
+def _write(figure, path, metadata):
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=path.suffix[1:], dpi=DPI, metadata=metadata)

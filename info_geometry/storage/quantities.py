@@ -5,6 +5,7 @@ probability         float16   p
 fourth_root_8bit    uint8     round(255 (p / max p)^(1/4)), max of the row: half the bytes
 """
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -66,13 +67,14 @@ def decode(stored: np.ndarray, quantity: str, tolerance: float, out: np.ndarray)
 
     tolerance: how much squared norms may differ from 1.
     """
+    positive = False
     if stored.dtype != np.float16:
         out[...] = stored
     elif out.dtype == np.float32:
-        widen(stored, out)
+        positive = widen(stored, out)
     else:
         floats = np.empty(stored.shape, np.float32)
-        widen(stored, floats)
+        positive = widen(stored, floats)
         out[...] = floats
     with np.errstate(invalid="ignore", divide="ignore"):
         if quantity == "probability":
@@ -83,7 +85,9 @@ def decode(stored: np.ndarray, quantity: str, tolerance: float, out: np.ndarray)
         if quantity == "fourth_root_8bit":
             sound = stored.max(axis=1) == 255
         else:
-            sound = (np.abs(sums - 1) <= tolerance) & (out.min(axis=1) >= 0)
+            sound = np.abs(sums - 1) <= tolerance
+            if not positive:
+                sound &= out.min(axis=1) >= 0
         out /= np.sqrt(sums)[:, None]
     return sound
 
@@ -98,22 +102,35 @@ def rounding_variance(stored: np.ndarray, roots: np.ndarray, what: Any) -> np.nd
     What lies along the row is lost when that is made a unit vector: (1 - root^2) of it is left.  Where probabilities
     were rounded before they were stored (the attribute `rounded`), that adds to it.
     """
-    numbers = stored.astype(np.float32)
     if what.quantity == "fourth_root_8bit":
+        numbers = stored.astype(np.float32)
         variance = numbers**2 / (3 * (numbers**4).sum(axis=-1, keepdims=True))
         variance[stored == 255] = 0
+    elif stored.dtype == np.float16:  # there are 65,536 of them
+        variance = _variances(what.quantity, what.published)[stored.view(np.uint16)]
     else:
-        unit = np.spacing(np.abs(stored)).astype(np.float32)
-        if what.quantity == "probability":
-            unit = np.maximum(unit, 1e-5) if what.published else unit
-            variance = np.where(stored > 0, unit**2 / (48 * np.maximum(numbers, unit)), unit)
-        else:
-            variance = unit**2 / 12
+        variance = _variance(stored, what.quantity, what.published)
     if given := what.attributes.get("rounded"):
         p = np.square(roots)
         unit = _unit(p, given)
         variance = variance + np.where(p > unit / 2, unit**2 / (48 * np.maximum(p, unit)), unit)
     return variance * (1 - np.square(roots))
+
+
+@functools.cache
+def _variances(quantity, published):
+    """Return the `_variance` of all numbers of 16 bits, (65536,), in the order of their bits."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _variance(np.arange(1 << 16, dtype=np.uint16).view(np.float16), quantity, published)
+
+
+def _variance(stored, quantity, published):
+    """Return the mean square by which rounding moves the root, of any norm, of each stored float."""
+    unit = np.spacing(np.abs(stored)).astype(np.float32)
+    if quantity == "sqrt_probability":
+        return unit**2 / 12
+    unit = np.maximum(unit, 1e-5) if published else unit
+    return np.where(stored > 0, unit**2 / (48 * np.maximum(stored.astype(np.float32), unit)), unit)
 
 
 def _unit(p, rounded):
@@ -137,8 +154,10 @@ def rounding_bound(what: Any, C: int) -> float:
     return relative + C * (1e-5 if what.published else 2.0**-24)
 
 
-def widen(halves, out):
-    """Put float16 into float32, exactly; numpy takes 1 to 14 ns a number for this, and most where they are tiny.
+def widen(halves: np.ndarray, out: np.ndarray) -> bool:
+    """Put float16 into float32, exactly; return whether all are seen to be finite and not negative.
+
+    numpy takes 1 to 14 ns a number for this, and most where they are tiny.
 
     The bits of a half h >= 0, 13 to the left and 112 added to the exponent, are those of the float, except where h
     is subnormal; there they are if the exponent is 1 more and 2^-14 is then taken away, which is larger for all others.
@@ -146,7 +165,7 @@ def widen(halves, out):
     bits = halves.view(np.uint16)
     if not bits.size or bits.max() >= 0x7C00:  # infinite, not a number, or a sign
         out[...] = halves
-        return
+        return False
     shifted = out.view(np.uint32)
     shifted[...] = bits
     shifted <<= 13
@@ -154,6 +173,7 @@ def widen(halves, out):
     subnormal = out - np.float32(2.0**-14)
     shifted -= np.uint32(1 << 23)
     np.minimum(out, subnormal, out=out)
+    return True
 
 
 def explain_rows(rows: np.ndarray, where: str, tolerance: float) -> float:

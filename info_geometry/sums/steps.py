@@ -39,26 +39,28 @@ def resolved(trajectory, sums: np.ndarray, groups: np.ndarray) -> tuple[np.ndarr
     if T < 2 or bound == 0 or sums.sum(axis=0).min() > BEYOND * bound * N:
         return knots, sums
     while True:
-        sums, noise = _with_noise(trajectory.select(knots), groups, len(sums))
+        noise = _noise(trajectory.select(knots), groups, len(sums))
         small = sums.sum(axis=0) < JOINED * noise.sum(axis=0)
         joined = _join(knots, small)
         if len(joined) == len(knots):
             clean = sums - noise
             return knots, np.where(clean.sum(axis=0) > 0, clean, 0.0)
         knots = joined
+        sums = sum(
+            group_sums(roots[:-1], roots[1:], groups[start : start + roots.shape[1]], len(sums))
+            for start, roots in trajectory.select(knots).blocks()
+        )
 
 
-def _with_noise(trajectory, groups, B):
-    """Return the sums (B, T-1) of the distances of neighbours, and of what rounding adds to them."""
-    sums, noise = 0.0, 0.0
+def _noise(trajectory, groups, B):
+    """Return the sums (B, T-1) of what rounding adds to the distances of neighbours."""
+    noise = 0.0
     for start, stop in trajectory.intervals():
-        stored, of = trajectory.stored(start, stop), groups[start:stop]
-        roots = trajectory.decode(stored)
-        variance = quantities.rounding_variance(stored, roots, trajectory)
+        stored = trajectory.stored(start, stop)
+        variance = quantities.rounding_variance(stored, trajectory.decode(stored), trajectory)
         added = np.where(stored[1:] != stored[:-1], variance[1:] + variance[:-1], 0).sum(axis=2, dtype=np.float64) / 2
-        sums = sums + group_sums(roots[:-1], roots[1:], of, B)
-        noise = noise + _by_group(added, of, B)
-    return sums, noise
+        noise = noise + _by_group(added, groups[start:stop], B)
+    return noise
 
 
 def _join(knots, small):

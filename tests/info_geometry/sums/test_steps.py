@@ -91,7 +91,7 @@ def test_rough_paths_keep_their_corners(tmp_path, quantity):
 
 def test_steps_far_above_rounding_are_taken_as_they_are(tmp_path, monkeypatch):
     opened = stored(tmp_path / "preds_0.h5", path_of(9, 50, 10), "sqrt_probability")
-    monkeypatch.setattr(steps, "_with_noise", None)
+    monkeypatch.setattr(steps, "_noise", None)
     found = trajectory.summarise(opened, opened.labels)
     assert np.array_equal(found.resolved, found.steps) and found.rounding == 0
 
