@@ -18,25 +18,24 @@ import torch
 
 from info_geometry import distance, predictions
 from info_geometry.files import InputError, command
+from info_geometry.sums import fused
 
 SIZES = {"A": (244, 5000, 100), "B": (600, 4000, 10), "C": (122, 2000, 1000), "D": (1220, 300, 1000)}
 PER_FILE = 61
 GOALS = {
-    ("float32", "A"): 8,
-    ("float32", "B"): 40,
-    ("float32", "C"): 5,
-    ("float32", "D"): 3.5,
+    ("default", "A"): 9,
+    ("default", "B"): 45,
+    ("default", "C"): 6.5,
+    ("default", "D"): 5,
     ("bfloat16", "D"): 10,
-    ("plain float32", "A"): 3.5,
-    ("plain float32", "B"): 9.6,
-    ("plain float32", "D"): 2.5,
 }
 WAYS = {
-    "plain float32": {"precision": "float32", "fast": False},
+    "numpy": {"precision": "float32", "fast": False},
     "float64": {"precision": "float64"},
-    "float32": {"precision": "float32"},
+    "default": {},
     "bfloat16": {"precision": "bfloat16"},
 }
+PEAK = {"numpy": "float32", "default": "float32"}
 
 
 def main(argv=None):
@@ -64,9 +63,20 @@ def tables(sizes=None, rounds=3):
         "largest error | RMS error |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
+    of_parts = [
+        "Where the time of the default goes, when its parts are done one after the other (from files, the next slab is "
+        "read while this one is computed on):",
+        "",
+        "| size (M, N, C) | reading, s | packing, s | products, s | logarithms, s | all but reading, s "
+        "| from files, s | products, GFLOP/s | of matrix products |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for name, size in (sizes or SIZES).items():
         with tempfile.TemporaryDirectory() as folder:
-            lines += _rows(name, size, Path(folder), rounds, peak)
+            rows, parts_of_size = _rows(name, size, Path(folder), rounds, peak)
+            lines += rows
+            of_parts.append(parts_of_size)
+    lines += ["", *of_parts]
     return "\n".join(lines)
 
 
@@ -108,28 +118,72 @@ def _rows(name, size, folder, rounds, peak):
         {1, threads},
         key=lambda n: with_threads(n, lambda: best(lambda: published.distances(theirs[: -(-len(theirs) // 3)]), 2)),
     )  # a third of the models tells how many threads are best
-    seconds, D = {"published": [], **{way: [] for way in WAYS}}, {}
+    seconds_of, D = {"published": [], **{way: [] for way in WAYS}}, {}
     for options in WAYS.values():  # compiles, if it must
         distance.pairwise([x.select([0, 1]) for x in opened], **{"fast": True, **options})
     for _ in range(rounds):
-        seconds["published"].append(with_threads(n, lambda: best(lambda: published.distances(theirs), 1)))
+        seconds_of["published"].append(with_threads(n, lambda: best(lambda: published.distances(theirs), 1)))
         for way, options in WAYS.items():
             started = time.perf_counter()
             D[way] = distance.pairwise(opened, **options)
-            seconds[way].append(time.perf_counter() - started)
-    reading = best(lambda: [x.stored() for x in opened], 2)
-    base = min(seconds["published"])
+            seconds_of[way].append(time.perf_counter() - started)
+    reading = seconds_of_reading(opened)
+    base = min(seconds_of["published"])
     rows = []
     for way in WAYS:
-        taken, error = min(seconds[way]), D[way] - exact
-        of_peak = M * (M + 1) * N * C / taken / 1e9 / peak[f"matrix product, {way.split()[-1]}"][0]
+        taken, error = min(seconds_of[way]), D[way] - exact
+        of_peak = M * (M + 1) * N * C / taken / 1e9 / peak[f"matrix product, {PEAK.get(way, way)}"][0]
         goal = GOALS.get((way, name))
         rows.append(
             f"| {name} {size} | {way} | {taken:.2f} | {base:.2f} ({n}) | {base / taken:.1f} | "
             f"{f'{goal}' if goal else ''} | {of_peak:.0%} | {reading / taken:.0%} | {abs(error).max():.0e} | "
             f"{np.sqrt(np.mean(error**2)):.0e} |"
         )
-    return rows
+    seconds, together = parts(opened)
+    operations = M * (M + 1) * N * C / 1e9
+    of_parts = (
+        f"| {name} {size} | {' | '.join(f'{x:.3f}' for x in [*seconds, together, min(seconds_of['default'])])} | "
+        f"{operations / seconds[2]:.0f} | {operations / seconds[2] / peak['matrix product, float32'][0]:.0%} |"
+    )
+    return rows, of_parts
+
+
+def seconds_of_reading(opened):
+    """Return the seconds of reading all that is stored, into memory that was used before."""
+    buffers = [np.zeros(x.shape, x.dtype) for x in opened]
+    return best(lambda: [x.stored(out=out) for x, out in zip(opened, buffers)], 3)
+
+
+def parts(opened):
+    """Return the seconds of reading and of the parts of `fused.Products`, when one after the other is done; and of all.
+
+    Of the default way: reading, packing, products, logarithms.
+    """
+    models = [np.concatenate([x.stored() for x in opened])]
+    everything, found = [], []
+    for _ in range(3):
+        products, taken = fused.Products(len(models[0]), precision="float32", floor=distance.FLOOR), {}
+        for name in ("_pack", "_multiply"):
+            setattr(products, name, timed(getattr(products, name), name, taken))
+        started = time.perf_counter()
+        products.add(models, [opened[0].quantity])
+        timed(products.log, "log", taken)()
+        everything.append(time.perf_counter() - started)
+        found.append([taken[name] for name in ("_pack", "_multiply", "log")])
+    return [seconds_of_reading(opened), *np.min(found, axis=0)], min(everything)
+
+
+def timed(function, name, taken):
+    """Return the function, which adds its seconds to taken[name]."""
+
+    def call(*arguments):
+        started = time.perf_counter()
+        try:
+            return function(*arguments)
+        finally:
+            taken[name] = taken.get(name, 0) + time.perf_counter() - started
+
+    return call
 
 
 def with_threads(n, work):

@@ -6,7 +6,7 @@ The product over samples is kept as a float m and an integer e for each pair of 
 could underflow (each is at least the floor), the exponent of m moves over to e by arithmetic on its bits.  Rounding is
 relative to the product, so a mean over n samples is off by about sqrt(n) / n roundings.
 
-Affinities are formed in registers, for 4 models times a panel of models at a time, and never reach memory.  Models
+Affinities are formed in registers, for 2 to 8 models times a panel of models at a time, and never reach memory.  Models
 are therefore packed into panels, (panel, sample, class, model): what the innermost loop reads, in order.  What is
 compiled is in `kernels`; here is what goes where, and in which thread.
 """

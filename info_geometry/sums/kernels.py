@@ -5,6 +5,8 @@ vectors of 64 bytes, which are split where the processor's are shorter.  All of 
 again when the file of a function has changed, not when that of another one has.
 """
 
+import functools
+
 import llvmlite.binding
 import numba
 import numpy as np
@@ -12,10 +14,15 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic, overload
 
-# whether the CPU multiplies pairs of bfloat16 (numba can be told to compile for another one: NUMBA_CPU_NAME)
-BFLOAT16 = bool(llvmlite.binding.get_host_cpu_features().get("avx512bf16")) and not numba.config.CPU_NAME
+# what the processor has; nothing where numba is told to compile for another one (NUMBA_CPU_NAME)
+HAS = {name for name, has in llvmlite.binding.get_host_cpu_features().items() if has and not numba.config.CPU_NAME}
+BFLOAT16 = "avx512bf16" in HAS  # it multiplies pairs of bfloat16
 BLOCK = 128  # numbers summed one after the other
-ROWS, VECTORS = 4, 2  # models times vectors of models whose affinities are in registers
+VECTORS = 2  # of models in a panel
+# Models whose affinities with a panel are in registers: FEW beside the products, over less than DEEP numbers; MANY
+# where the products have time to come from memory.  With vectors of 32 bytes, as of AVX2, 4 take twice the time of 2.
+FEW, MANY = (4, 8) if "avx512f" in HAS else (2, 2)
+DEEP = 32
 LANES = {"float32": 16, "float64": 8, "bfloat16": 16}  # numbers in a vector; processors with shorter ones split it
 FORMATS = {np.float32: (np.int32, 23, 127), np.float64: (np.int64, 52, 1023)}  # bits as, of the fraction, exponent of 1
 
@@ -176,36 +183,6 @@ def _overloaded_add_selves(packed, selves):
     return add_pairs
 
 
-@numba.njit(nogil=True, cache=True)
-def multiply(rows, columns, m, e, p0, p1, q0, q1, n, depth, W, across, group, floor, symmetric):
-    """Multiply the affinities of the panels p0..p1 of rows and q0..q1 of columns into their tiles of m 2^e.
-
-    Returns how many were below the floor; if panels are compared with one another, of pairs (i, j) and (j, i).
-    """
-    floored = 0
-    for s in range(0, n, group):
-        samples = min(group, n - s)
-        for q in range(q0, q1):
-            for p in range(p0, min(p1, q + 1) if symmetric else p1):
-                tile = q * (q + 1) // 2 + p if symmetric else p * across + q
-                below = 0
-                for r in range(0, W, ROWS):
-                    below += multiply_tile(
-                        rows,
-                        columns,
-                        m,
-                        e,
-                        (p * n + s) * depth * W + r,
-                        (q * n + s) * depth * W,
-                        (tile * W + r) * W,
-                        samples,
-                        depth,
-                        floor,
-                    )
-                floored += 2 * below if symmetric and p != q else below
-    return floored
-
-
 def _number(stored):
     """Return the number that is stored, as a float: 16 bits without a type of their own are float16."""
 
@@ -281,18 +258,25 @@ def _transpose(context, build, signature, arguments):
     return context.get_dummy_value()
 
 
-@intrinsic
-def multiply_tile(context, rows, columns, m, e, i, j, t, n, depth, floor):
-    """Form, for each of n samples, the affinities of ROWS models, from rows[i] on, with the panel from columns[j] on.
+def _tile(rows_at_once):
+    """Return the `multiply_tile` of so many models with a panel.
 
-    An affinity is a sum over `depth` numbers; with 32-bit integers, over pairs of bfloat16 numbers in each.  They are
-    raised to the floor and multiplied into m 2^e at t; returned is how many were below.
-    Sums are over BLOCK numbers at most, and then over these sums: small numbers would be lost on a large sum.
+    multiply_tile(rows, columns, m, e, i, j, t, n, depth, floor) forms, for each of n samples, the affinities of these
+    models, from rows[i] on, with the panel from columns[j] on.  An affinity is a sum over `depth` numbers; with 32-bit
+    integers, over pairs of bfloat16 numbers in each.  They are raised to the floor and multiplied into m 2^e at t;
+    returned is how many were below.  Sums are over BLOCK numbers at most, and then over these sums: small numbers would
+    be lost on a large sum.
     """
-    return types.int64(rows, columns, m, e, *[types.int64] * 5, floor), _multiply_tile
+    generate = functools.partial(_multiply_tile, rows_at_once)
+
+    @intrinsic
+    def multiply_tile(context, rows, columns, m, e, i, j, t, n, depth, floor):
+        return types.int64(rows, columns, m, e, *[types.int64] * 5, floor), generate
+
+    return multiply_tile
 
 
-def _multiply_tile(context, build, signature, arguments):
+def _multiply_tile(rows_at_once, context, build, signature, arguments):
     kind, pairs = signature.args[2].dtype, signature.args[0].dtype == types.uint32
     lanes, (bits_as, fraction, bias) = 512 // kind.bitwidth, FORMATS[np.dtype(str(kind)).type]
     real = ir.DoubleType() if kind == types.float64 else ir.FloatType()
@@ -300,7 +284,7 @@ def _multiply_tile(context, build, signature, arguments):
     loaded = integer if pairs else real
     reals, integers, numbers = (ir.VectorType(x, lanes) for x in (real, integer, loaded))
     long, width = ir.IntType(64), VECTORS * lanes
-    cells = [(r, v) for r in range(ROWS) for v in range(VECTORS)]
+    cells = [(r, v) for r in range(rows_at_once) for v in range(VECTORS)]
 
     def constant(x):
         return ir.Constant(integers, [x] * lanes)
@@ -356,7 +340,7 @@ def _multiply_tile(context, build, signature, arguments):
         count = build.select(build.icmp_signed("<", count, block), count, block)
         classes, (c, x, y, *sums) = loop(0, x, y, *zeros)
         b = [build.load(vector(y, v * lanes, numbers), align=4) for v in range(VECTORS)]
-        a = [broadcast(build.load(build.gep(x, [ir.Constant(long, r)])), numbers) for r in range(ROWS)]
+        a = [broadcast(build.load(build.gep(x, [ir.Constant(long, r)])), numbers) for r in range(rows_at_once)]
         found = [multiply_add(a[r], b[v], sums[k]) for k, (r, v) in enumerate(cells)]
         following = build.gep(x, [step]), build.gep(y, [step])
         repeat(classes, [c, x, y, *sums], count, *following, *found)
@@ -402,3 +386,30 @@ def _multiply_tile(context, build, signature, arguments):
     for lane in range(lanes):
         found = build.add(found, build.extract_element(total, ir.Constant(ir.IntType(32), lane)))
     return found if integer.width == 64 else build.zext(found, long)
+
+
+few, many = _tile(FEW), _tile(MANY)
+
+
+@numba.njit(nogil=True, cache=True)
+def multiply(rows, columns, m, e, p0, p1, q0, q1, n, depth, W, across, group, floor, symmetric):
+    """Multiply the affinities of the panels p0..p1 of rows and q0..q1 of columns into their tiles of m 2^e.
+
+    Returns how many were below the floor; if panels are compared with one another, of pairs (i, j) and (j, i).
+    """
+    floored = 0
+    for s in range(0, n, group):
+        samples = min(group, n - s)
+        for q in range(q0, q1):
+            for p in range(p0, min(p1, q + 1) if symmetric else p1):
+                tile = q * (q + 1) // 2 + p if symmetric else p * across + q
+                below = 0
+                i, j, t = (p * n + s) * depth * W, (q * n + s) * depth * W, tile * W * W
+                if depth < DEEP:
+                    for r in range(0, W, FEW):
+                        below += few(rows, columns, m, e, i + r, j, t + r * W, samples, depth, floor)
+                else:
+                    for r in range(0, W, MANY):
+                        below += many(rows, columns, m, e, i + r, j, t + r * W, samples, depth, floor)
+                floored += 2 * below if symmetric and p != q else below
+    return floored
