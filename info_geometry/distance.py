@@ -18,6 +18,8 @@ from info_geometry.sums.sharing import State
 from info_geometry.sums.steps import FLOOR
 from info_geometry.sums.streaming import sum_logs
 
+BLOCK = 256  # models whose distances are put in their places at once
+
 __all__ = ["FLOOR", "PRECISIONS", "bhattacharyya", "cross", "pairwise"]
 
 
@@ -88,17 +90,22 @@ def pairwise(
         return None
     total, floored = found
     _report(floored, N * M * (M - 1) // 2, floor)
-    if groups is None:
-        return _symmetric(total, N)
-    for sums in total:
-        sums[:] = _symmetric(sums, 1)
+    for sums in [total] if groups is None else total:
+        _mirror(sums, N if groups is None else 1)
     return total
 
 
-def _symmetric(total, N):
-    """Return distances (M, M) from sums of log-affinities above the diagonal."""
-    D = np.triu(-total / N, 1)
-    return np.maximum(D + D.T, 0.0)
+def _mirror(sums, N):
+    """Turn sums of log-affinities above the diagonal into distances (M, M), in place: there is no second matrix."""
+    np.fill_diagonal(sums, 0.0)
+    for start in range(0, len(sums), BLOCK):
+        rows = sums[start : start + BLOCK, start:]
+        rows /= -N
+        np.maximum(rows, 0.0, out=rows)
+        rows += 0.0  # no -0
+        square, rest = rows[:, :BLOCK], rows[:, BLOCK:]
+        square += square.T
+        sums[start + BLOCK :, start : start + BLOCK] = rest.T
 
 
 def cross(

@@ -40,26 +40,39 @@ def centre(D: np.ndarray, row_means: np.ndarray, column_means: np.ndarray) -> np
 
 
 class Centred:
-    """W = -1/2 L D L of distances D (M, M), by rows or as what it makes of a vector: it need not be formed."""
+    """W = -1/2 L D L of distances D (M, M), by rows or as what it makes of a vector: it need not be formed.
 
-    def __init__(self, D: np.ndarray) -> None:
-        self.D, self.means = D, D.mean(axis=0)
+    which: (n,) of the models, by default all; of these alone is W then, and D is not copied either.
+    """
+
+    def __init__(self, D: np.ndarray, which: np.ndarray | None = None) -> None:
+        self.D, self.which = D, which
+        self.means = D.mean(axis=0) if which is None else (D @ self._among(np.full(len(which), 1 / len(which))))[which]
 
     def __len__(self) -> int:
-        return len(self.D)
+        return len(self.means)
 
     def rows(self, start: int = 0, stop: int | None = None) -> np.ndarray:
         """Return the rows start..stop of W (n, M), by default all of them."""
-        return centre(self.D[start:stop], self.means[start:stop], self.means)
+        part = slice(start, stop)
+        D = self.D[part] if self.which is None else self.D[self.which[part]][:, self.which]
+        return centre(D, self.means[part], self.means)
 
     def times(self, v: np.ndarray) -> np.ndarray:
         """Return W v = -1/2 L D (L v), for a vector v (M,)."""
-        w = self.D @ (v.ravel() - v.mean())
+        w = v.ravel() - v.mean()
+        w = self.D @ w if self.which is None else (self.D @ self._among(w))[self.which]
         return -0.5 * (w - w.mean())
 
     def squares(self, rows: int = 256) -> float:
         """Return |W|^2, which is the sum of the squares of all eigenvalues; so many rows of W are held at once."""
         return sum((self.rows(start, start + rows) ** 2).sum() for start in range(0, len(self), rows))
+
+    def _among(self, values):
+        """Return values (n,) of some models among zeros for all, (M,)."""
+        found = np.zeros(len(self.D))
+        found[self.which] = values
+        return found
 
 
 def explained_stress(rest: np.ndarray, total: np.ndarray | float) -> np.ndarray:
@@ -165,8 +178,8 @@ class Embedding:
         return self.coordinates * np.divide(1.0, values, out=np.zeros_like(values), where=known)
 
 
-def fit(D: np.ndarray, k: int = 3, index: dict | None = None) -> Embedding:
-    """Return the Embedding, with k axes, of models with distances D (M, M).
+def fit(D: np.ndarray, k: int = 3, index: dict | None = None, *, which: np.ndarray | None = None) -> Embedding:
+    """Return the Embedding, with k axes, of models with distances D (M, M), or of `which` (n,) of these models alone.
 
     Order: by decreasing |lambda|; where these differ by less than 1e-12 of the largest, the positive eigenvalue comes
     first.  Sign: the entry of largest magnitude is positive, the first of those that are as large within 1e-6.  So
@@ -177,7 +190,7 @@ def fit(D: np.ndarray, k: int = 3, index: dict | None = None) -> Embedding:
 
     Raises InputError if D is not a finite symmetric matrix of at least two models.
     """
-    W = Centred(spectrum.checked(D))
+    W = Centred(spectrum.checked(D), which)
     values, vectors, total = spectrum.eigenpairs(W, k)
     floor = spectrum.negligible(values, len(W))
     sizes = np.where(np.abs(values) > floor, np.abs(values), 0.0)  # what is rounding is nothing

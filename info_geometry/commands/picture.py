@@ -133,7 +133,9 @@ def report(picture: Picture, shape: tuple | None = None, precision: str | None =
 
 def report_coincidences(D: np.ndarray, index: dict) -> None:
     """Log pairs of models of different seeds of a run at distance 0: such copies deflate the spread over seeds."""
-    i, j = np.nonzero(np.triu(D < 1e-9, 1))
+    near = [np.nonzero(np.triu(D[k : k + 256] < 1e-9, k + 1)) for k in range(0, len(D), 256)]
+    i = np.concatenate([rows + 256 * k for k, (rows, _) in enumerate(near)])
+    j = np.concatenate([columns for _, columns in near])
     same = (index["run"][i] == index["run"][j]) & (index["seed"][i] != index["seed"][j])
     for a, b in list(zip(i[same], j[same]))[:3]:
         log.warning(

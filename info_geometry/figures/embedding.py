@@ -7,6 +7,8 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from info_geometry.figures import style
 
+SHOWN = 2000  # models in the figure of distances, which has 700 pixels for them
+
 
 @style.STYLE
 def embedding(folder, coordinates, imaginary, index, explained=None, geodesic=None):
@@ -78,15 +80,17 @@ def spectrum(folder, eigenvalues, imaginary, explained, errors=None):
 
 @style.STYLE
 def distance_matrix(folder, D, index):
-    """Draw `distances`: all pairwise distances D (M, M), models grouped by run."""
+    """Draw `distances`: all pairwise distances D (M, M), models grouped by run; of many models every 2nd, 3rd, ..."""
     runs = np.asarray(index["run"]).astype(str)
     styles, names = style.colours(runs), style.display_names(runs)
     blocks = [np.flatnonzero(runs == run) for run in styles]
+    every = -(-len(D) // SHOWN)
+    blocks = [block[::every] for block in blocks]
     order, edges = np.concatenate(blocks), np.cumsum([0, *map(len, blocks)]) - 0.5
     figure = style.Figure((4.8, 4.1), layout="compressed")  # "constrained" clips labels of axes of fixed aspect
     ax = figure.add_subplot()
     D = np.asarray(D)[np.ix_(order, order)]
-    largest = D[np.isfinite(D)].max(initial=0)
+    largest = D.max(where=np.isfinite(D), initial=0)
     image = ax.imshow(D, cmap="viridis", vmin=0, vmax=largest or 1, rasterized=True)
     for edge in edges[1:-1]:
         ax.axhline(edge, color="white", linewidth=0.5)

@@ -19,6 +19,7 @@ from info_geometry.files import threads
 from info_geometry.storage.quantities import ROOTS
 from info_geometry.sums import kernels
 from info_geometry.sums.kernels import BFLOAT16, FORMATS, LANES, VECTORS
+from info_geometry.sums.plain import above_diagonal
 
 CACHE_BYTES = 1 << 19  # of the two sets of panels that a thread works on: half of a usual second-level cache
 BATCH_BYTES = 1 << 24  # memory of the samples packed at once: they should stay in the last cache
@@ -141,18 +142,29 @@ class Products:
 
         For rows a, b that are not of unit norm, by rounding, that is log<a, b> - (log<a, a> + log<b, b>) / 2.
         """
-        W = self._width
-        tiles = (np.log(self._m.astype(np.float64)) + self._e * np.log(2)).reshape(-1, W, W)
-        if not self._symmetric:
-            sums = tiles.reshape(*self._panels, W, W).transpose(0, 2, 1, 3).reshape(self._panels[0] * W, -1)
-            sums -= 0.5 * np.add.outer(*self._selves)
-            return sums[: self._counts[0], : self._counts[1]]
-        P, M = self._panels[0], self._counts[0]
-        q, p = np.tril_indices(P)  # the order of tiles
-        sums = np.zeros((P, P, W, W))
-        sums[p, q] = tiles
-        sums = np.triu(sums.transpose(0, 2, 1, 3).reshape(P * W, P * W)[:M, :M])
-        return np.triu(sums - 0.5 * np.add.outer(np.diag(sums), np.diag(sums)))
+        W, rows, columns = self._width, self._counts[0], self._counts[-1]
+        sums = np.zeros((rows, columns))
+        if self._symmetric:
+            for q, stop in enumerate(range(W, columns + W, W)):  # by columns of tiles: there is no second matrix
+                tiles = self._logarithms(q * (q + 1) // 2, q + 1).reshape(-1, W)
+                sums[:stop, stop - W : stop] = tiles[:rows, : columns - stop + W]
+            return above_diagonal(sums)
+        a, b = (0.5 * selves[:count] for selves, count in zip(self._selves, self._counts))
+        across = self._panels[1]
+        for p, start in enumerate(range(0, rows, W)):
+            tiles = self._logarithms(p * across, across).transpose(1, 0, 2).reshape(W, -1)
+            part = sums[start : start + W]
+            part[:] = tiles[: len(part), :columns]
+            part -= a[start : start + W, None]
+            part -= b
+        return sums
+
+    def _logarithms(self, first, count):
+        """Return the logarithms of `count` tiles (., W, W) from the first on."""
+        part = slice(first * self._width**2, (first + count) * self._width**2)
+        found = np.log(self._m[part].astype(np.float64))
+        found += self._e[part] * np.log(2)
+        return found.reshape(-1, self._width, self._width)
 
 
 def unsuitable(precision: str, floor: float) -> str | None:

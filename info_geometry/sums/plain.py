@@ -6,6 +6,7 @@ from info_geometry.storage.quantities import to_roots, widen
 
 TILE = 128  # models on a side of the square of affinities that are formed at once
 TILE_BYTES = 1 << 22  # memory of these squares for a batch of samples: they should stay in cache
+ROWS = 256  # of a result that are worked on at once
 BATCH_BYTES = 1 << 21  # memory of the roots that are made ready at once
 
 
@@ -79,8 +80,19 @@ class Products:
         For rows a, b that are not of unit norm, by rounding, that is log<a, b> - (log<a, a> + log<b, b>) / 2.
         """
         if self._symmetric:
-            return np.triu(self._total - 0.5 * np.add.outer(np.diag(self._total), np.diag(self._total)))
+            return above_diagonal(self._total.copy())
         return self._total - 0.5 * np.add.outer(*self._selves)
+
+
+def above_diagonal(sums: np.ndarray) -> np.ndarray:
+    """Take half of the two diagonal entries from each entry of sums (M, M), and make what is below zero; in place."""
+    halves = 0.5 * np.diag(sums)
+    for start in range(0, len(sums), ROWS):
+        rows = sums[start : start + ROWS]
+        rows -= halves[start : start + ROWS, None]
+        rows -= halves
+        rows[:] = np.triu(rows, start)
+    return sums
 
 
 def bfloat16(x: np.ndarray) -> np.ndarray:

@@ -114,10 +114,9 @@ class State:
         sums, floored = self._sums(products)
         if self._processes.count > 1:  # others may be lost on the way to the sum
             self._keep(sums, floored)
-        total = self._processes.sum(np.append(sums, float(floored)))
+        sums, floored = self._processes.sum(sums), int(self._processes.sum(np.array([float(floored)]))[0])
         if not self.main:
             return None
-        sums, floored = total[:-1].reshape(sums.shape), int(total[-1])
         self._intervals = [(0, self._samples)]
         if self._keep(sums, floored):
             self.remove(but=self._file(0))
@@ -131,7 +130,9 @@ class State:
 
     def _sums(self, products):
         sums = products.log()
-        return sums if self._before is None else sums + self._before, products.floored + self._floored_before
+        if self._before is not None:
+            sums += self._before
+        return sums, products.floored + self._floored_before
 
     def _keep(self, sums, floored):
         """Write the sums and return whether that went well: hours of computing do not end for a full disk."""

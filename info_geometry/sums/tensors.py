@@ -3,6 +3,7 @@
 import numpy as np
 
 from info_geometry.storage.quantities import to_roots
+from info_geometry.sums.plain import above_diagonal
 
 TILE = 128  # models on a side of the square of affinities that torch forms at once
 TILE_BYTES = 1 << 24  # memory of these squares for a batch of samples: they should stay in cache
@@ -100,5 +101,5 @@ class Products:
         """
         total = self._kernel.log() if self._kernel else self._total.cpu().numpy()
         if self._symmetric:
-            return np.triu(total - 0.5 * np.add.outer(np.diag(total), np.diag(total)))
+            return above_diagonal(total.copy())
         return total - 0.5 * np.add.outer(*(x.cpu().numpy() for x in self._selves))

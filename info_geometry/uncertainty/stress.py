@@ -35,7 +35,7 @@ def stress_error_of_seeds(D: np.ndarray, seeds: np.ndarray, k: int = 5) -> np.nd
     for i, name in enumerate(names):
         rest = np.flatnonzero(seeds != name)
         if len(rest) > 1:
-            stress = inpca.fit(D[np.ix_(rest, rest)], 1).explained_stress()[:k]
+            stress = inpca.fit(D, 1, which=rest).explained_stress()[:k]
             found[i, : len(stress)] = stress
     return jackknife_error(found)
 

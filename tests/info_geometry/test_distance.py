@@ -2,6 +2,7 @@
 
 import importlib.util
 import logging
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -303,3 +304,18 @@ def test_numbers_of_any_byte_order_and_width(tmp_path, kind):
         for fast in (False, True) if importlib.util.find_spec("numba") else (False,):
             assert abs(distance.pairwise([x], fast=fast) - expected).max() < 1e-12
         assert abs(geodesic.progress(x, np.arange(40) % 10) - geodesic.progress(P, np.arange(40) % 10)).max() < 1e-6
+
+
+@pytest.mark.parametrize("fast", [False, True])
+def test_there_is_no_second_matrix(fast):
+    """What is held beside the result: sums in half a matrix of the compiled pass, or the sums that are copied."""
+    models = np.random.default_rng(0).dirichlet(np.ones(3), (2000, 2)).astype(np.float32)
+    distance.pairwise([models[:40]], fast=fast)
+    tracemalloc.start()
+    D = distance.pairwise([models], fast=fast, precision="float32")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < (1.75 if fast else 2.5) * D.nbytes
+    np.testing.assert_array_equal(D, D.T)
+    few = distance.pairwise([models[300:700]], fast=False, precision="float64")
+    np.testing.assert_allclose(D[300:700, 300:700], few, atol=1e-6)

@@ -6,8 +6,9 @@ import scipy.linalg
 import scipy.sparse.linalg
 
 from info_geometry import distance, geodesic, inpca, predictions
+from info_geometry.embedding import spectrum
 from info_geometry.files import InputError
-from tests.support.geometry import squared
+from tests.support.geometry import curved, squared
 from tests.support.synthetic import labels_of, random_models, training
 
 
@@ -181,3 +182,15 @@ def test_the_geodesic_is_placed_as_its_points_are():
     np.testing.assert_allclose(found, embedding.coordinates[-21:], atol=1e-6)
     trajectories[1].labels = None
     assert inpca.place_geodesic(embedding, [*trajectories, points]) is None
+
+
+def test_some_of_the_models_alone_without_a_copy_of_their_distances(monkeypatch):
+    D, chance = curved(320), np.random.default_rng(0)
+    for whole in (0, 10**9):
+        monkeypatch.setattr(spectrum, "WHOLE", whole)
+        for which in (np.sort(chance.permutation(320)[:310]), np.arange(5, 320)):
+            expected, found = inpca.fit(D[np.ix_(which, which)]), inpca.fit(D, which=which)
+            np.testing.assert_allclose(found.eigenvalues, expected.eigenvalues, atol=1e-12 * expected.eigenvalues[0])
+            np.testing.assert_allclose(found.coordinates, expected.coordinates, atol=1e-9)
+            np.testing.assert_allclose(found.explained_stress(), expected.explained_stress(), atol=1e-9)
+            np.testing.assert_allclose(found.transform(D[:3, which]), expected.transform(D[:3, which]), atol=1e-9)

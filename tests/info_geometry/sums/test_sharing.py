@@ -22,12 +22,12 @@ class Job:
     """Processes that take turns in this one; the main one comes first, and last to a sum."""
 
     def __init__(self, count):
-        self.members, self.said, self.parts = [Member(self, rank, count) for rank in range(count)], None, []
+        self.members, self.said = [Member(self, rank, count) for rank in range(count)], None
 
 
 class Member:
     def __init__(self, job, rank, count):
-        self._job, self.rank, self.count, self.main = job, rank, count, rank == 0
+        self._job, self.rank, self.count, self.main, self._given = job, rank, count, rank == 0, []
 
     def tell(self, message=None):
         if self.main:
@@ -35,8 +35,8 @@ class Member:
         return self._job.said
 
     def sum(self, array):
-        self._job.parts.append(array)
-        return sum(self._job.parts) if self.main else array
+        self._given.append(array)
+        return sum(member._given[len(self._given) - 1] for member in self._job.members) if self.main else array
 
 
 class Products:
