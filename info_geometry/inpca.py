@@ -15,6 +15,7 @@ prints the explained stress.  720 models of 600 samples over 10 classes take abo
 Distances that were interrupted go on with --resume, on any number of processes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from info_geometry.embedding import landmarks as by_landmarks
 from info_geometry.embedding import spectrum
 from info_geometry.files import InputError
 from info_geometry.storage import embeddings
+from info_geometry.sums.sharing import State
 
 
 def centre(D: np.ndarray, row_means: np.ndarray, column_means: np.ndarray) -> np.ndarray:
@@ -205,11 +207,12 @@ def fit_landmarks(
     index: dict | None = None,
     seed: int = 0,
     probes: int = 300,
-    group: int = 4096,
+    group: int = by_landmarks.GROUP,
     distances: np.ndarray | None = None,
     device: str | None = None,
     precision: str | None = None,
     progress: bool = False,
+    state: Callable[[], State] | None = None,
 ) -> Embedding:
     """Return the Embedding, with k axes, of all M models of the trajectories, from distances to m landmarks.
 
@@ -220,6 +223,8 @@ def fit_landmarks(
     indices (m,).  distances: of the landmarks (m, m), if known.  probes: random models whose distances to each other
     say the explained stress and its standard error.  group: models whose distances to the landmarks are held at
     once; results do not depend on it.  seed: of landmarks and probes.  device, precision: as for `distance.pairwise`.
+    state: returns the `sharing.State` of the placing, which shares it among processes and goes on where it stopped; the
+    others call `landmarks.place`.
 
     Raises InputError for fewer than 2 landmarks, more than there are models, or indices that are none.
     """
@@ -236,6 +241,7 @@ def fit_landmarks(
         progress=progress,
         device=device,
         precision=precision,
+        state=state,
     )
     stress, error, total = estimate_stress(left, len(fields["coordinates"]))
     return Embedding(**fields, index=index or {}, total_squares=total, stress=stress[:k], stress_error=error[:k])

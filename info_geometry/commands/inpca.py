@@ -146,17 +146,24 @@ def share(
     measured = by_landmarks.part(trajectories, which)
     groups = shared.groups(trajectories, bootstrap)
     options = {"device": processes.device(device), "precision": precision}
-    state = functools.partial(sharing.State, target.with_name(f".{name}.distances"), inputs, processes, resume=resume)
+    begun = []
+
+    def state(of, unit):
+        path = target.with_name(f".{name}.{of}")
+        begun.append(sharing.State(path, inputs, processes, resume=resume, unit=unit))
+        return begun[-1]
+
+    distances, places = (functools.partial(state, *words) for words in (("distances", "samples"), ("places", "models")))
     measure = functools.partial(distance.pairwise, measured, progress=processes.main, groups=groups, **options)
     kept = once.Kept(folder / ".inpca.npz", inputs)
 
     def produce():
-        begun, found = None, None if redo else picture.recall(kept, target, which)
+        found = None if redo else picture.recall(kept, target, which)
         if found is None:
             processes.call()
-            begun = state()
+            sums = measure(state=distances())
             found = picture.embed(
-                trajectories, index, which, measure(state=begun), groups, landmarks is not None, options
+                trajectories, index, which, sums, groups, landmarks is not None, options, state=places
             )
             remove_orphans(target.parent, target.name)
             _say_what_is_replaced(target, index)
@@ -164,13 +171,16 @@ def share(
         written = [target, *picture.draw(folder, found, name=name, t_name=t_name)]
         if begun:
             picture.remember(kept, target, found)
-            begun.remove()  # not before: distances outlive what fails after them
+            for one in begun:  # not before: what took long outlives what fails after it
+                one.remove()
         return picture.report(found, trajectories[0].shape, precision), written
 
     if processes.main:
         once.once(folder / ".inpca.json", inputs, produce, redo=redo)
     elif processes.called():
-        measure(state=state())
+        measure(state=distances())
+        if landmarks is not None:
+            by_landmarks.place(None, trajectories, measured, state=places(), **options)
 
 
 def _say_what_is_replaced(target, index):

@@ -1,5 +1,6 @@
 """The picture that `inpca.py` makes: an embedding with what is drawn beside it; computed, kept, drawn and reported."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from info_geometry.commands.once import Kept
 from info_geometry.figures import beside, page
 from info_geometry.figures import embedding as figures
 from info_geometry.files import log
+from info_geometry.sums.sharing import State
 from info_geometry.uncertainty import stress
 
 STORED_AXES = 10  # that can be looked at in the page
@@ -39,12 +41,13 @@ def embed(
     groups: np.ndarray | None,
     landmarks: bool,
     options: dict,
+    state: Callable[[], State] | None = None,
 ) -> Picture:
     """Return the Picture of all models of the trajectories, from distances between some of them.
 
     index: of all models.  which (m,): the models that were measured, all or the landmarks.  sums: the distances
     between these (m, m), or with groups of samples (N,) those sums of which they are made, (B, m, m).  options: device
-    and precision of further distances, to landmarks.
+    and precision of further distances, to landmarks.  state: as for `inpca.fit_landmarks`.
     """
     D, by_group = (sums, None) if groups is None else (sums.sum(axis=0) / len(groups), sums)
     summaries, placed = comparison.summarise_all(trajectories, points=geodesic.POINTS, show=True), None
@@ -52,7 +55,8 @@ def embed(
     report_coincidences(D, {column: values[which] for column, values in index.items()})
     k = min(STORED_AXES, len(which))
     if landmarks:
-        embedding = inpca.fit_landmarks(trajectories, which, k, index=index, distances=D, progress=True, **options)
+        options = {**options, "progress": True, "state": state}
+        embedding = inpca.fit_landmarks(trajectories, which, k, index=index, distances=D, **options)
         errors = {}
     else:
         embedding = inpca.fit(D, k, index)

@@ -11,6 +11,7 @@
 This is landmark scaling (de Silva and Tenenbaum 2004), the method of Nystrom for kernels, with imaginary axes.
 """
 
+import contextlib
 from collections.abc import Callable
 
 import numpy as np
@@ -19,7 +20,9 @@ from tqdm import tqdm
 from info_geometry import distance, predictions
 from info_geometry.embedding import spectrum
 from info_geometry.files import InputError
+from info_geometry.sums.sharing import State, length
 
+GROUP = 4096  # models whose distances to the landmarks are held at once
 PLACING_AXES = 60  # of the landmarks that place the other models, at most
 FEWEST_PROBES = 10
 
@@ -36,6 +39,7 @@ def fit(
     probes: int,
     group: int,
     progress: bool,
+    state: Callable[[], State] | None,
     **options,
 ) -> tuple[dict, np.ndarray]:
     """Return the fields of the `inpca.Embedding` of all models, but for its stress, and what its axes leave of W.
@@ -53,7 +57,8 @@ def fit(
         raise InputError(f"expected the distances of {len(which)} landmarks to each other, not an array {D.shape}")
     # axes beyond the k wanted make these ten times as exact; the last of the m are mostly chance
     of_landmarks = fit_all(D, max(k, min(PLACING_AXES, len(which) // 3)))
-    points = place(of_landmarks, trajectories, chosen, group, progress=progress, **options)
+    sharing = state() if state else None
+    points = place(of_landmarks, trajectories, chosen, group, state=sharing, progress=progress, **options)
     points[which] = of_landmarks.coordinates
     values, turned, origin = turn(points, of_landmarks.imaginary[: points.shape[1]])
     drawn, D = probe(trajectories, M, probes, seed, **options)
@@ -111,33 +116,69 @@ def part(trajectories: list, which: np.ndarray) -> list:
     return parts
 
 
+class Placed:
+    """Coordinates (M, k) of the models that were placed, zero for others: what a `sharing.State` keeps and adds up."""
+
+    floored = 0
+
+    def __init__(self, M: int, k: int) -> None:
+        self.coordinates = np.zeros((M, k))
+
+    def log(self) -> np.ndarray:
+        """Return a copy of the coordinates, under the name that sums of logarithms have."""
+        return self.coordinates.copy()
+
+
 def place(
-    embedding, trajectories: list, landmarks: list, group: int, *, progress: bool = False, **options
-) -> np.ndarray:
+    embedding,
+    trajectories: list,
+    landmarks: list,
+    group: int = GROUP,
+    *,
+    state: State | None = None,
+    progress: bool = False,
+    **options,
+) -> np.ndarray | None:
     """Return the coordinates (M, k) of all models of the trajectories in the `inpca.Embedding` of the landmarks.
 
     landmarks: the trajectories that hold these alone.  group: models whose distances to the landmarks are held at
-    once.  options: device and precision of distances.
+    once.  state: knows which models are placed, keeps what is, and shares them among processes; in those but the main
+    one, the embedding is that of the main one, and None is returned.  options: device and precision of distances.
     """
     if group < 1:
         raise InputError(f"group: expected a positive number of models, not {group}")
-    M, m = (sum(x.shape[0] for x in some) for some in (trajectories, landmarks))
-    placed = np.empty((M, embedding.coordinates.shape[1]))
-    with tqdm(total=M, unit=" models", desc=f"distances to {m} landmarks", disable=None if progress else True) as bar:
-        for models in _groups(trajectories, group):
-            placed[models] = embedding.transform(distance.cross(part(trajectories, models), landmarks, **options))
+    embedding = state.tell(embedding) if state else embedding
+    ends, m = np.cumsum([x.shape[0] for x in trajectories]), sum(x.shape[0] for x in landmarks)
+    M, found = int(ends[-1]), Placed(ends[-1], embedding.coordinates.shape[1])
+    intervals = state.missing(M) if state else [(0, M)]
+    bar = tqdm(
+        total=M,
+        initial=M - length(intervals),
+        unit=" models",
+        desc=f"distances to {m} landmarks",
+        disable=None if progress else True,
+    )
+    with bar, state.signals() if state else contextlib.nullcontext():
+        for models in _groups(ends, group, intervals):
+            to = distance.cross(part(trajectories, models), landmarks, **options)
+            found.coordinates[models] = embedding.transform(to)
             bar.update(len(models))
-    return placed
+            if state:
+                state.done(int(models[0]), int(models[-1]) + 1, found)
+    if state is None:
+        return found.coordinates
+    result = state.result(found)
+    return None if result is None else result[0]
 
 
-def _groups(trajectories, size):
-    """Yield the indices of all models, at most `size` at once, in whole trajectories where that is possible."""
-    ends, start = np.cumsum([x.shape[0] for x in trajectories]), 0
-    while start < ends[-1]:
-        whole = ends[(ends > start) & (ends <= start + size)]  # a file in two groups may be decompressed twice
-        stop = whole[-1] if len(whole) else start + size
-        yield np.arange(start, stop)
-        start = stop
+def _groups(ends, size, intervals):
+    """Yield the indices of all models of intervals, at most `size` at once, in whole trajectories where possible."""
+    for start, last in intervals:
+        while start < last:
+            whole = ends[(ends > start) & (ends <= start + size)]  # a file in two groups may be decompressed twice
+            stop = min(whole[-1] if len(whole) else start + size, last)
+            yield np.arange(start, stop)
+            start = stop
 
 
 def turn(placed: np.ndarray, imaginary: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -30,12 +30,20 @@ class State:
     """Which samples are in the sums of this process, what earlier ones left, and when to stop.
 
     path: of the files, `<path>.<rank>.npz`; `remove` them when the result is stored.  key: anything JSON can hold that
-    tells these sums from others.  resume: go on with what is there; else it is removed.
+    tells these sums from others.  resume: go on with what is there; else it is removed.  unit: what `N` counts.
     """
 
-    def __init__(self, path: Path, key: list, processes: Processes | None = None, *, resume: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        key: list,
+        processes: Processes | None = None,
+        *,
+        resume: bool = False,
+        unit: str = "samples",
+    ) -> None:
         self._path, self._key = Path(path), json.dumps(key, default=str)
-        self._processes = processes or Processes(alone=True)
+        self._unit, self._processes = unit, processes or Processes(alone=True)
         self.main = self._processes.main
         self._intervals, self._before, self._floored_before = [], None, 0
         self._samples, self._stop = 0, None
@@ -45,6 +53,10 @@ class State:
                 self._take_over() if resume else self._begin_again()
         self._done_before = self._processes.tell(list(self._intervals))
         self._save_at = time.monotonic() + SAVE_EVERY
+
+    def tell(self, message: object = None) -> object:
+        """Return the message of the main process."""
+        return self._processes.tell(message)
 
     def missing(self, N: int) -> list[tuple[int, int]]:
         """Return the intervals (start, stop) of the N samples that are this process's to do."""
@@ -80,7 +92,7 @@ class State:
             self._write(*self._sums(products))
             who = f"process {self._processes.rank} of {self._processes.count}: " if self._processes.count > 1 else ""
             raise Stopped(
-                f"{who}{length(self._intervals)} samples are done and kept; "
+                f"{who}{length(self._intervals)} {self._unit} are done and kept; "
                 "the same command with --resume goes on from there"
             )
 
@@ -160,10 +172,11 @@ class State:
 
     def _begin_again(self):
         log.info(
-            "%s: a computation that was stopped is left there, %d samples of this one done; it is removed and "
+            "%s: a computation that was stopped is left there, %d %s of this one done; it is removed and "
             "all is done again, since --resume is not said",
             self._path.parent,
             sum(length(intervals) for _, intervals in self._left()),
+            self._unit,
         )
         self.remove()
 
@@ -180,7 +193,7 @@ class State:
         if self._intervals:
             self._write(self._before, self._floored_before)
             self.remove(but=self._file(0))
-            log.info("%d samples are done already", length(self._intervals))
+            log.info("%d %s are done already", length(self._intervals), self._unit)
 
     def _left(self):
         """Return the paths and intervals of the files of this computation, the one with most samples first."""
