@@ -1,19 +1,22 @@
 """Trajectories of all tasks and seeds, compared with each other at equal progress."""
 
 import itertools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 from tqdm import tqdm
 
 from info_geometry import predictions
-from info_geometry.files import log
+from info_geometry.files import log, threads
 from info_geometry.storage.labels import doubts
 from info_geometry.sums.steps import group_sums
 from info_geometry.trajectory import GRID, Summary, integral, mean_over, positions, reindex_roots, summarise, width
 from info_geometry.uncertainty import resampling
 
-EVERY = 5  # of the values of the grid at which seeds are left out in turn, which costs as much as everything else
+EVERY = 5  # of the values of the grid at which seeds are left out in turn
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Comparison:
     """Distances at equal progress between the means over seeds of K tasks.
 
     tasks: K names.  grid (G,).  curves: (task, task) -> (G,), NaN outside the range that all seeds of both reached.
-    integrals (K, K), over these ranges: 0 on the diagonal, NaN for tasks with fewer than 2 values in common.
+    integrals (K, K), over these ranges: 0 on the diagonal, NaN for tasks with fewer than 2 values in common, and for
+    those that are not compared.
     errors: what may be other ("seeds", "samples") -> (standard errors of curves and of integrals, alike); curves are
     NaN where the error is not known, which for seeds is all but every 5th value.  Progress itself is held fixed.
     """
@@ -35,7 +39,7 @@ class Comparison:
     def means(self) -> np.ndarray:
         """Return the mean distances (K, K) at equal progress, each over the range that all seeds of both reached.
 
-        0 on the diagonal, NaN for tasks with fewer than 2 values in common.
+        0 on the diagonal, NaN for tasks with fewer than 2 values in common, and for those that are not compared.
         """
         return _square(self.tasks, self.curves, [mean_over(curve, self.grid) for curve in self.curves.values()])
 
@@ -49,40 +53,51 @@ class Comparison:
 
 
 def compare_all(
-    groups: dict, progress: dict, grid: np.ndarray = GRID, *, samples: np.ndarray | None = None, show: bool = False
+    groups: dict,
+    progress: dict,
+    grid: np.ndarray = GRID,
+    *,
+    pairs: Sequence[tuple] | None = None,
+    samples: np.ndarray | None = None,
+    errors: bool = True,
+    show: bool = False,
 ) -> Comparison:
     """Return the Comparison of all pairs of tasks, in one streaming pass.
 
     groups: dict task -> list of trajectories (its seeds).  progress: dict task -> list of (T,).  grid: (G,).
+    pairs: those of tasks that are compared, where these are not all.
     samples: groups of samples (N,), of which those of the bootstrap are drawn; see `uncertainty.resampling`.
+    errors: whether those for other seeds are asked for, which take as long as all else.
 
     The error for other seeds is the jackknife's of two samples: with the distances d_-i without seed i of one task,
     and d_-j without seed j of the other, the root of the sum of the squares of their two errors.
     """
     tasks, everything = tuple(groups), list(itertools.chain(*groups.values()))
-    pairs, N = list(itertools.combinations(tasks, 2)), everything[0].shape[1]
-    of, few = np.zeros(N, int) if samples is None else samples, np.arange(len(grid)) % EVERY == 0
+    pairs = list(itertools.combinations(tasks, 2)) if pairs is None else list(pairs)
+    N = everything[0].shape[1]
+    of = np.zeros(N, int) if samples is None else samples
+    few = (np.arange(len(grid)) % EVERY == 0) & errors
     inside, where = {}, {}
     for task in tasks:
         envelope = [np.maximum.accumulate(p) for p in progress[task]]
         inside[task] = np.all([(grid >= e[0]) & (grid <= e[-1]) for e in envelope], axis=0)
         where[task] = [positions(p, grid[inside[task]]) for p in progress[task]]
-    sums = [_Sums(inside[a] & inside[b], few, (len(groups[a]), len(groups[b])), of.max() + 1) for a, b in pairs]
+    counts = {task: len(groups[task]) if errors else 0 for task in tasks}  # of seeds that are left out in turn
+    sums = [_Sums(inside[a] & inside[b], few, (counts[a], counts[b]), of.max() + 1) for a, b in pairs]
     size = predictions.block_size(everything, more=len(tasks) * len(grid) + len(everything) * few.sum())
-    for start in tqdm(range(0, N, size), desc=f"comparing {len(tasks)} tasks", disable=None if show else True):
-        means = {
-            task: _means(
-                [reindex_roots(x.roots(start, start + size), at) ** 2 for x, at in zip(groups[task], where[task])],
-                inside[task],
-                few,
-            )
-            for task in tasks
-        }
-        for (a, b), both in zip(pairs, sums):
-            both.add(means[a], means[b], of[start : start + size])
+
+    def mean(task, start):
+        seeds = [reindex_roots(x.roots(start, start + size), at) ** 2 for x, at in zip(groups[task], where[task])]
+        return _means(seeds, inside[task], few, counts[task])
+
+    with ThreadPoolExecutor(threads()) as pool:
+        for start in tqdm(range(0, N, size), desc=f"comparing {len(tasks)} tasks", disable=None if show else True):
+            means = dict(zip(tasks, pool.map(mean, tasks, repeat(start))))
+            sides = ([means[task] for task in side] for side in zip(*pairs))
+            list(pool.map(_Sums.add, sums, *sides, repeat(of[start : start + size])))
     found = [both.result(N, grid, samples) for both in sums]
-    curves, whole, errors = zip(*found) if found else ((), (), ())
-    causes = {cause: [error[cause] for error in errors] for cause in (errors[0] if errors else ())}
+    curves, whole, moved = zip(*found) if found else ((), (), ())
+    causes = {cause: [error[cause] for error in moved] for cause in (moved[0] if moved else ())}
     return Comparison(
         tasks,
         grid,
@@ -95,18 +110,15 @@ def compare_all(
     )
 
 
-def _means(seeds, inside, few):
+def _means(seeds, inside, few, count):
     """Return functions mask -> roots of models at equal progress, of the mean over seeds and without each of them.
 
-    seeds: probabilities (g, n, C) at the values of the grid where `inside` (G,).  Without a seed, at the `few` (G,).
+    seeds: probabilities (g, n, C) at the values of the grid where `inside` (G,).  Without a seed, at the `few` (G,), of
+    which there are `count` means: as many as seeds, or none.
     """
     total, kept = np.sum(seeds, axis=0), few[inside]
     mean = np.sqrt(total / len(seeds))
-    rests = (
-        [np.sqrt(np.maximum(total[kept] - seed[kept], 0) / (len(seeds) - 1)) for seed in seeds]
-        if len(seeds) > 1
-        else []
-    )
+    rests = [np.sqrt(np.maximum(total[kept] - seed[kept], 0) / (len(seeds) - 1)) for seed in seeds] if count > 1 else []
     return lambda mask: mean[mask[inside]], lambda mask: (rest[mask[inside & few]] for rest in rests)
 
 
@@ -129,12 +141,12 @@ class _Sums:
         """Return the curve (G,), its integral, and the standard errors of both, a dict cause -> pair."""
         curve = _spread(self._whole.sum(axis=0) / N, self._common)
         without = [[_spread(row / N, self._few) for row in rows] for rows in self._without]
-        errors = {
-            "seeds": [
+        errors = {}
+        if all(without):
+            errors["seeds"] = [
                 np.hypot(*(resampling.jackknife_error(x) for x in (a, b)))
                 for a, b in (without, [[integral(row, grid) for row in rows] for rows in without])
             ]
-        }
         if samples is not None:
             drawn = [_spread(row, self._common) for row in resampling.weights(np.bincount(samples)) @ self._whole]
             errors["samples"] = [
@@ -151,8 +163,8 @@ def _spread(values, mask):
 
 
 def _square(tasks, pairs, values):
-    """Return a symmetric matrix (K, K) of one value a pair, 0 on the diagonal."""
-    matrix = np.zeros((len(tasks), len(tasks)))
+    """Return a symmetric matrix (K, K) of one value a pair, 0 on the diagonal, NaN for other pairs."""
+    matrix = np.where(np.eye(len(tasks)), 0, np.nan)
     for (a, b), value in zip(pairs, values):
         i, j = tasks.index(a), tasks.index(b)
         matrix[i, j] = matrix[j, i] = value

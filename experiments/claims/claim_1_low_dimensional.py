@@ -102,13 +102,13 @@ def draw_null(models: list[np.ndarray], labels: np.ndarray, draws: int, seed: in
 
     def order():
         found = np.empty(len(labels), int)
-        found[sorted_by_class] = np.lexsort((rng.random(len(labels)), labels))
+        found[sorted_by_class] = np.argsort(labels + rng.random(len(labels)))
         return found
 
     with _quiet():
         found = []
         for _ in tqdm(range(draws), desc="samples permuted", disable=None):
-            D = distance.pairwise([P[:, order()] for P in models], precision="float32")
+            D = distance.pairwise([P.take(order(), axis=1) for P in models], precision="float32")
             found.append(inpca.fit(D).explained_stress()[:AXES])
     return np.array(found)
 

@@ -48,11 +48,11 @@ def distances(pairs: dict[tuple[int, int], Seeds]) -> np.ndarray:
 
     Of the two orders of a pair of tasks the one is NaN, too.
     """
-    means = compare(pairs, GRID).means()
+    disjoint = [(a, b) for a, b in itertools.combinations(pairs, 2) if not set(a) & set(b)]
+    means, place = compare(pairs, GRID, pairs=disjoint).means(), list(pairs).index
     found = np.full((10, 10, 10, 10), np.nan)
-    for (i, a), (j, b) in itertools.combinations(enumerate(pairs), 2):
-        if not set(a) & set(b):
-            found[(*a, *b)] = means[i, j]
+    for a, b in disjoint:
+        found[(*a, *b)] = means[place(a), place(b)]
     return found
 
 

@@ -25,7 +25,7 @@ def measure(runs: Runs) -> Finding:
     """Return what is found of the claim, of the contrastive and semi-supervised runs beside the supervised ones."""
     names = (ALL, *NAMED, *NEAR)
     plain = {**runs.supervised, **runs.near}
-    found = {FITTED: compare({k: runs.fitted[k] for k in names}), ONE: compare({k: plain[k] for k in names})}
+    found = {how: compare({k: of[k] for k in names}, errors=True) for how, of in ((FITTED, runs.fitted), (ONE, plain))}
     nearer = {how: {name: nearer_than(each, name) for name in NEAR} for how, each in found.items()}
     verdicts = {drawing.METHODS[name]: decide(*rule(tasks)) for name, tasks in nearer[FITTED].items()}
     alone = _each_seed_and_the_rest(runs.fitted[ALL])

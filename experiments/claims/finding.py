@@ -3,11 +3,12 @@
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from experiments.claims.runs import Seeds
-from info_geometry import comparison, distance, predictions, trajectory
+from info_geometry import comparison, distance, geodesic, predictions, trajectory
 from info_geometry.uncertainty.resampling import jackknife_error
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
@@ -86,12 +87,16 @@ def between_seeds(x: Seeds) -> float:
 @functools.cache
 def progress(x: predictions.Trajectory) -> np.ndarray:
     """Return the progress (T,) of a trajectory, computed once."""
-    return trajectory.summarise(x, x.labels).progress
+    return geodesic.progress(x, x.labels)
 
 
-def compare(runs: dict[str, Seeds], grid: np.ndarray = trajectory.GRID) -> comparison.Comparison:
-    """Return the Comparison of runs at equal progress."""
-    return comparison.compare_all(runs, {name: list(map(progress, seeds)) for name, seeds in runs.items()}, grid)
+def compare(runs: dict[str, Seeds], grid: np.ndarray = trajectory.GRID, **options: Any) -> comparison.Comparison:
+    """Return the Comparison of runs at equal progress; without errors, unless these are asked for.
+
+    options: of `comparison.compare_all`.
+    """
+    reached = {name: list(map(progress, seeds)) for name, seeds in runs.items()}
+    return comparison.compare_all(runs, reached, grid, **{"errors": False, **options})
 
 
 def curve(curves: dict, a: str, b: str) -> np.ndarray:

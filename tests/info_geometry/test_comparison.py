@@ -142,3 +142,15 @@ def test_labels_from_beside_a_file_that_do_no_better_than_chance_are_reported(rn
         "the last model of mine has accuracy" in caplog.text
         and "in the order of the labels in labels.npy?" in caplog.text
     )
+
+
+def test_what_is_not_asked_for_is_not_computed_and_all_else_is_the_same(groups):
+    opened = {task: list(map(predictions.as_trajectory, seeds)) for task, seeds in groups.items()}
+    progress = {task: [geodesic.progress(x, LABELS) for x in seeds] for task, seeds in opened.items()}
+    whole = comparison.compare_all(opened, progress)
+    few = comparison.compare_all(opened, progress, pairs=[("all", "odd")], errors=False)
+    assert list(few.curves) == [("all", "odd")] and few.errors == {} and set(whole.errors) == {"seeds"}
+    np.testing.assert_allclose(few.curves["all", "odd"], whole.curves["all", "odd"], rtol=1e-12)
+    for found, expected in ((few.integrals, whole.integrals), (few.means(), whole.means())):
+        assert found[0, 2] == found[2, 0] == pytest.approx(expected[0, 2], rel=1e-12) and np.isfinite(expected).all()
+        assert np.isnan(found[[0, 1, 1, 2], [1, 0, 2, 1]]).all() and (np.diag(found) == 0).all()
