@@ -83,12 +83,18 @@ def _cut(images, extent, centre, mirrored):
 
     Coordinates go from -1 to 1 across an image: its view shows at u what it has at extent u + centre.
     """
-    maps = torch.zeros(len(images), 2, 3, device=images.device)
-    maps[:, 0, 0] = torch.where(mirrored, -extent[:, 0], extent[:, 0])
-    maps[:, 1, 1] = extent[:, 1]
-    maps[:, :, 2] = centre
-    grid = F.affine_grid(maps, list(images.shape), align_corners=False).to(images.dtype)
-    return F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    B, _, height, width = images.shape
+    signed = torch.where(mirrored, -extent[:, 0], extent[:, 0])
+    # what F.affine_grid returns, which multiplies a small matrix for each pixel of each image
+    x = signed[:, None] * _places(width, images.device) + centre[:, :1]
+    y = extent[:, 1:] * _places(height, images.device) + centre[:, 1:]
+    grid = torch.stack([x[:, None, :].expand(B, height, width), y[:, :, None].expand(B, height, width)], dim=3)
+    return F.grid_sample(images, grid.to(images.dtype), padding_mode="border", align_corners=False)
+
+
+def _places(count, device):
+    """Return the coordinates (count,) of the middles of pixels."""
+    return torch.linspace(-1, 1, count, device=device) * (count - 1) / count
 
 
 def _jitter(images, draws):

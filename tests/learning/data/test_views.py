@@ -159,3 +159,15 @@ def test_a_gpu_gives_the_same_views(view, dataset):
     images = some(dataset)
     found = view(images.cuda().to(memory_format=torch.channels_last), 3, dataset)
     torch.testing.assert_close(found.cpu(), view(images, 3, dataset), rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("dataset", SHAPES)
+def test_images_are_cut_as_an_affine_map_of_coordinates_does(dataset):
+    images = some(dataset)
+    draws = torch.rand(40, 5, generator=torch.Generator().manual_seed(2))
+    extent, centre, mirrored = 0.3 + 0.7 * draws[:, :2], draws[:, 2:4] - 0.5, draws[:, 4] < 0.5
+    maps = torch.zeros(40, 2, 3)
+    maps[:, 0, 0], maps[:, 1, 1], maps[:, :, 2] = torch.where(mirrored, -1, 1) * extent[:, 0], extent[:, 1], centre
+    grid = torch.nn.functional.affine_grid(maps, list(images.shape), align_corners=False)
+    expected = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
+    torch.testing.assert_close(views._cut(images, extent, centre, mirrored), expected, rtol=1e-5, atol=1e-5)
