@@ -3,6 +3,7 @@
 What is known of a data set before its files are read stands in `learning/tasks/datasets.py`.
 """
 
+import functools
 import gzip
 import os
 import shutil
@@ -123,13 +124,20 @@ def _either(path):
 def _idx(path):
     """Return the array of bytes in an IDX file (the format of MNIST), compressed or not."""
     try:
-        raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        if raw[:3] != b"\0\0\x08":
-            raise ValueError("it does not begin as one of bytes does")
-        shape = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
-        return np.frombuffer(raw, np.uint8, offset=4 + 4 * len(shape)).reshape(shape).copy()
+        state = path.stat()
+        return _read_idx(path, state.st_size, state.st_mtime_ns)
     except (OSError, EOFError, ValueError, IndexError, zlib.error) as error:
         raise InputError(f"{path} is not a complete IDX file ({error}); delete it and get it again") from None
+
+
+@functools.lru_cache(maxsize=4)
+def _read_idx(path, size, modified):
+    """Return the array in a file of this size and time, read once: who takes run after run needs it for each."""
+    raw = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    if raw[:3] != b"\0\0\x08":
+        raise ValueError("it does not begin as one of bytes does")
+    shape = np.frombuffer(raw, ">i4", count=raw[3], offset=4)
+    return np.frombuffer(raw, np.uint8, offset=4 + 4 * len(shape)).reshape(shape).copy()
 
 
 def _cifar(known, split, folder):

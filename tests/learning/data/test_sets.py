@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import http.server
+import os
 import struct
 import threading
 from types import SimpleNamespace
@@ -339,3 +340,15 @@ def test_split_under_another_name_is_said(tmp_path):
     message = refused("imagenet", "val", tmp_path)
     assert message.startswith(f"{tmp_path}/val: no such folder ({tmp_path} holds train, validation; rename the one")
     assert "packed images" in message and "--data" in message
+
+
+def test_a_file_is_read_once_and_anew_when_it_is_another_one(nowhere, monkeypatch):
+    read, arrays = [], write_fashion(nowhere, 1)
+    decompress = gzip.decompress
+    monkeypatch.setattr(gzip, "decompress", lambda raw: read.append(len(raw)) or decompress(raw))
+    for _ in range(2):
+        assert same(data.load("fashion", "test", nowhere), arrays, "test") and len(read) == 2  # images and labels
+    arrays = write_fashion(nowhere, 2)
+    for name in FILES.values():
+        os.utime(nowhere / f"{name}.gz", ns=(1, 1))
+    assert same(data.load("fashion", "test", nowhere), arrays, "test") and len(read) == 4
