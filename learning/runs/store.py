@@ -4,8 +4,9 @@ While one model runs, the weights of the next are read and the predictions of th
 Several processes take a checkpoint each and leave its predictions beside the weights; the main one puts them together.
 """
 
+import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from learning.imprinting import USUAL, Imprinting
 from learning.runs import weights
 from learning.runs.run import Run
 
+KEPT_BYTES = 1 << 28  # of normalised images, and of features, at most, that are kept in memory
+
 # a model: weights, a network, or the path of a file of weights (.pth) or of its predictions (.h5)
 Model = Mapping[str, torch.Tensor] | torch.nn.Module | Path
 
@@ -37,6 +40,39 @@ def attributes(run: Run) -> dict[str, Any]:
         **({"start": run.start} if run.start else {}),
         **({"variant": run.variant} if run.variant else {}),
     }
+
+
+class _Features:
+    """Features of few images under the models of one run, for the next way in which this process imprints it."""
+
+    def __init__(self):
+        self._run, self._found, self._room = None, {}, KEPT_BYTES
+
+    def begin(self, run: Run) -> None:
+        """Forget what is kept of another run."""
+        if run != self._run:
+            self._run, self._found, self._room = run, {}, KEPT_BYTES
+
+    def of(self, body: torch.nn.Module, images: tuple, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
+        """Return what is kept for a body with these weights and these images, which a digest stands for, or compute."""
+        key = images, _digest(body.state_dict().values())
+        if key in self._found:
+            return self._found[key]
+        found = compute()
+        if found.nbytes <= self._room:
+            self._found[key], self._room = found, self._room - found.nbytes
+        return found
+
+
+_features = _Features()
+
+
+def _digest(tensors):
+    """Return a digest of the numbers in tensors."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(tensor.contiguous().cpu().numpy())
+    return found.digest()
 
 
 class Imprinter:
@@ -100,7 +136,14 @@ class Imprinter:
         self._run, self._config, self._network = run, config, networks.on(self._here.device, network)
         if config.compile:
             networks.compile_on(self._here.device, self._network if self.head else self._network.body)
-        return self._decoded[resolution][0]
+        sets = self._decoded[resolution]
+        count, side = sum(len(images.labels) for images in sets), resolution or self.images.size
+        self._ready = None
+        if 4 * count * self.images.channels * side**2 <= KEPT_BYTES:  # few: normalised once for all models
+            ready = [list(self._batches(number)) for number in range(len(sets))]
+            self._ready = [(batches, (_digest(batches), self._here.device)) for batches in ready]
+            _features.begin(run)
+        return sets[0]
 
     @torch.inference_mode()
     def roots(self, model: Mapping[str, torch.Tensor] | torch.nn.Module, where: str | Path) -> torch.Tensor:
@@ -113,22 +156,30 @@ class Imprinter:
         else:
             network = self._network
             weights.fit(model, network, where)
-        config, device = self._config, self._here.device
-        batches = [self._batches(images) for images in self._decoded[config.evaluation_resolution]]
         if self.head:
-            task, precision = self._run.task.classes, config.evaluation_precision
-            found = imprint.of_head(network, batches[0], task, self.classes, precision)
+            batches = self._ready[0][0] if self._ready else self._batches(0)
+            precision = self._config.evaluation_precision
+            found = imprint.of_head(network, batches, self._run.task.classes, self.classes, precision)
         else:
             sets = [
-                (imprint.features(network.body, each, config.evaluation_precision), torch.from_numpy(labels).to(device))
-                for each, (_, labels) in zip(batches, self._sets)
+                (self._features(network.body, number), torch.from_numpy(labels).to(self._here.device))
+                for number, (_, labels) in enumerate(self._sets)
             ]
             found, self.temperature = imprint.of_features(*sets[0], self.classes, self.how, *sets[1:])
         return found.sqrt_().half().cpu()
 
-    def _batches(self, images):
-        """Return the iterator of all decoded images in their order."""
+    def _features(self, body, number):
+        """Return the features of all images of a set."""
+        precision = self._config.evaluation_precision
+        if self._ready is None:
+            return imprint.features(body, self._batches(number), precision)
+        batches, digest = self._ready[number]
+        return _features.of(body, digest, lambda: imprint.features(body, batches, precision))
+
+    def _batches(self, number):
+        """Return the iterator of all decoded images of a set in their order."""
         config = self._config
+        images = self._decoded[config.evaluation_resolution][number]
         plan = data.evaluation_plan(len(images.labels), config.evaluation_batch_size, config.evaluation_resolution)
         return images.batches(plan, device=self._here.device)
 

@@ -17,6 +17,7 @@ from info_geometry.files import InputError
 from learning import data, networks
 from learning.config import Config
 from learning.distributed import Processes
+from learning.imprinting import Imprinting
 from learning.runs import store, weights
 from learning.runs.run import Run
 from learning.tasks import Task
@@ -443,3 +444,42 @@ def test_predictions_of_a_head_that_is_not_there(target, folder, run, images):
     imprinter = store.Imprinter(images, Processes(), head=True)
     with pytest.raises(InputError, match="digits_mine: its networks have no head; leave out --head to imprint them"):
         store.store_checkpoints(target, folder, dataclasses.replace(run, outputs=0), imprinter, Processes())
+
+
+# One run after the other in a process
+
+
+def test_features_are_computed_once_for_all_ways_of_imprinting_a_run(tmp_path, folder, run, images, monkeypatch):
+    seen, compute = [], store.imprint.features
+    monkeypatch.setattr(store, "_features", store._Features())
+    monkeypatch.setattr(store.imprint, "features", lambda *given: seen.append(given) or compute(*given))
+
+    def way(name, run=run, **how):
+        seen.clear()
+        training = images if how else None
+        imprinter = store.Imprinter(images, Processes(), how=Imprinting(**how), training=training)
+        store.store_checkpoints(tmp_path / name / "preds_4.h5", folder, run, imprinter, Processes())
+        return data_of(tmp_path / name / "preds_4.h5"), len(seen)
+
+    plain, count = way("plain")
+    assert count == len(STEPS)
+    fitted, count = way("fitted", temperature=None)
+    assert count == 0 and not np.array_equal(fitted, plain)  # training images are the same ones here
+    assert np.array_equal(way("again")[0], plain)
+    moved = {key: value * 2 for key, value in weights.load(run.path(folder, STEPS[1])).items()}
+    weights.save(run.path(folder, STEPS[1]), moved)
+    changed, count = way("changed")
+    assert count == 1 and [np.array_equal(a, b) for a, b in zip(changed, plain)] == [True, False, True, True, True]
+    assert way("other", dataclasses.replace(run, seed=5))[1] == len(STEPS)
+    assert way("back")[1] == len(STEPS)  # of one run at a time
+    images.pixels[0] += 1
+    assert way("images")[1] == len(STEPS)
+
+
+@pytest.mark.parametrize("room", [0, 2 * 90 * 64 * 4, 4 * 90 * 64])
+def test_memory_for_images_and_features_is_bounded(target, folder, run, images, monkeypatch, room):
+    expected = data_of(stored(target, folder, run, images).path)
+    monkeypatch.setattr(store, "KEPT_BYTES", room)
+    monkeypatch.setattr(store, "_features", store._Features())
+    assert np.array_equal(data_of(stored(target.with_name("preds_0.h5"), folder, run, images).path), expected)
+    assert sum(found.nbytes for found in store._features._found.values()) <= room
