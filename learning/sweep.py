@@ -3,8 +3,9 @@
     python -m learning.sweep GRID.yaml [--jobs N] [--seeds S ...] [--set key=value[,value...] ...] [--part I/N]
     python -m learning.sweep supervised_imagenet/sweeps/digits.yaml --jobs 2
 
-GRID.yaml says which runs (learning/grids.py shows how).  Each is taken once, by whichever process is free: stage 1,
-then stage 2, for one grid after the other.  What is complete is skipped, what was interrupted goes on, what another
+GRID.yaml says which runs (learning/grids.py shows how).  Each is taken once, by whichever process is free.  Grids are
+trained (stage 1) one after the other, since one may start from the runs of another; processes that would wait for that
+store predictions (stage 2) of what is trained.  What is complete is skipped, what was interrupted goes on, what another
 sweep is at is waited for at the end.  With several jobs each process computes with one thread.
 
     --set epochs=1      changes a key of the configuration in all grids; several values vary it, and name the variant
@@ -52,16 +53,12 @@ def main(argv=None):
     every = grids.read(given.grid, given.seeds, given.set)
     folders, part = arguments.folders_of(given), arguments.part_of(given.part)
     words = [*_words(folders), "--workers", str(given.workers), *(["--device", given.device] if given.device else [])]
-    failed = 0
     try:
         with Signals() as signals:
-            for grid in every:
-                if given.nproc:
-                    found = _together(grid, words, given.nproc, part, signals)
-                else:
-                    runs = grid.runs()[part[0] :: part[1]]
-                    found = _sweep([(grid.stage, run) for run in runs], words, given.jobs, grid, signals)
-                failed += found
+            if given.nproc:
+                failed = sum(_together(grid, words, given.nproc, part, signals) for grid in every)
+            else:
+                failed = _sweep(every, words, given.jobs, part, signals)
     except Interrupted as interrupted:
         print("interrupted: the same command goes on from what is complete", file=sys.stderr)
         sys.exit(interrupted.code)
@@ -78,13 +75,39 @@ def _words(folders: Folders) -> list[str]:
     return [word for option, folder in pairs for word in (option, str(folder.absolute()))]
 
 
-def _sweep(runs, words, jobs, grid, signals) -> int:
-    """Take runs, [(module, words)], through both stages; return how many failed."""
-    works = [Work(module, (*run, *words)) for module, run in runs]
-    trained = _counted(outcomes(works, jobs, signals), len(works), grid, "training")
-    works = [Work(STORE, (*each, *words)) for each in _imprinted(trained, grid)]
-    stored = _counted(outcomes(works, jobs, signals), len(works), grid, "imprinting")
-    return len(runs) * len(grid.imprint) - len(stored)
+def _sweep(every: list[grids.Grid], words: list[str], jobs: int, part: tuple[int, int], signals: Signals) -> int:
+    """Take the runs of grids through both stages; return how many failed."""
+    runs = [grid.runs()[part[0] :: part[1]] for grid in every]
+    queue = collections.deque()
+    found = outcomes(queue, jobs, signals)
+    total = sum(len(own) * (1 + len(grid.imprint)) for grid, own in zip(every, runs))
+    with tqdm(desc="sweep", total=total, unit=" stages of runs", leave=False, disable=None) as bar:
+        tallies = [
+            (_Tally(grid, "training", bar, len(own)), _Tally(grid, "imprinting", bar)) for grid, own in zip(every, runs)
+        ]
+
+        def take():
+            work, outcome = next(found)
+            training, imprinting = tallies[work.number]
+            (imprinting if work.about else training).add(outcome)
+            if not work.about and outcome.what != "failed":
+                more = _imprinted([outcome.run], every[work.number])
+                queue.extend(Work(STORE, (*each, *words), outcome.run, work.number) for each in more)
+                imprinting.left += len(more)
+            if work.about and not training.left and not imprinting.left:
+                imprinting.say()
+
+        for number, (training, imprinting) in enumerate(tallies):
+            stage = every[number].stage
+            queue.extendleft(Work(stage, (*run, *words), (), number) for run in reversed(runs[number]))
+            while training.left:
+                take()
+            training.say()
+            if not imprinting.left:
+                imprinting.say()
+        while any(imprinting.left for _, imprinting in tallies):
+            take()
+    return sum(tally.counts["failed"] for pair in tallies for tally in pair)
 
 
 def _imprinted(trained: list[tuple[str, int]], grid: grids.Grid) -> list[tuple[str, ...]]:
@@ -92,20 +115,39 @@ def _imprinted(trained: list[tuple[str, int]], grid: grids.Grid) -> list[tuple[s
     return [(name, "--seed", str(seed), *shlex.split(each)) for name, seed in trained for each in grid.imprint]
 
 
+class _Tally:
+    """What came of the runs of a grid at a stage, of which some are left."""
+
+    def __init__(self, grid: grids.Grid, stage: str, bar: tqdm, left: int = 0):
+        self.title = f"{grid.name}, {stage}" if grid.name else stage
+        self.counts, self.left = collections.Counter(), left
+        self._bar, self._said = bar, set()
+
+    def add(self, outcome: Outcome) -> None:
+        """Count what came of a run; say its error, unless it was said."""
+        self.counts[outcome.what] += 1
+        self.left -= 1
+        if outcome.error and outcome.error not in self._said:
+            self._said.add(outcome.error)
+            self._bar.write(f"error: {outcome.error}", file=sys.stderr)
+        self._bar.update()
+
+    def say(self) -> None:
+        """Say what came of all runs in one line."""
+        whats = "done", SKIPPED, "failed"
+        print(f"{self.title}: " + ", ".join(f"{self.counts[what]} {what}" for what in whats), flush=True)
+
+
 def _counted(found: Iterable[Outcome], total: int, grid: grids.Grid, stage: str) -> list[tuple[str, int]]:
     """Say what came of all runs in one line; return (name, seed) of those that are complete."""
-    counts, complete, said = collections.Counter(), [], set()
-    with tqdm(found, desc=stage, total=total, unit=" runs", leave=False, disable=None) as bar:
-        for outcome in bar:
-            counts[outcome.what] += 1
-            if outcome.error and outcome.error not in said:
-                said.add(outcome.error)
-                bar.write(f"error: {outcome.error}", file=sys.stderr)
+    complete = []
+    with tqdm(desc=stage, total=total, unit=" runs", leave=False, disable=None) as bar:
+        tally = _Tally(grid, stage, bar, total)
+        for outcome in found:
+            tally.add(outcome)
             if outcome.what != "failed":
                 complete.append(outcome.run)
-    whats = "done", SKIPPED, "failed"
-    title = f"{grid.name}, {stage}" if grid.name else stage
-    print(f"{title}: " + ", ".join(f"{counts[what]} {what}" for what in whats), flush=True)
+    tally.say()
     return sorted(complete)
 
 

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from multiprocessing import connection
 from pathlib import Path
 from typing import NamedTuple
@@ -22,10 +22,16 @@ PRELOADED = ["torch", "sklearn.datasets", "learning.stage", "learning.supervise"
 
 
 class Work(NamedTuple):
-    """One run, to be taken to a stage: the module of its script, and the words of its command line."""
+    """One run, to be taken to a stage: the module of its script, and the words of its command line.
+
+    about: what there may be more work about, such as a run that is imprinted in several ways; a process that has begun
+    with it goes on with it.  number: for who hands out the work.
+    """
 
     module: str
     words: tuple[str, ...]
+    about: tuple = ()
+    number: int = 0
 
 
 class Outcome(NamedTuple):
@@ -63,23 +69,23 @@ class Signals:
             raise Interrupted(self._told[0])
 
 
-def outcomes(works: Sequence[Work], jobs: int, signals: Signals) -> Iterator[Outcome]:
-    """Yield the Outcome of each Work, in the order in which they are done, by as many processes as `jobs`.
+def outcomes(waiting: collections.deque[Work], jobs: int, signals: Signals) -> Iterator[tuple[Work, Outcome]]:
+    """Yield each Work with its Outcome, in the order in which they are done, by as many processes as `jobs`.
 
-    Each is taken by whichever process is free.  What another process holds is passed over, and waited for at the end.
+    waiting: who takes what is yielded may add to it meanwhile.  Each is taken by whichever process is free.  What
+    another process holds is passed over, and waited for at the end.
     A process that dies does not stop the others.  Raises Interrupted on a signal, once all processes have ended.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     if jobs > 1:  # one thread a process
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-    waiting, held = collections.deque(works), collections.deque()
-    free, busy = [_start(context) for _ in range(min(jobs, len(works)))], {}
+    held, free, busy = collections.deque(), [], {}
     try:
         while waiting or held or busy:
-            while free and (waiting or held):
-                process, pipe = free.pop()
-                work = waiting.popleft() if waiting else held.popleft()
+            while (waiting or held) and (free or len(busy) < jobs):
+                process, pipe, last = free.pop() if free else (*_start(context), ())
+                work = _next(waiting, last, {other.about for _, other in busy.values()}) if waiting else held.popleft()
                 with contextlib.suppress(BrokenPipeError):  # it is gone, which is found below
                     pipe.send(work)
                 busy[pipe] = process, work
@@ -88,24 +94,32 @@ def outcomes(works: Sequence[Work], jobs: int, signals: Signals) -> Iterator[Out
                 process, work = busy.pop(pipe)
                 try:
                     outcome = pipe.recv()
-                    free.append((process, pipe))
+                    free.append((process, pipe, work.about))
                 except (EOFError, ConnectionResetError):
                     process.join()
                     outcome = Outcome("failed", None, f"a process ended with code {process.exitcode} on {_said(work)}")
-                    free.append(_start(context))
                 if outcome.what == "held" and "--wait" not in work.words:
                     held.append(work._replace(words=(*work.words, "--wait")))
                 else:
-                    yield outcome
+                    yield work, outcome
     except BaseException:
-        for process, _ in [*free, *((process, None) for process, _ in busy.values())]:
+        for process in [*(process for process, *_ in free), *(process for process, _ in busy.values())]:
             process.terminate()  # a run that is being trained finishes its step and saves itself
         raise
     finally:
-        for pipe in [*(pipe for _, pipe in free), *busy]:
+        for pipe in [*(pipe for _, pipe, _ in free), *busy]:
             pipe.close()  # the end, for a process that waits for work
-        for process, _ in [*free, *busy.values()]:
+        for process in [*(process for process, *_ in free), *(process for process, _ in busy.values())]:
             process.join()
+
+
+def _next(waiting, last, others):
+    """Take, for a process that was at `last`, more work about that, or else about nothing that others are at."""
+    more = [work for work in waiting if work.about and work.about == last]
+    rest = [work for work in waiting if not work.about or work.about not in others]
+    work = (more or rest or waiting)[0]
+    waiting.remove(work)
+    return work
 
 
 def _said(work):

@@ -17,6 +17,7 @@ from info_geometry import files
 from info_geometry.files import ROOT
 from learning import sweep
 from learning.runs import run as runs
+from learning.workers import Outcome
 from tests.support import stages
 from tests.support.runs import TINY, folder_of, module, options, same_runs
 from tests.support.stages import STORE, TRAIN, done, until
@@ -216,7 +217,7 @@ def test_methods_one_after_the_other(swept, tmp_path):
     changes = [f"{key}={value}" for key, value in ARGUMENTS.items()]
     code, out, error = swept(tmp_path, path, "--jobs", 2, "--seeds", 4, "--set", *changes, "checkpoint=0,2")
     assert code == 0, error
-    assert out.splitlines()[2] == "fine-tuning, training: 2 done, 0 skipped (already complete), 0 failed"
+    assert out.splitlines().count("fine-tuning, training: 2 done, 0 skipped (already complete), 0 failed") == 1
     names = {"digits_all", "digits_low_from_all_at_0", "digits_low_from_all_at_2"}
     assert {path.parent.name for path in tmp_path.glob("predictions/*/preds_4.h5")} == names
 
@@ -240,3 +241,32 @@ def test_report_says_what_came_of_each_run(tmp_path):
         (["digits_low", 0], "held"),
     ]
     assert [bool(line["error"]) for line in said] == [False, False, False, True]
+
+
+def test_who_would_wait_for_a_grid_imprints_what_is_trained(monkeypatch, tmp_path, capsys):
+    """The next grid begins once all runs are trained, before what is left to imprint."""
+    path, order = tmp_path / "grids.yaml", []
+    grid = {"stage": module(TRAIN), "config": "digits", "imprint": ["", "--temperature fitted"]}
+    path.write_text(yaml.safe_dump([{**grid, "name": "first", "seed": [0, 1]}, {**grid, "name": "second"}]))
+
+    def outcomes(queue, jobs, signals):
+        trained = 0
+        while queue:
+            work = queue.popleft()
+            order.append((work.number, "imprint" if work.about else "train"))
+            if work.about:
+                yield work, Outcome("done", work.about)
+            else:
+                trained += 1
+                yield work, Outcome("done", ("digits_all", trained))
+
+    monkeypatch.setattr(sweep, "outcomes", outcomes)
+    assert sweep.main([str(path)]) == 0
+    train, imprint = "train", "imprint"
+    assert order == [(0, train), (0, train), (1, train), *[(0, imprint)] * 4, *[(1, imprint)] * 2]
+    assert [line.partition(" done")[0] for line in capsys.readouterr().out.splitlines()] == [
+        "first, training: 2",
+        "second, training: 1",
+        "first, imprinting: 4",
+        "second, imprinting: 2",
+    ]
