@@ -14,26 +14,29 @@ from info_geometry.sums import sharing
 from tests.support import stages
 from tests.support.synthetic import write_runs
 
-# Blocks of 5 samples that take 0.1 s; notes say who did what; distances are stored, and figures are not drawn.
+# Blocks of 5 samples that take 0.1 s, and models that are placed in groups of 20; notes say who did what; distances are
+# stored, and figures are not drawn.
 SLOW = """
 import os, runpy, signal, time
 from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
+from info_geometry.embedding import landmarks
 from info_geometry.figures import embedding as plot_embedding
 from info_geometry.sums import sharing, streaming
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell that starts pytest with & takes away
 here = Path(__file__).parent
-notes = here / f"notes_{os.environ.get('RANK', 0)}_{os.getpid()}"
-streaming._slab_size = lambda sides: 5
+who = f"{os.environ.get('RANK', 0)}_{os.getpid()}"
+groups, streaming._slab_size = landmarks._groups, lambda sides: 5 if len(sides) == 1 else 60
+landmarks._groups = lambda ends, size, intervals: groups(ends, 20, intervals)
 sharing.SAVE_EVERY = float(os.environ.get("EVERY", 1000))
 Figure.savefig = lambda self, target, **options: Path(target).write_text("a figure")
 done = sharing.State.done
 
 def slowly(state, start, stop, products):
     done(state, start, stop, products)
-    with open(notes, "a") as file:
+    with open(here / f"{'notes' if state._unit == 'samples' else 'placed'}_{who}", "a") as file:
         file.write(f"{start} {stop}\\n")
     time.sleep(0.1)
 
@@ -95,13 +98,17 @@ class Command:
             stderr=subprocess.STDOUT,
         )
 
-    def notes(self, rank="*"):
+    def notes(self, rank="*", of="notes"):
         """Return the samples that were done since the last call of `forget`, in the order of their numbers."""
-        lines = [line.split() for p in self.folder.glob(f"notes_{rank}_*") for line in p.read_text().splitlines()]
+        lines = [line.split() for p in self.folder.glob(f"{of}_{rank}_*") for line in p.read_text().splitlines()]
         return sorted(n for a, b in lines for n in range(int(a), int(b)))
 
+    def placed(self, rank="*"):
+        """Return the models that were placed, likewise."""
+        return self.notes(rank, "placed")
+
     def forget(self):
-        for p in self.folder.glob("notes_*"):
+        for p in [*self.folder.glob("notes_*"), *self.folder.glob("placed_*")]:
             p.unlink()
 
     def pid(self, rank):

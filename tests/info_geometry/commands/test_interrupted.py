@@ -44,6 +44,36 @@ def test_sums_over_groups_of_samples_are_shared_and_resumed(slow, truth):
 
 
 @pytest.mark.slow
+def test_placing_by_landmarks_is_shared_and_resumed(slow):
+    words, folder = ("--landmarks", "40"), slow.folder / "predictions" / "embedding"
+    assert end(*slow.start(*words))[0] == 0 and slow.placed() == list(range(240))
+    expected = inpca.load(folder / "toy.npz")
+
+    def the_same():
+        found = inpca.load(folder / "toy.npz")
+        np.testing.assert_allclose(found.coordinates, expected.coordinates, atol=1e-12)
+        np.testing.assert_array_equal(found.landmarks, expected.landmarks)
+        assert [p.name for p in folder.iterdir()] == ["toy.npz"]
+
+    slow.forget()
+    assert [end(*started)[0] for started in slow.by_hand(2, "--redo", *words)] == [0, 0]
+    assert slow.placed(0) == list(range(120)) and slow.placed(1) == list(range(120, 240))
+    the_same()
+    slow.forget()
+    process, output = slow.start("--redo", *words)
+    until(lambda: len(slow.placed()) >= 60)
+    os.kill(process.pid, signal.SIGINT)
+    code, text = end(process, output)
+    done = re.search(r"interrupted: (\d+) models are done and kept; the same command with --resume", text)
+    assert code == 130 and done and 60 <= int(done[1]) < 240, text
+    slow.forget()
+    ended = [end(*started) for started in slow.by_hand(3, "--redo", "--resume", *words)]
+    assert [code for code, _ in ended] == [0, 0, 0], ended
+    assert slow.notes() == [] and slow.placed() == list(range(int(done[1]), 240))
+    the_same()
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("every", ["-1", "1000"])
 def test_killed_and_resumed(slow, truth, every):
     """At most what was not yet kept is lost."""
