@@ -3,6 +3,7 @@
     python benchmarks/embedding.py                  one or two minutes on two CPU cores
     python benchmarks/embedding.py --large          150,000 models of 1,000 samples and 10 classes, from files: minutes,
                                                     and 4 GB in the folder for temporary files (TMPDIR)
+    python benchmarks/embedding.py --all-pairs      20,000 such models without landmarks: a minute, 6 GB of memory
 
 Landmarks are tried on the predictions of `make picture`, which are made in a temporary folder where there are none.
 """
@@ -25,6 +26,7 @@ from info_geometry.files import ROOT, InputError, command
 
 TASKS, SEEDS = ("all", "even", "odd", "low", "high", "randomlab"), (0, 1, 2)
 TRAIN = "supervised_imagenet.01_training.train_imagenet"
+PAIRS = {"files": 8, "models": 2500, "N": 1000, "C": 10, "landmarks": None}
 LARGE = {"files": 60, "models": 2500, "N": 1000, "C": 10, "landmarks": 300}
 REPEATS = 3
 
@@ -32,14 +34,18 @@ REPEATS = 3
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true", help="measure 150,000 models, and nothing else")
+    parser.add_argument("--all-pairs", action="store_true", help="measure 20,000 models, and nothing else")
     parser.add_argument("--quick", action="store_true", help="fewer and smaller measurements")
-    parser.add_argument("--precision", choices=distance.PRECISIONS, default="float32", help="of --large (%(default)s)")
+    parser.add_argument(
+        "--precision", choices=distance.PRECISIONS, help="of --large and --all-pairs; default: that of distances"
+    )
     parser.add_argument("--embed", type=Path, help=argparse.SUPPRESS)  # what the process does whose memory is measured
     options = parser.parse_args(argv)
     if options.embed:
         print(json.dumps(embed(options.embed, options.precision)))
-    elif options.large:
-        print(large(options.precision, **({**LARGE, "files": 4, "models": 250} if options.quick else LARGE)))
+    elif options.large or options.all_pairs:
+        sizes = LARGE if options.large else PAIRS
+        print(large(options.precision, **({**sizes, "files": 4, "models": 250} if options.quick else sizes)))
     else:
         print(tables(options.quick))
 
@@ -146,8 +152,9 @@ def errors(picture, full, k=3):
 
 def trained(folder):
     """Return the trajectories of `make picture`; train them into the folder where the repository has none."""
-    paths = sorted((ROOT / "predictions").glob("digits_*/preds_*.h5"))
-    if len(paths) < len(TASKS) * len(SEEDS):
+    names = [f"digits_{task}/preds_{seed}.h5" for task in TASKS for seed in SEEDS]
+    paths = [ROOT / "predictions" / name for name in names]
+    if not all(path.exists() for path in paths):
         words = [
             sys.executable,
             "-m",
@@ -166,7 +173,7 @@ def trained(folder):
         done = subprocess.run(list(map(str, words)), cwd=ROOT, capture_output=True, text=True)
         if done.returncode:
             raise InputError(f"training failed: {done.stderr[-500:]}")
-        paths = sorted((folder / "predictions").glob("digits_*/preds_*.h5"))
+        paths = [folder / "predictions" / name for name in names]
     return [predictions.open_trajectory(path) for path in paths]
 
 
@@ -199,25 +206,33 @@ def large(precision, files, models, N, C, landmarks):
                     recorder.append_roots(roots, t)
         making = time.perf_counter() - started
         (Path(folder) / "landmarks.json").write_text(json.dumps(landmarks))
-        done = subprocess.run(
-            [sys.executable, __file__, "--embed", folder, "--precision", precision], stdout=subprocess.PIPE, text=True
-        )
+        words = ["--embed", folder, *(["--precision", precision] if precision else [])]
+        done = subprocess.run([sys.executable, __file__, *words], stdout=subprocess.PIPE, text=True)
         if done.returncode:
             raise InputError("the embedding failed; what it said is above")
         found = json.loads(done.stdout)
+    measured = (
+        [
+            ("distances of the landmarks", found["pairwise"][0]),
+            ("distances of all models to them", found["cross"]),
+            ("distances of the probes", found["pairwise"][1]),
+        ]
+        if landmarks
+        else [("distances of all pairs", found["pairwise"][0])]
+    )
     rows = [
         ("writing the files", making),
-        ("distances of the landmarks", found["pairwise"][0]),
-        ("distances of all models to them", found["cross"]),
-        ("distances of the probes", found["pairwise"][1]),
-        ("all else", found["seconds"] - sum(found["pairwise"]) - found["cross"]),
+        *measured,
+        ("all else", found["seconds"] - sum(seconds for _, seconds in measured)),
         ("files to picture", found["seconds"]),
     ]
+    error = f" +- {found['error']:.1g}" if landmarks else ""
+    result = f"{landmarks} landmarks" if landmarks else f"a matrix of {8 * (files * models) ** 2 / 1e9:.2f} GB"
     return "\n".join(
         [
-            f"{files * models:,} models in {files} files, {N:,} samples, {C} classes, {landmarks} landmarks, "
-            f"{precision}: 3 axes explain {found['stress']:.4f} +- {found['error']:.1g} of the stress; peak memory "
-            f"{found['peak']:.2f} GB, of which {found['before']:.2f} before the first file was opened.",
+            f"{files * models:,} models in {files} files, {N:,} samples, {C} classes, {result}, "
+            f"{precision or 'default precision'}: 3 axes explain {found['stress']:.4f}{error} of the stress; peak "
+            f"memory {found['peak']:.2f} GB, of which {found['before']:.2f} before the first file was opened.",
             "",
             "| | s |",
             "| --- | ---: |",
@@ -228,21 +243,22 @@ def large(precision, files, models, N, C, landmarks):
 
 def embed(folder, precision):
     """Embed the files of `large`; return what it took."""
-    import torch  # noqa: F401  its memory is not the picture's
-
     before, seconds = peak(), {"cross": [], "pairwise": []}
     for name in seconds:
         setattr(distance, name, timed(getattr(distance, name), seconds[name]))
     started = time.perf_counter()
     trajectories = [predictions.open_trajectory(path) for path in sorted(folder.glob("*/preds_*.h5"))]
     m = json.loads((folder / "landmarks.json").read_text())
-    picture = inpca.fit_landmarks(trajectories, m, precision=precision, progress=True)
+    if m:
+        picture = inpca.fit_landmarks(trajectories, m, precision=precision, progress=True)
+    else:
+        picture = inpca.fit(distance.pairwise(trajectories, precision=precision, progress=True))
     return {
         "seconds": time.perf_counter() - started,
         "cross": sum(seconds["cross"]),
         "pairwise": seconds["pairwise"],
         "stress": picture.explained_stress(3),
-        "error": picture.stress_error[2],
+        "error": picture.stress_error[2] if m else None,
         "before": before,
         "peak": peak(),
     }

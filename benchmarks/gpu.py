@@ -1,6 +1,6 @@
 """Time the distances of all pairs of models on a CUDA GPU, beside what the GPU can do at most.
 
-    python benchmarks/gpu.py                     a few minutes on one GPU with 40 GB of memory or more
+    python benchmarks/gpu.py                     under 10 minutes on one GPU with 40 GB of memory or more
     python benchmarks/gpu.py --small             seconds; to see that it runs
     python benchmarks/gpu.py --tune              also each tile size of the kernel, to choose their order in gpu.py
 
@@ -8,7 +8,7 @@ Prints Markdown tables: what the GPU can do (a bfloat16 matrix product of 8192, 
 the kernel and plain torch at sizes (models, samples, classes), and a run from files to the distances.  Times are by
 CUDA events, the median of several after warming up.  A rate counts 2 C operations for each pair of different models
 and sample, though a tile on the diagonal computes both halves and tiles at the edge more.  What fails says so in its
-row.
+row, and so does what is left out because the time is over.
 """
 
 import argparse
@@ -31,13 +31,25 @@ SIZES = {
 TINY = {"A": (40, 60, 100), "B": (50, 40, 10), "C": (20, 30, 1000)}
 DEVICE = "cuda"
 PRECISIONS = ("float32", "float16", "bfloat16")
+MINUTES = 9.0  # after which nothing else is begun
+
+
+deadline = []  # of this run, when it has begun
+
+
+def in_time():
+    """Raise TimeoutError when the time is over."""
+    if deadline and time.monotonic() > deadline[-1]:
+        raise TimeoutError("left out, the time is over; --minutes gives it more")
 
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--small", action="store_true", help="tiny sizes")
     parser.add_argument("--tune", action="store_true", help="time each tile size of the kernel")
+    parser.add_argument("--minutes", type=float, default=MINUTES, help="after which the rest is left out (%(default)g)")
     options = parser.parse_args(argv)
+    deadline.append(time.monotonic() + 60 * options.minutes)
     import torch
 
     if not torch.cuda.is_available():
@@ -137,6 +149,7 @@ def from_files(sizes):
     )
     for name in ("A", "B", "C"):
         with tempfile.TemporaryDirectory() as folder, row(name, columns=4):
+            in_time()
             path = Path(folder) / "run" / "preds_0.h5"
             predictions.write(
                 path,
@@ -204,6 +217,7 @@ def seconds(function, times=10):
     """Return the median seconds of calls of a function on the GPU, after two."""
     import torch
 
+    in_time()
     for _ in range(2):
         function()
     torch.cuda.synchronize()

@@ -15,6 +15,7 @@ import sys
 import time
 from pathlib import Path
 
+import commands
 import distances
 import embedding
 import progress
@@ -36,6 +37,7 @@ def main(argv=None):
     parts = (
         {
             "Distances of all pairs, from files": lambda: distances.tables(QUICK, 1) if quick else distances.tables(),
+            "Whole commands": lambda: commands.tables(1 if quick else 3),
             "Progress": lambda: progress.tables(quick),
             "Embedding": lambda: embedding.tables(quick),
             "Storage": lambda: storage.tables(quick),

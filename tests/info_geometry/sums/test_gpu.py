@@ -251,6 +251,16 @@ def test_the_benchmark_prints_its_tables(cuda, monkeypatch, capsys):
     assert errors["float32"] < 2e-6 and errors["float16"] < 2e-3 and errors["bfloat16"] < 2e-2
 
 
+def test_the_benchmark_ends_when_its_time_is_over(monkeypatch, capsys):
+    module = stages.script("benchmarks/gpu.py")
+    monkeypatch.setattr(module, "deadline", [0.0])
+    monkeypatch.setattr(module, "DEVICE", "cpu")
+    module.kernel(module.TINY, 1e12)
+    module.from_files(module.TINY)
+    rows = [line for line in capsys.readouterr().out.splitlines() if "left out, the time is over" in line]
+    assert len(rows) == 4 * len(module.TINY) + 3
+
+
 @pytest.mark.skipif(DEVICE == "cuda" or INTERPRETED, reason="there is a GPU, or a pretended one")
 def test_the_benchmark_needs_a_gpu():
     found = subprocess.run([sys.executable, "benchmarks/gpu.py"], cwd=ROOT, capture_output=True, text=True)
