@@ -1,4 +1,4 @@
-"""Work beside the process: the PDF of one figure is written while the next figure is drawn.
+"""Work beside the process: one figure is written while the next one is made.
 
 matplotlib draws in one thread.  So a copy of the process (fork) does what is asked and ends; what it cannot do, or
 not in time, is done again here, and fails here if it must.  With one processor, or without Linux, all is done here.

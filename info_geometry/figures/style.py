@@ -246,9 +246,14 @@ def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     # without a date the same data give the same file
     pdf = {"Creator": version, "Subject": command, "Keywords": inputs, "CreationDate": None}
     written = [Path(folder) / f"{name}.{kind}" for kind in ("png", "pdf")]
-    _write(figure, written[0], {key: value for key, value in png.items() if value})
-    figure.set_layout_engine("none")  # the places found for the first file serve the second
-    beside.do(lambda: _write(figure, written[1], pdf))
+
+    @STYLE  # also where it is done later
+    def write():
+        _write(figure, written[0], {key: value for key, value in png.items() if value})
+        figure.set_layout_engine("none")  # the places found for the first file serve the second
+        _write(figure, written[1], pdf)
+
+    beside.do(write)
     return written
 
 

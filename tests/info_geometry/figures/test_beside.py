@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from info_geometry.figures import beside
+from info_geometry.figures import beside, style
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be copied here")
 
@@ -69,3 +69,21 @@ def test_one_processor_does_all_itself(tmp_path, monkeypatch):
     with beside.copies():
         beside.do(writer(tmp_path / "a"))
     assert not by_another(tmp_path / "a")
+
+
+def test_a_figure_looks_the_same_whoever_writes_it(tmp_path, monkeypatch):
+    def draw(folder):
+        figure = style.Figure((2, 2))
+        figure.add_subplot().plot([0, 1], label="a")
+        return style.save(figure, folder, "figure")
+
+    draw = style.STYLE(draw)
+    with beside.copies():
+        draw(tmp_path / "copy")
+    draw(tmp_path / "here")
+    monkeypatch.setattr(beside, "_well", lambda pid, patience=None: bool(os.waitpid(pid, 0)) and False)
+    with beside.copies():
+        draw(tmp_path / "again")
+    for kind in ("png", "pdf"):
+        files = [(tmp_path / folder / f"figure.{kind}").read_bytes() for folder in ("here", "copy", "again")]
+        assert files[0] == files[1] == files[2]
