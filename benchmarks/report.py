@@ -18,6 +18,7 @@ from pathlib import Path
 import commands
 import distances
 import embedding
+import precision
 import progress
 import storage
 
@@ -37,6 +38,7 @@ def main(argv=None):
     parts = (
         {
             "Distances of all pairs, from files": lambda: distances.tables(QUICK, 1) if quick else distances.tables(),
+            "Precision": precision.tables,
             "Whole commands": lambda: commands.tables(1 if quick else 3),
             "Progress": lambda: progress.tables(quick),
             "Embedding": lambda: embedding.tables(quick),

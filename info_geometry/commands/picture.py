@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 
-from info_geometry import comparison, geodesic, inpca
+from info_geometry import comparison, distance, geodesic, inpca
 from info_geometry.commands.once import Kept
+from info_geometry.embedding import landmarks
 from info_geometry.figures import beside, page
 from info_geometry.figures import embedding as figures
 from info_geometry.files import log
 from info_geometry.sums.sharing import State
 from info_geometry.uncertainty import stress
 
+NEAR = 1e-9  # a distance that is rounding
 STORED_AXES = 10  # that can be looked at in the page
 
 
@@ -39,7 +41,7 @@ def embed(
     which: np.ndarray,
     sums: np.ndarray,
     groups: np.ndarray | None,
-    landmarks: bool,
+    by_landmarks: bool,
     options: dict,
     state: Callable[[], State] | None = None,
 ) -> Picture:
@@ -52,9 +54,9 @@ def embed(
     D, by_group = (sums, None) if groups is None else (sums.sum(axis=0) / len(groups), sums)
     summaries, placed = comparison.summarise_all(trajectories, points=geodesic.POINTS, show=True), None
     index, known = with_summaries(index, summaries), None not in summaries
-    report_coincidences(D, {column: values[which] for column, values in index.items()})
+    report_coincidences(trajectories, which, D, index)
     k = min(STORED_AXES, len(which))
-    if landmarks:
+    if by_landmarks:
         options = {**options, "progress": True, "state": state}
         embedding = inpca.fit_landmarks(trajectories, which, k, index=index, distances=D, **options)
         errors = {}
@@ -135,20 +137,30 @@ def report(picture: Picture, shape: tuple | None = None, precision: str | None =
     return "\n".join(lines)
 
 
-def report_coincidences(D: np.ndarray, index: dict) -> None:
-    """Log pairs of models of different seeds of a run at distance 0: such copies deflate the spread over seeds."""
-    near = [np.nonzero(np.triu(D[k : k + 256] < 1e-9, k + 1)) for k in range(0, len(D), 256)]
+def report_coincidences(trajectories: list, which: np.ndarray, D: np.ndarray, index: dict) -> None:
+    """Log pairs of models of different seeds of a run at distance 0: such copies deflate the spread over seeds.
+
+    which (m,): the models of the trajectories between which D (m, m) are distances.  index: of all models.
+    """
+    run, seed, checkpoint = (index[column][which] for column in ("run", "seed", "checkpoint"))
+    near = [np.nonzero(np.triu(D[k : k + 256] < NEAR, k + 1)) for k in range(0, len(D), 256)]
     i = np.concatenate([rows + 256 * k for k, (rows, _) in enumerate(near)])
     j = np.concatenate([columns for _, columns in near])
-    same = (index["run"][i] == index["run"][j]) & (index["seed"][i] != index["seed"][j])
-    for a, b in list(zip(i[same], j[same]))[:3]:
+    same = (run[i] == run[j]) & (seed[i] != seed[j])
+    if not same.any():
+        return
+    models, places = np.unique([i[same], j[same]], return_inverse=True)  # again, since float32 may take near for equal
+    i, j = places.reshape(2, -1)
+    exact = distance.pairwise(landmarks.part(trajectories, which[models]), precision="float64")[i, j] < NEAR
+    pairs = [*zip(models[i[exact]], models[j[exact]])]
+    for a, b in pairs[:3]:
         log.warning(
             "warning: %s: seeds %d and %d coincide at checkpoints %d and %d (distance 0)",
-            index["run"][a],
-            index["seed"][a],
-            index["seed"][b],
-            index["checkpoint"][a],
-            index["checkpoint"][b],
+            run[a],
+            seed[a],
+            seed[b],
+            checkpoint[a],
+            checkpoint[b],
         )
-    if same.sum() > 3:
-        log.warning("warning: ... and %d more pairs of models of different seeds", same.sum() - 3)
+    if len(pairs) > 3:
+        log.warning("warning: ... and %d more pairs of models of different seeds", len(pairs) - 3)

@@ -6,9 +6,9 @@ import re
 import numpy as np
 import pytest
 
+from info_geometry import distance, predictions
 from info_geometry import inpca as inpca_geometry
-from info_geometry import predictions
-from info_geometry.commands import inpca
+from info_geometry.commands import inpca, picture
 from info_geometry.embedding import landmarks
 from info_geometry.trajectory import summarise
 from tests.support.commands import INPCA_FIGURES, figures
@@ -54,6 +54,19 @@ def test_models_of_different_seeds_that_coincide_are_reported(folder, command):
     code, _, err = command(inpca)
     assert code == 0 and "warning: toy_all: seeds 0 and 1 coincide at checkpoints 0 and 0 (distance 0)" in err
     assert "... and 2 more pairs of models of different seeds" in err
+
+
+def test_models_that_are_near_are_not_taken_for_equal(caplog):
+    """As float32 might: at a distance of 1e-8, which it may say is 0."""
+    a = np.full((1, 50, 4), 0.25)
+    b = a + 2e-4 * np.array([1, -1, 1, -1]) * (np.arange(50) % 10 == 0)[:, None]
+    exact = distance.pairwise([np.concatenate([a, b])])[0, 1]
+    assert 1e-9 < exact < 3e-8
+    index = {"run": np.array(["toy"] * 3), "seed": np.array([0, 1, 2]), "checkpoint": np.array([0, 0, 0])}
+    picture.report_coincidences([a, b, a], np.arange(3), np.zeros((3, 3)), index)
+    assert [record.getMessage() for record in caplog.records] == [
+        "warning: toy: seeds 0 and 2 coincide at checkpoints 0 and 0 (distance 0)"
+    ]
 
 
 @pytest.fixture
