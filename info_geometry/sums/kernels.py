@@ -69,7 +69,13 @@ def _normalise(roots, unit, power, scales, off):
             row = roots[c]
             for j in range(W):
                 row[j] = (row[j] * unit) * (row[j] * unit)
-    for c in range(len(roots)):
+    for c in range(0, len(roots) - 3, 4):  # sums are in memory, too: four rows for each time they are read and written
+        one, two, three, four = roots[c], roots[c + 1], roots[c + 2], roots[c + 3]
+        for j in range(W):
+            a, b, d, e = one[j], two[j], three[j], four[j]
+            sums[j] += (a * a + b * b) + (d * d + e * e)
+            below[j] += (abs(a) - a) + (abs(b) - b) + (abs(d) - d) + (abs(e) - e)
+    for c in range(len(roots) - len(roots) % 4, len(roots)):
         row = roots[c]
         for j in range(W):
             sums[j] += row[j] * row[j]
