@@ -58,7 +58,7 @@ def _sums(stored, unit, power):
 @numba.njit(nogil=True, cache=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"})
 def _normalise(roots, unit, power, scales, off):
     """Turn stored numbers (C, W) into roots, and set scales (W,), one over their norms; return rows of zeros."""
-    sums, below, zeros, W = np.zeros_like(scales), np.zeros_like(scales), 0, len(scales)
+    sums, least, zeros, W = np.zeros_like(scales), np.zeros_like(scales), 0, len(scales)
     if power == 0.5:
         for c in range(len(roots)):
             row = roots[c]  # loops over numbers in memory one after the other become loops over vectors
@@ -74,14 +74,14 @@ def _normalise(roots, unit, power, scales, off):
         for j in range(W):
             a, b, d, e = one[j], two[j], three[j], four[j]
             sums[j] += (a * a + b * b) + (d * d + e * e)
-            below[j] += (abs(a) - a) + (abs(b) - b) + (abs(d) - d) + (abs(e) - e)
+            least[j] = min(least[j], min(min(a, b), min(d, e)))
     for c in range(len(roots) - len(roots) % 4, len(roots)):
         row = roots[c]
         for j in range(W):
             sums[j] += row[j] * row[j]
-            below[j] += abs(row[j]) - row[j]
+            least[j] = min(least[j], row[j])
     for j in range(len(off)):
-        error = np.nan if below[j] > 0 else abs(np.float64(sums[j]) - 1)
+        error = np.nan if least[j] < 0 else abs(np.float64(sums[j]) - 1)
         if not error <= off[j] and off[j] == off[j]:  # NaN stays
             off[j] = error
         zeros += sums[j] == 0
