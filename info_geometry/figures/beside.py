@@ -29,13 +29,16 @@ def copies() -> Iterator[None]:
     try:
         yield
         while running:
-            pid, work = running.pop(0)
-            if not _well(pid):
+            pid, work = running[0]
+            well = _well(pid)
+            running.pop(0)
+            if not well:
                 work()
     finally:
         _copies.reset(token)
-        for pid, _ in running:  # something failed
-            _well(pid, patience=0)
+        for pid, _ in running:  # something failed, or was interrupted
+            with contextlib.suppress(ChildProcessError):
+                _well(pid, patience=0)
 
 
 def do(work: Callable[[], object]) -> None:
