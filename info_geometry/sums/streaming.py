@@ -9,7 +9,7 @@ from tqdm import tqdm
 from info_geometry.files import InputError, free_memory
 from info_geometry.sums import engines
 
-SLAB_BYTES = 1 << 25  # memory of the samples read at once; there are two such slabs
+SLAB_BYTES = 1 << 26  # memory of the samples read at once; there are two such slabs
 
 
 def sum_logs(
