@@ -3,13 +3,13 @@
 # make fashion      the same for 8 tasks x 5 seeds of Fashion-MNIST
 # make test         the whole suite; make test-fast leaves the slow tests out
 # make lint         what CI says of style: ruff check, ruff format
-# make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; 50 minutes
+# make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; 35 minutes
 # make claims-quick    one seed, a few steps, no verdicts; 3 minutes
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
-# make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 10 minutes
-# make benchmark-gpu    the CUDA part of it
+# make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 5 minutes
+# make benchmark-gpu    the CUDA part of it; 10 minutes
 # make clean        remove what picture, fashion and claims made
 
 PYTHON ?= python3

@@ -1,6 +1,6 @@
 """Run all benchmarks of the geometry and keep their tables.
 
-    python benchmarks/report.py [--quick] [--gpu]         under 10 minutes on two CPU cores (make benchmark)
+    python benchmarks/report.py [--quick] [--gpu]         5 minutes on two CPU cores (make benchmark)
 
 Prints Markdown and writes benchmarks/results/<processor>.md, with the versions of what was measured.
 """
