@@ -66,7 +66,8 @@ def accelerator(asked: str | None) -> Any:
 
 def _gpu_in_use():
     """Return whether torch was imported already and sees a GPU."""
-    return "torch" in sys.modules and sys.modules["torch"].cuda.is_available()
+    torch = sys.modules.get("torch")
+    return torch is not None and torch.cuda.is_available()
 
 
 def _driver():

@@ -38,7 +38,6 @@ def test_free_memory_is_some():
 def test_the_cpu_needs_no_torch(monkeypatch):
     """Where there is no driver, torch is not imported to ask it; where it is not installed, it is not missed."""
     monkeypatch.setitem(sys.modules, "torch", None)  # importing it fails
-    monkeypatch.setattr(machine, "_gpu_in_use", lambda: False)
     monkeypatch.setattr(machine, "_driver", lambda: False)
     assert machine.accelerator(None) is None and machine.accelerator("cpu") is None
     monkeypatch.setattr(machine, "_driver", lambda: True)
