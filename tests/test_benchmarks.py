@@ -103,6 +103,8 @@ def test_the_geometry_is_measured(tmp_path):
     text = run("benchmarks/report.py", "--quick", "--results", tmp_path)
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
         "## Distances of all pairs, from files",
+        "## Precision",
+        "## Whole commands",
         "## Progress",
         "## Embedding",
         "## Storage",
@@ -114,4 +116,9 @@ def test_the_geometry_is_measured(tmp_path):
     for way, ours, theirs, ratio, largest in rows:
         assert min(float(ours), float(theirs), float(ratio)) >= 0
         assert float(largest) < {"float64": 1e-12, "bfloat16": 5e-3}.get(way, 1e-6)
+    parts = re.findall(r"^\| [AB] \([^|]*\)((?: \| [\d.]+){7}) \| \d+% \|$", text, re.M)
+    assert len(parts) == 2
+    for command in ("inpca.py", "trajectory.py"):
+        assert float(re.search(rf"^\| {command} \| ([\d.]+) \|", text, re.M)[1]) > 0.5
+    assert re.search(r"^\| float32 \| [1-9]e-0[89] \|", text, re.M)
     assert not list(tmp_path.iterdir())

@@ -146,9 +146,9 @@ except Exception as error:
     print(error)
 print(f"imported in {seconds:.1f} s")
 """)
-    said = ""
+    said, clean = "", {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     for words in (["arrays.py"], ["-m", "info_geometry.inpca"], ["-m", "info_geometry.trajectory"]):
-        done = subprocess.run([alone, *words], cwd=tmp_path, capture_output=True, text=True)
+        done = subprocess.run([alone, *words], cwd=tmp_path, env=clean, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         said += done.stdout
     assert "it takes torch, which is not here" in said

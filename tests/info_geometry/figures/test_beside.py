@@ -53,15 +53,19 @@ def test_a_copy_that_hangs_is_not_waited_for(tmp_path, monkeypatch):
     assert not by_another(tmp_path / "a") and time.monotonic() - started < 30
 
 
-def test_what_fails_here_too_is_said(tmp_path):
+def test_what_fails_here_too_is_said(tmp_path, monkeypatch):
+    fork, copied = os.fork, []
+    monkeypatch.setattr(os, "fork", lambda: copied.append(fork()) or copied[-1])
     with pytest.raises(ZeroDivisionError), beside.copies():
         beside.do(writer(tmp_path / "a", lambda: 1 / 0))
     with pytest.raises(KeyError), beside.copies():
         beside.do(writer(tmp_path / "b", lambda: time.sleep(60)))
         raise KeyError
     assert not list(tmp_path.iterdir())
-    with pytest.raises(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)  # none is left
+    assert len(copied) == 2
+    for pid in copied:
+        with pytest.raises(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)  # none is left
 
 
 def test_one_processor_does_all_itself(tmp_path, monkeypatch):
