@@ -7,6 +7,7 @@ not in time, is done again here, and fails here if it must.  With one processor,
 import contextlib
 import contextvars
 import os
+import signal
 import sys
 import time
 import warnings
@@ -38,7 +39,7 @@ def copies() -> Iterator[None]:
         _copies.reset(token)
         for pid, _ in running:  # something failed, or was interrupted
             with contextlib.suppress(ChildProcessError):
-                _well(pid, patience=0)
+                _well(pid, patience=2)
 
 
 def do(work: Callable[[], object]) -> None:
@@ -54,6 +55,7 @@ def do(work: Callable[[], object]) -> None:
     if pid == 0:
         code = 1
         try:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that waits
             work()
             code = 0
         finally:  # whatever went wrong goes wrong again in the process that waits, which says so

@@ -4,13 +4,13 @@ Every image has parameters of its own, drawn from a key and its position in the 
 mirror image are then one affine map of coordinates an image (`grid_sample`, for all at once), and brightness, contrast,
 saturation, hue and grey one affine map of its colours.  torchvision's transforms (v2) give all images of a batch the
 same parameters, and have to go image by image.  Milliseconds for a batch of 128, on one core of an AMD EPYC (torch
-2.15, torchvision 0.29), by `python benchmarks/views.py`:
+2.14, torchvision 0.29), by `python benchmarks/views.py`:
 
     images        views     here    v2, image by image
-    1 x 28 x 28   weak       1.3                   6.4
-    1 x 28 x 28   strong     1.5                  22.5
-    3 x 32 x 32   weak       2.1                   7.0
-    3 x 32 x 32   strong     4.1                  58.1
+    1 x 28 x 28   weak       0.3                   3.5
+    1 x 28 x 28   strong     0.5                  11.0
+    3 x 32 x 32   weak       0.7                   3.6
+    3 x 32 x 32   strong     4.5                  31.4
 
 Images are normalised, as `batches` of a set of images yields them.  Brightness and contrast are both affine maps of
 pixels, so they are drawn as an offset and a gain of normalised pixels, which needs no range of pixels; nothing is

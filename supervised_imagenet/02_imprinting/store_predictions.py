@@ -17,7 +17,7 @@ With --head, probabilities are those of the network's own head at the classes of
 stored as the run RUN_head.
 
 The network, and how it is evaluated, is what run.json in the folder of the run says.  The same command again skips what
-is complete.  A run of digits takes 1 second and one of fashion 15 on one CPU core.
+is complete.  A run of digits takes 1 second and one of fashion 5 on one CPU core.
 """
 
 from info_geometry.files import command
