@@ -7,7 +7,16 @@ of tracebacks.  `machine`: what this computer has.  `hdf5`: HDF5 files that may 
 from info_geometry.files.atomic import atomic_path, remove_orphans, unwritable, write_text, writing
 from info_geometry.files.errors import InputError, command, first_line, log
 from info_geometry.files.locks import HeldError, holder, lock
-from info_geometry.files.machine import ROOT, accelerator, device_of, free_memory, threads, valid_name, versions
+from info_geometry.files.machine import (
+    ROOT,
+    accelerator,
+    device_of,
+    free_memory,
+    in_threads,
+    threads,
+    valid_name,
+    versions,
+)
 
 __all__ = [
     "ROOT",
@@ -20,6 +29,7 @@ __all__ = [
     "first_line",
     "free_memory",
     "holder",
+    "in_threads",
     "lock",
     "log",
     "remove_orphans",

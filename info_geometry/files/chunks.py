@@ -8,13 +8,12 @@ there.  Whatever else is found, a wrong sum among it, is left to HDF5, and so ar
 import contextlib
 import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from info_geometry.files.machine import threads
+from info_geometry.files.machine import in_threads
 
 AT_ONCE = 1 << 28  # bytes of a file from which numba is imported to check sums; earlier only if that was done already
 SHARED_FROM = 1 << 20  # bytes read at once that are shared among threads
@@ -66,11 +65,7 @@ class Chunks:
                         file.fileno(), places[part], self.bytes, row, first * self.rows, start, target[part]
                     )
 
-                if out.nbytes < SHARED_FROM or threads() == 1:
-                    return read(slice(None))
-                ends = np.linspace(0, len(indices), threads() + 1).astype(int)
-                with ThreadPoolExecutor(threads()) as pool:
-                    return all(pool.map(read, map(slice, ends[:-1], ends[1:])))
+                return all(in_threads(read, len(indices), pays=out.nbytes >= SHARED_FROM))
         except (ImportError, RuntimeError, OSError):  # numba may find no folder for what it compiles
             return False
 

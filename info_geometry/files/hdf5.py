@@ -130,7 +130,7 @@ def _require_filters(data, path):
     for number, *_, name in (plist.get_filter(i) for i in range(plist.get_nfilters())):
         if number == LZ4 and not h5py.h5z.filter_avail(LZ4):
             with contextlib.suppress(ImportError):
-                import hdf5plugin  # noqa: F401
+                import hdf5plugin  # noqa: F401 - HDF5 learns to read LZ4 by it
         if not h5py.h5z.filter_avail(number):
             advice = "pip install hdf5plugin" if number == LZ4 else "decompress it first (h5repack -f NONE)"
             raise InputError(

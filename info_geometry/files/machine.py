@@ -6,9 +6,13 @@ import importlib.metadata
 import os
 import re
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+import numpy as np
 
 from info_geometry.files.errors import InputError, first_line
 
@@ -31,6 +35,15 @@ def threads() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return int(asked) if asked.isdecimal() and int(asked) else processors
+
+
+def in_threads(function: Callable[[slice], Any], count: int, *, pays: bool = True) -> list:
+    """Return what function(slice) returns for parts of range(count), one a thread; for all of it unless that pays."""
+    if not pays or threads() == 1:
+        return [function(slice(0, count))]
+    ends = np.linspace(0, count, threads() + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads()) as pool:
+        return list(pool.map(function, map(slice, ends[:-1], ends[1:])))
 
 
 def free_memory() -> int:

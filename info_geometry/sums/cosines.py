@@ -1,17 +1,17 @@
 """The cosines of models with ignorance and with truth: the two numbers a sample from which progress follows."""
 
 import math
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from info_geometry.files import threads
+from info_geometry.files import in_threads
 from info_geometry.storage import quantities
 from info_geometry.storage.arrays import as_array
 from info_geometry.storage.labels import as_labels
 from info_geometry.storage.trajectories import Trajectory, as_trajectory, block_size
 
 FUSED_FROM = 1 << 24  # numbers of a trajectory from which numba's pass is taken, which takes seconds to import
+SHARED_FROM = 1 << 19  # numbers that are shared among threads
 CACHE_BYTES = 1 << 20  # of the rows that a thread works on at a time, as float64
 
 
@@ -72,7 +72,7 @@ def _scalars(models, labels, trajectory=None):
             np.square(wide, out=wide)
             np.dot(wide, ones, out=norms[here])
 
-    _in_threads(add, T * n, rows.size)
+    in_threads(add, T * n, pays=rows.size >= SHARED_FROM)
     if not sound.all():
         trajectory.refuse(np.flatnonzero(~sound) // n)
     np.sqrt(norms, out=norms)
@@ -93,12 +93,3 @@ def _fused_scalars(models, labels, trajectory):
     if bad.any():
         trajectory.refuse(np.flatnonzero(bad))
     return uniform, truth
-
-
-def _in_threads(function, count, size):
-    """Call function(slice) for parts of range(count): as many as threads, if the work, `size` numbers, pays that."""
-    if size < 1 << 19 or threads() == 1:
-        return function(slice(0, count))
-    ends = np.linspace(0, count, threads() + 1).astype(int).tolist()
-    with ThreadPoolExecutor(threads()) as pool:
-        list(pool.map(function, map(slice, ends[:-1], ends[1:])))

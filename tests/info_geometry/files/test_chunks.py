@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from info_geometry.files import chunks, hdf5, plain_chunks
+from info_geometry.files import chunks, hdf5, machine, plain_chunks
 from tests.support.prediction_files import flip_bit
 
 SHAPE = T, N, C = 6, 53, 6
@@ -22,7 +22,7 @@ def store(path, rows=10, kind=np.float16, chunk=None, **layout):
 @pytest.mark.parametrize("threads", [1, 3])
 @pytest.mark.parametrize("kind", [np.float16, np.uint8, np.float64])
 def test_any_part_of_any_models(tmp_path, monkeypatch, kind, threads):
-    monkeypatch.setattr(chunks, "threads", lambda: threads)
+    monkeypatch.setattr(machine, "threads", lambda: threads)
     monkeypatch.setattr(chunks, "SHARED_FROM", 0)
     path, chance = tmp_path / "a.h5", np.random.default_rng(1)
     for rows in (1, 7, 10, N):
