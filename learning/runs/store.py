@@ -4,9 +4,8 @@ While one model runs, the weights of the next are read and the predictions of th
 Several processes take a checkpoint each and leave its predictions beside the weights; the main one puts them together.
 """
 
-import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,8 @@ from learning import data, imprint, networks
 from learning.config import of_run, with_defaults
 from learning.distributed import Processes
 from learning.imprinting import USUAL, Imprinting
-from learning.runs import weights
+from learning.runs import features, weights
 from learning.runs.run import Run
-
-KEPT_BYTES = 1 << 28  # of normalised images, and of features, at most, that are kept in memory
 
 # a model: weights, a network, or the path of a file of weights (.pth) or of its predictions (.h5)
 Model = Mapping[str, torch.Tensor] | torch.nn.Module | Path
@@ -40,39 +37,6 @@ def attributes(run: Run) -> dict[str, Any]:
         **({"start": run.start} if run.start else {}),
         **({"variant": run.variant} if run.variant else {}),
     }
-
-
-class _Features:
-    """Features of few images under the models of one run, for the next way in which this process imprints it."""
-
-    def __init__(self):
-        self._run, self._found, self._room = None, {}, KEPT_BYTES
-
-    def begin(self, run: Run) -> None:
-        """Forget what is kept of another run."""
-        if run != self._run:
-            self._run, self._found, self._room = run, {}, KEPT_BYTES
-
-    def of(self, body: torch.nn.Module, images: tuple, compute: Callable[[], torch.Tensor]) -> torch.Tensor:
-        """Return what is kept for a body with these weights and these images, which a digest stands for, or compute."""
-        key = images, _digest(body.state_dict().values())
-        if key in self._found:
-            return self._found[key]
-        found = compute()
-        if found.nbytes <= self._room:
-            self._found[key], self._room = found, self._room - found.nbytes
-        return found
-
-
-_features = _Features()
-
-
-def _digest(tensors):
-    """Return a digest of the numbers in tensors."""
-    found = hashlib.sha256()
-    for tensor in tensors:
-        found.update(tensor.contiguous().cpu().numpy())
-    return found.digest()
 
 
 class Imprinter:
@@ -139,10 +103,10 @@ class Imprinter:
         sets = self._decoded[resolution]
         count, side = sum(len(images.labels) for images in sets), resolution or self.images.size
         self._ready = None
-        if 4 * count * self.images.channels * side**2 <= KEPT_BYTES:  # few: normalised once for all models
+        if 4 * count * self.images.channels * side**2 <= features.KEPT_BYTES:  # few: normalised once for all models
             ready = [list(self._batches(number)) for number in range(len(sets))]
-            self._ready = [(batches, (_digest(batches), self._here.device)) for batches in ready]
-            _features.begin(run)
+            self._ready = [(batches, (features.digest(batches), self._here.device)) for batches in ready]
+            features.KEPT.begin(run)
         return sets[0]
 
     @torch.inference_mode()
@@ -174,7 +138,7 @@ class Imprinter:
         if self._ready is None:
             return imprint.features(body, self._batches(number), precision)
         batches, digest = self._ready[number]
-        return _features.of(body, digest, lambda: imprint.features(body, batches, precision))
+        return features.KEPT.of(body, digest, lambda: imprint.features(body, batches, precision))
 
     def _batches(self, number):
         """Return the iterator of all decoded images of a set in their order."""

@@ -451,7 +451,7 @@ def test_predictions_of_a_head_that_is_not_there(target, folder, run, images):
 
 def test_features_are_computed_once_for_all_ways_of_imprinting_a_run(tmp_path, folder, run, images, monkeypatch):
     seen, compute = [], store.imprint.features
-    monkeypatch.setattr(store, "_features", store._Features())
+    monkeypatch.setattr(store.features, "KEPT", store.features.Features())
     monkeypatch.setattr(store.imprint, "features", lambda *given: seen.append(given) or compute(*given))
 
     def way(name, run=run, **how):
@@ -479,7 +479,7 @@ def test_features_are_computed_once_for_all_ways_of_imprinting_a_run(tmp_path, f
 @pytest.mark.parametrize("room", [0, 2 * 90 * 64 * 4, 4 * 90 * 64])
 def test_memory_for_images_and_features_is_bounded(target, folder, run, images, monkeypatch, room):
     expected = data_of(stored(target, folder, run, images).path)
-    monkeypatch.setattr(store, "KEPT_BYTES", room)
-    monkeypatch.setattr(store, "_features", store._Features())
+    monkeypatch.setattr(store.features, "KEPT_BYTES", room)
+    monkeypatch.setattr(store.features, "KEPT", store.features.Features())
     assert np.array_equal(data_of(stored(target.with_name("preds_0.h5"), folder, run, images).path), expected)
-    assert sum(found.nbytes for found in store._features._found.values()) <= room
+    assert sum(found.nbytes for found in store.features.KEPT._found.values()) <= room
