@@ -127,8 +127,8 @@ def storing(description: str, argv: Sequence[str] | None, trained_by: str) -> Op
         return Options(config, **common, head=given.head, how=how)
     if rest:
         raise InputError(f"{rest[0]!r}: a run is stored as it was trained, so keys of a configuration say nothing here")
-    names = [Path(name).name if Path(name).is_dir() else name for name in given.runs]  # `checkpoints/digits_all/` does
-    return Options(None, **_common(given, given.seed, (trained_by,)), runs=tuple(names), head=given.head, how=how)
+    names = _run_names(given.runs)
+    return Options(None, **_common(given, given.seed, (trained_by,)), runs=names, head=given.head, how=how)
 
 
 def _add_imprinting(parser):
@@ -168,13 +168,30 @@ def _imprinting(given):
     return how
 
 
+def of_runs(
+    description: str, argv: Sequence[str] | None, add: Callable[[argparse.ArgumentParser], None]
+) -> tuple[Options, dict[str, Any]]:
+    """Return what the command line of a stage asks for that takes runs by their names, and what `add` added to it."""
+    parser = _shared(description)
+    parser.add_argument("runs", metavar="RUN", nargs="+", help="names of runs, or patterns such as 'digits_*'")
+    parser.set_defaults(task=[], variant="")
+    before = set(vars(parser.parse_args(["RUN"])))
+    add(parser)
+    given = parser.parse_args(argv)
+    own = {key: value for key, value in vars(given).items() if key not in before}
+    return Options(None, **_common(given, given.seed, ()), runs=_run_names(given.runs)), own
+
+
+def _run_names(words):
+    """Return the names of runs, for which their folders stand as well."""
+    return tuple(Path(name).name if Path(name).is_dir() else name for name in words)
+
+
 def _parser(description, cls):
-    parser = argparse.ArgumentParser(
-        description=description,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-        epilog="Any key of the configuration: --key VALUE.  Keys: "
-        + ", ".join(field.name for field in dataclasses.fields(cls)),
+    """Return the parser of a stage that takes a configuration."""
+    parser = _shared(description)
+    parser.epilog = "Any key of the configuration: --key VALUE.  Keys: " + ", ".join(
+        field.name for field in dataclasses.fields(cls)
     )
     parser.add_argument(
         "--task",
@@ -183,8 +200,16 @@ def _parser(description, cls):
         metavar="T",
         help="tasks: rules, WordNet synsets, class ids or files; see `python -m learning.tasks list`",
     )
-    parser.add_argument("--seed", nargs="+", type=int, metavar="S", help="of everything random in a run; default: 0")
     parser.add_argument("--variant", default="", metavar="NAME", help="the last part of the names of the runs")
+    return parser
+
+
+def _shared(description):
+    """Return the parser of what all stages are told."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--seed", nargs="+", type=int, metavar="S", help="of everything random in a run; default: 0")
     add_folders(parser)
     parser.add_argument("--device", help="cpu, cuda, ...; default: cuda where there is one")
     parser.add_argument("--workers", type=int, default=0, help="processes that decode image files; default: 0")

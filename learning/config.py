@@ -22,7 +22,8 @@ class Config:
     The learning rate rises linearly from 0 to its peak over `warmup_epochs`, then falls linearly to 0.  The peak is
     `learning_rate` for batches of `base_batch_size` (0: of any size) and proportional to the batch.
     `optimiser` is SGD with `momentum` (Nesterov's, or plain with `nesterov: false`), Adam, or AdamW; `weight_decay` is
-    of convolutions and linear maps alone, or with `decay: all_but_bn` of all but norm layers called so, as published.
+    of convolutions and linear maps alone, with `decay: all_but_bn` of all but norm layers called so, as published, or
+    with `decay: everything` of all.
     Processes go through their share of a batch in parts of `micro_batch_size` (0: at once), over which norm layers
     average; their running statistics are those of the first part of each batch.
     `schedule: geometric` takes about `checkpoints` of them at steps that grow geometrically; `schedule: epochs` takes
@@ -64,7 +65,7 @@ class Config:
 
     CHOICES: ClassVar = {
         "optimiser": ("sgd", "adam", "adamw"),
-        "decay": ("matrices", "all_but_bn"),
+        "decay": ("matrices", "all_but_bn", "everything"),
         "augmentation": ("none", "crop_flip", "random_resized_crop"),
         "schedule": ("geometric", "epochs"),
         "precision": ("float32", "bfloat16"),

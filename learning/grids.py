@@ -8,6 +8,7 @@
       settings: {learning_rate: [0.01, 0.1], optimiser: adam}          keys of the configuration
       arguments: {start: all, checkpoint: [0, 39]}                     arguments that only this method has
       imprint: ["", --temperature fitted]      options of stage 2, which stores predictions for each; default: ""
+      store: experiments.subspaces.02_sampling.sample_subspace         another stage 2 than that of most experiments
 
 A file holds one grid, or a list of them.  Runs are the product of all lists.  Settings that have several values name
 the variant of a run, such as `lr0.01`; `variant: NAME` names it besides.
@@ -23,7 +24,8 @@ from typing import Any
 from info_geometry.files import ROOT, InputError, valid_name
 from learning.config import read_yaml
 
-KEYS = ("name", "stage", "config", "task", "seed", "variant", "settings", "arguments", "imprint")
+KEYS = ("name", "stage", "config", "task", "seed", "variant", "settings", "arguments", "imprint", "store")
+STORE = "supervised_imagenet.02_imprinting.store_predictions"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,7 @@ class Grid:
     settings: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     arguments: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     imprint: tuple[str, ...] = ("",)
+    store: str = STORE
 
     def combinations(self) -> list[tuple[str, ...]]:
         """Return the words of stage 1 for all that is not task or seed, one tuple a combination."""
@@ -118,12 +121,12 @@ def _grid(entry: Any, where: str) -> Grid:
     for key in ("stage", "config"):
         if not isinstance(entry.get(key), str):
             raise InputError(f"{where}: {key} is {entry.get(key)!r}; add `{key}: ...`")
-    if not ROOT.joinpath(*entry["stage"].split(".")).with_suffix(".py").is_file():
-        raise InputError(
-            f"{where}: stage {entry['stage']!r} is no module here; "
-            "expected one such as supervised_imagenet.01_training.train_imagenet"
-        )
-    values: dict[str, Any] = {key: str(entry[key]) for key in ("name", "stage", "config", "variant") if key in entry}
+    for key, such in (("stage", "supervised_imagenet.01_training.train_imagenet"), ("store", STORE)):
+        module = str(entry.get(key, such))
+        if not ROOT.joinpath(*module.split(".")).with_suffix(".py").is_file():
+            raise InputError(f"{where}: {key} {module!r} is no module here; expected one such as {such}")
+    texts = "name", "stage", "config", "variant", "store"
+    values: dict[str, Any] = {key: str(entry[key]) for key in texts if key in entry}
     if values.get("variant"):
         valid_name(values["variant"], f"{where}: variant")
     for key in ("task", "seed", "imprint"):

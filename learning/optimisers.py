@@ -9,11 +9,13 @@ from learning.config import Config
 def parameter_groups(model: nn.Module, weight_decay: float, decay: str = "matrices") -> list[dict]:
     """Return optimiser groups: those that decay, and those that do not.
 
-    decay: "matrices", the weights of convolutions and linear maps; or "all_but_bn", all but those with `bn` in their
-    names, as in the published code: so the norm layers of downsampling and the bias of the head decay as well.
+    decay: "matrices", the weights of convolutions and linear maps; "all_but_bn", all but those with `bn` in their
+    names, as in the published code: so the norm layers of downsampling and the bias of the head decay as well; or
+    "everything".
     """
     parameters = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    decays = {name: p.ndim > 1 if decay == "matrices" else "bn" not in name for name, p in parameters}
+    rules = {"matrices": lambda name, p: p.ndim > 1, "all_but_bn": lambda name, p: "bn" not in name}
+    decays = {name: rules.get(decay, lambda name, p: True)(name, p) for name, p in parameters}
     return [
         {"params": [p for name, p in parameters if decays[name]], "weight_decay": weight_decay},
         {"params": [p for name, p in parameters if not decays[name]], "weight_decay": 0.0},

@@ -9,6 +9,7 @@ import json
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 from tqdm import tqdm
@@ -68,7 +69,7 @@ def train_all(method, options: Options, *, alone: bool = False) -> int:
 
         with bar:
             items = [(run, None if isinstance(run, InputError) else (run.name, run.seed)) for run in asked]
-            return _each(items, train, here, bar, "training", "trained", options.report)
+            return each(items, train, here, bar, "training", "trained", options.report)
 
 
 def _say_classes(tasks, names, quiet):
@@ -122,7 +123,7 @@ def _described(method, task, word, seed, images, options):
         return error
 
 
-def _each(items, work: Callable, here, bar, stage: str, done: str, report) -> int:
+def each(items, work: Callable, here, bar, stage: str, done: str, report) -> int:
     """Do the work for each item, which says what came of it; report that, and return the exit code.
 
     items: [(what to work on, (name, seed) of the run)].  An InputError among them stands for a run that cannot begin.
@@ -217,7 +218,7 @@ def store_all(options: Options) -> int:
             disable=None if here.main and not options.report else True,
         ) as bar:
             items = [(item, (item.name, item.seed)) for item in asked]
-            return _each(items, work, here, bar, "imprinting", "stored", options.report)
+            return each(items, work, here, bar, "imprinting", "stored", options.report)
 
 
 def _of_tasks(options, class_names):
@@ -245,18 +246,26 @@ def _store_or_skip(asked: find.Asked, imprinter_of: Callable, options: Options, 
             if here.main:
                 store.remove_parts(folder, imprinter.suffix)
             return SKIPPED
-        absent = run.missing(folder, (".pth",) if options.suffix else (".pth", ".h5"))
-        if absent:
-            names = ", ".join(run.path(folder, step).name for step in absent[:3])
-            raise InputError(
-                f"{folder}: {len(absent)} of {len(run.schedule)} checkpoints missing ({names}, ...); "
-                f"training did not finish{_reached(folder, run)}: go on with {training}"
-            )
+        if run.stored_by:
+            told = find.command(run.stored_by, run.name, "--seed", run.seed, folders=options.folders)
+            raise InputError(f"{folder} holds no single networks; store its predictions with {told}")
+        check_trained(folder, run, training, (".pth",) if options.suffix else (".pth", ".h5"))
         if here.main and remove_orphans(target.parent, target.name) + remove_orphans(folder / "ckpt"):
             print(f"{target.parent.name} seed {asked.seed}: redoing (found an unfinished write)", flush=True)
         split = facts(dataset).evaluation_split
         store.store_checkpoints(target, folder, run, imprinter, here, split=split)
     return "done"
+
+
+def check_trained(folder: Path, run: Run, training: str, suffixes: tuple[str, ...] = (".pth",)) -> None:
+    """Raise InputError, with the command that goes on, where a checkpoint of a run is missing."""
+    absent = run.missing(folder, suffixes)
+    if absent:
+        names = ", ".join(run.path(folder, step).name for step in absent[:3])
+        raise InputError(
+            f"{folder}: {len(absent)} of {len(run.schedule)} checkpoints missing ({names}, ...); "
+            f"training did not finish{_reached(folder, run)}: go on with {training}"
+        )
 
 
 def _reached(folder, run):

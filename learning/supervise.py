@@ -1,7 +1,8 @@
 """Supervised learning: a network and its head learn the labels of a task."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -49,13 +50,15 @@ def train(job: Job, network: networks.Network | None = None) -> None:
 def update(
     model: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
-    parts: Iterator[tuple[torch.Tensor, torch.Tensor]],
+    parts: Iterator[tuple[Any, ...]],
     share: int,
     config: Config,
+    penalty: Callable[[], torch.Tensor] | None = None,
 ) -> torch.Tensor:
     """Take one step; return a tensor of the sum of losses, the number of correct answers and of images.
 
-    parts: iterator of (pixels, outputs), of which the next ones are this process's share, a number of images.
+    parts: iterator of (pixels, what else the model takes, ..., outputs), of which the next ones are this process's
+    share, a number of images.  penalty(): is added to what is minimised, but not to the losses returned.
     Running statistics of norm layers are updated once, from the first part, as one GPU of the published runs sees it;
     of several processes those of the main one count.
     """
@@ -63,15 +66,16 @@ def update(
     optimiser.zero_grad(set_to_none=True)
     outcome, seen = 0, 0
     while seen < share:
-        pixels, outputs = next(parts)
+        pixels, *more, outputs = next(parts)
+        extra = penalty() if penalty and not seen else 0.0
         statistics = networks.without_statistics(model) if seen else contextlib.nullcontext()
         seen += len(outputs)
         # processes average their gradients once a step
         with model.no_sync() if seen < share and hasattr(model, "no_sync") else contextlib.nullcontext():
             with networks.autocast(pixels.device, config.precision), statistics:
-                logits = model(pixels)
+                logits = model(pixels, *more)
             loss = F.cross_entropy(logits.float(), outputs, label_smoothing=config.label_smoothing)
-            (loss * (len(outputs) / share)).backward()
+            (loss * (len(outputs) / share) + extra).backward()
         correct = (logits.argmax(dim=1) == outputs).sum()
         outcome += torch.stack([loss.detach() * len(outputs), correct, torch.full_like(correct, len(outputs))]).double()
     optimiser.step()

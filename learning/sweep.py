@@ -33,8 +33,6 @@ from learning import arguments, grids
 from learning.runs.run import SKIPPED, Folders
 from learning.workers import Interrupted, Outcome, Signals, Work, outcomes, told
 
-STORE = "supervised_imagenet.02_imprinting.store_predictions"
-
 
 def main(argv=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -92,7 +90,8 @@ def _sweep(every: list[grids.Grid], words: list[str], jobs: int, part: tuple[int
             (imprinting if work.about else training).add(outcome)
             if not work.about and outcome.what != "failed":
                 more = _imprinted([outcome.run], every[work.number])
-                queue.extend(Work(STORE, (*each, *words), outcome.run, work.number) for each in more)
+                store = every[work.number].store
+                queue.extend(Work(store, (*each, *words), outcome.run, work.number) for each in more)
                 imprinting.left += len(more)
             if work.about and not training.left and not imprinting.left:
                 imprinting.say()
@@ -159,7 +158,7 @@ def _together(grid, words, nproc, part, signals) -> int:
     total = len(grid.combinations()) * len(range(part[0], len(grid.task) * len(grid.seed), part[1]))
     commands = [[*launch, grid.stage, *each, *of_run, *shared] for each in grid.combinations()]
     trained = _counted(_reported(commands, total, signals), total, grid, "training")
-    names = [[*launch, STORE, *each, *words, "--wait"] for each in _imprinted(trained, grid)]
+    names = [[*launch, grid.store, *each, *words, "--wait"] for each in _imprinted(trained, grid)]
     stored = _counted(_reported(names, len(names), signals), len(names), grid, "imprinting")
     return total * len(grid.imprint) - len(stored)
 

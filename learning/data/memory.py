@@ -72,6 +72,12 @@ class TensorImages:
         found.pixels, found.labels = self.pixels[torch.from_numpy(indices)], self.labels[indices]
         return found
 
+    def with_pixels(self, pixels: torch.Tensor) -> "TensorImages":
+        """Return a set of other pixels (N, channels, height, width) of the same images."""
+        found = copy.copy(self)
+        found.pixels = pixels
+        return found
+
     def in_memory(self, resolution: int, here: Any, *, workers: int = 0, on_device: bool = True) -> "TensorImages":
         """Return these images: they are in memory, and resized when they are used."""
         return self

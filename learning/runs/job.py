@@ -74,19 +74,25 @@ class Job:
             self.config.network, self.images.channels, self.images.size, self.run.classes, self.run.seed
         )
 
-    def begin(self, network: torch.nn.Module, model: torch.nn.Module | None = None) -> Record:
+    def begin(
+        self,
+        network: torch.nn.Module,
+        model: torch.nn.Module | None = None,
+        say: Callable[[], dict[str, Any]] = dict,
+    ) -> Record:
         """Return the Record of the run, from the last state that was saved, if there is one.
 
         The run begins here: what a method refuses before leaves no run.json behind.
         network: what checkpoints hold.  model: what is trained, where that is the network and more.  `record.model` is
         to be called in training: where several processes train, gradients are averaged in it; and it may be compiled.
+        say(): what the log of a checkpoint says besides; the main process asks it.
         """
         model = networks.on(self.here.device, network if model is None else model)
         optimiser = optimisers.build(model, self.config)
         keep = Keeper(self.folder, self.run, network, self.config, self.here, self.imprinter, self.as_you_go)
         if self.here.main:
             runs.start(self.folder, self.run, type(self.config))
-        record = Record(self.folder, self.run, model, optimiser, self.here, keep)
+        record = Record(self.folder, self.run, model, optimiser, self.here, keep, say)
         if self.here.world > 1:
             record.model = torch.nn.parallel.DistributedDataParallel(model)
         if self.config.compile:

@@ -28,14 +28,15 @@ class Record:
         optimiser: torch.optim.Optimizer,
         here: Processes,
         keep: Callable[[int], dict],
+        say: Callable[[], dict] = dict,
     ):
         """Restore the last saved state, if there is one.
 
         trained: the network and what belongs to it, all of which is restored.  keep: a Keeper (learning.runs.keep),
-        which all processes call with the step at checkpoints and where it is due.
+        which all processes call with the step at checkpoints and where it is due.  say(): more for the log.
         """
         self.folder, self.run, self.model, self.optimiser, self.here = folder, run, trained, optimiser, here
-        self._trained, self._keep = trained, keep
+        self._trained, self._keep, self._say = trained, keep, say
         self.step, self.since = 0, torch.zeros(3, dtype=torch.float64, device=here.device)
         state = weights.load(folder / "last.pth") if (folder / "last.pth").exists() else {"step": -1}
         lost = [step for step in run.missing(folder) if step <= state["step"]]
@@ -77,6 +78,7 @@ class Record:
                 "loss": loss / images if images else None,
                 "accuracy": correct / images if images else None,
                 **more,
+                **self._say(),
                 "images": int(images),
                 "seconds": seconds,
             }

@@ -20,7 +20,7 @@ from learning.tasks import Task
 EXIT_REQUEUE = 75  # of a process that was told to end and can be started again
 SKIPPED = "skipped (already complete)"  # what came of a run of which there was nothing left to do
 REQUIRED = {"config", "schedule", "seed", "steps_per_epoch", "task"}  # of run.json; all else has a default
-NO_SETTINGS = {"config", "versions", "trained_by"}  # what may differ between runs of the same settings
+NO_SETTINGS = {"config", "versions", "trained_by", "stored_by"}  # what may differ between runs of the same settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +50,7 @@ class Run:
     of the task.  start: the weights that the run starts from, where these are not initial ones.
     variant: the last part of the name, which tells runs with other settings apart.
     trained_by: the module that trains the run, and what it was told, but for seed and folders.
+    stored_by: the module that stores its predictions, where this is another one than for most runs.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Run:
     start: dict[str, Any] | None = None
     variant: str = ""
     trained_by: tuple[str, ...] = ()
+    stored_by: str = ""
 
     @property
     def classes(self) -> int:
@@ -106,7 +108,7 @@ def schedule(config: Config, steps_per_epoch: int) -> list[int]:
 def to_json(run: Run) -> dict[str, Any]:
     """Return what run.json holds; what is as in most runs is left out."""
     values = {field.name: getattr(run, field.name) for field in dataclasses.fields(Run)}
-    usual = {"t_name": "epoch", "outputs": None, "start": None, "variant": "", "trained_by": ()}
+    usual = {"t_name": "epoch", "outputs": None, "start": None, "variant": "", "trained_by": (), "stored_by": ""}
     values = {key: value for key, value in values.items() if key not in usual or value != usual[key]}
     return json.loads(json.dumps({**values, "task": dataclasses.asdict(run.task)}))
 

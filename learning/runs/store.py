@@ -5,7 +5,7 @@ Several processes take a checkpoint each and leave its predictions beside the we
 """
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -148,8 +148,18 @@ class Imprinter:
         return images.batches(plan, device=self._here.device)
 
 
-def store(target: Path, run: Run, models: Iterable[tuple[float, Model]], imprinter: Imprinter, **more: Any) -> None:
+def store(
+    target: Path,
+    run: Run,
+    models: Iterable[tuple[float, Model]],
+    imprinter: Imprinter,
+    *,
+    say: Callable[[], dict[str, Any]] = dict,
+    **more: Any,
+) -> None:
     """Write a prediction file of models, (t, model) in their order, to `target`; more: attributes.
+
+    say(): attributes that are known once all models are taken.
 
     models: networks of a prepared run along its training, on a line between two of them, ...; t: where each stands
     there.  The next one is taken, and read, while one is computed.
@@ -169,6 +179,7 @@ def store(target: Path, run: Run, models: Iterable[tuple[float, Model]], imprint
                 pending = writer.submit(recorder.append_roots, roots, t)
         _finish(pending)
         _say_temperatures(recorder, imprinter, temperatures)
+        recorder.say(**say())
 
 
 def store_checkpoints(target: Path, folder: Path, run: Run, imprinter: Imprinter, here: Processes, **more: Any) -> None:

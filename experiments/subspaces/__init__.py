@@ -1,0 +1,1 @@
+"""Networks at the points of subspaces of weights, and what they predict."""

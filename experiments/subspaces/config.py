@@ -1,0 +1,124 @@
+"""How subspaces of networks are trained: the configuration.  Imports no torch."""
+
+import dataclasses
+import math
+from typing import ClassVar
+
+from experiments.subspaces.coefficients import FEWEST, KINDS
+from info_geometry.files import InputError
+from learning.config import Config
+
+HALF, NINE_TENTHS = 0.5, 0.9  # of the time until weights are averaged: where a constant rate is left, and reached
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SubspaceConfig(Config):
+    """How a line, a curve, a simplex or a single network (`kind: point`) is trained: as for `Config`, and
+
+    `vertices`: of a simplex; of other kinds 1, 2 or 3 (0: as few as the kind has).  `layerwise`: each module draws
+    coefficients of its own.  `beta`: of the squared cosine of a random pair of vertices.  `draws`: of coefficients, a
+    batch, which is cut into as many parts.
+    `rate`: how the learning rate falls after its rise: `cosine` or `linear`, to 0; for averages of weights
+    `swa_constant` (from `averaged_from`, a share of the epochs, on it is `averaged_rate`) and `swa_cyclic` (to 0 until
+    then, and from `averaged_rate` to 0 in each of `cycles`); for ensembles of snapshots `snapshot` (to 0 in `cycles`).
+    `dropout`: of features, before the head.
+    `label_noise`: the share of images whose labels are drawn at random, which may be right.
+    `training_images`, of each class as many (0: all); `validation_images`: held out of training, of others.
+    `recalibration_images`: of training, that the statistics of norm layers are taken from at each point.
+    """
+
+    kind: str = "line"
+    vertices: int = 0
+    layerwise: bool = False
+    beta: float = 1.0
+    draws: int = 1
+    rate: str = "cosine"
+    averaged_rate: float = 0.05
+    averaged_from: float = 0.6
+    cycles: int = 5
+    dropout: float = 0.0
+    label_noise: float = 0.0
+    training_images: int = 0
+    validation_images: int = 0
+    recalibration_images: int = 2000
+    nesterov: bool = False
+    weight_decay: float = 1e-4
+    decay: str = "everything"
+
+    CHOICES: ClassVar = {
+        **Config.CHOICES,
+        "kind": KINDS,
+        "rate": ("cosine", "linear", "swa_constant", "swa_cyclic", "snapshot"),
+    }
+    POSITIVE: ClassVar = (*Config.POSITIVE, "draws", "averaged_rate", "averaged_from", "cycles", "recalibration_images")
+    UNUSED: ClassVar = {"evaluate_every": "networks are evaluated by stage 2, after their norm layers are recalibrated"}
+
+    def __post_init__(self):
+        super().__post_init__()
+        fewest, most = FEWEST[self.kind], None if self.kind == "simplex" else FEWEST[self.kind]
+        if self.vertices and (self.vertices < fewest or self.vertices > (most or self.vertices)):
+            wanted = f"{fewest}, or leave it out" if most else f"at least {fewest}"
+            raise InputError(f"vertices is {self.vertices}, but a {self.kind} has {wanted}")
+        object.__setattr__(self, "vertices", self.vertices or fewest)  # one name for one subspace
+        if self.kind == "point":
+            if self.layerwise:
+                raise InputError("layerwise is true, but a point has one vertex; leave it out")
+            object.__setattr__(self, "beta", 0.0)  # there is no pair
+        for key in ("dropout", "label_noise", "averaged_from"):
+            if not 0 <= getattr(self, key) < 1:
+                raise InputError(f"{key} is {getattr(self, key)}, expected a share from 0, below 1")
+        if self.batch_size % self.draws:
+            raise InputError(
+                f"draws is {self.draws}, which does not divide a batch of {self.batch_size}; change either"
+            )
+        part = self.batch_size // self.draws if self.draws > 1 else 0
+        if self.micro_batch_size not in (0, part):
+            raise InputError(
+                f"micro_batch_size is {self.micro_batch_size}, but parts of a batch are those of draws; leave it out"
+            )
+        object.__setattr__(self, "micro_batch_size", part)
+        if self.rate in ("swa_cyclic", "snapshot"):
+            first, last = self._cycled
+            if (last - first) % self.cycles or first != int(first):
+                raise InputError(
+                    f"rate is {self.rate} with {self.cycles} cycles of {last - first:g} epochs after {first:g}, "
+                    "expected whole epochs; change cycles, averaged_from or epochs"
+                )
+        if self.rate != "cosine" and self.rate != "linear" and self.schedule != "epochs":
+            raise InputError(f"rate is {self.rate}, which needs a checkpoint each epoch; add `schedule: epochs`")
+
+    @property
+    def _cycled(self):
+        """The epochs between which the learning rate goes in cycles."""
+        return (0.0 if self.rate == "snapshot" else round(self.averaged_from * self.epochs, 9)), self.epochs
+
+    @property
+    def averaged_epochs(self) -> list[int]:
+        """The epochs after which networks belong to the average of weights, or to the ensemble of snapshots."""
+        if self.rate in ("swa_cyclic", "snapshot"):
+            first, last = self._cycled
+            every = (last - first) / self.cycles
+            return [round(first + every * k) for k in range(self.rate == "snapshot", self.cycles + 1)]
+        return list(range(math.ceil(round(self.averaged_from * self.epochs, 9)), self.epochs + 1))
+
+    def learning_rate_at(self, epoch: float) -> float:
+        """Return the learning rate at `epoch`, a fraction: that of the middle of a step."""
+        if self.rate == "linear":
+            return super().learning_rate_at(epoch)
+        peak = self.learning_rate * (self.batch_size / self.base_batch_size if self.base_batch_size else 1.0)
+        if epoch < self.warmup_epochs:
+            return peak * epoch / self.warmup_epochs
+        first = self.averaged_from * self.epochs
+        if self.rate == "swa_constant":
+            part = min(1.0, max(0.0, (epoch / first - HALF) / (NINE_TENTHS - HALF)))
+            return peak + part * (self.averaged_rate - peak)
+        start, end = self.warmup_epochs, self.epochs
+        if self.rate == "snapshot" or (self.rate == "swa_cyclic" and epoch >= first):
+            start, last = self._cycled
+            every = (last - start) / self.cycles
+            start += every * min(int((epoch - start) / every), self.cycles - 1)
+            end = start + every
+            peak = peak if self.rate == "snapshot" else self.averaged_rate
+        elif self.rate == "swa_cyclic":
+            end = first
+        return peak * (1 + math.cos(math.pi * (epoch - start) / (end - start))) / 2
