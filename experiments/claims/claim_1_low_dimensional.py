@@ -16,13 +16,14 @@ from matplotlib.ticker import PercentFormatter
 from tqdm import tqdm
 
 from experiments.claims import drawing
-from experiments.claims.finding import Finding, decide, progress
+from experiments.claims.finding import progress
 from experiments.claims.runs import Runs
 from info_geometry import distance, inpca
 from info_geometry.figures import style
 from info_geometry.files import log
 from info_geometry.storage import runs as storage
 from info_geometry.uncertainty.stress import stress_error_of_seeds
+from learning.finding import Finding, decide
 
 CLAIM = "The models of all tasks and methods lie on a manifold of few dimensions"
 WHERE = "v4, abstract, 1"

@@ -15,11 +15,11 @@ from matplotlib.figure import Figure
 from scipy.stats import rankdata, spearmanr
 
 from experiments.claims import classes as permuting
-from experiments.claims.finding import Finding, decide, mean_and_error
 from experiments.claims.runs import DATASET, IMAGES, NAMED, RANDOM, Runs
 from info_geometry import geodesic, predictions
 from info_geometry.figures import style
 from learning import tasks
+from learning.finding import Finding, decide, mean_and_error
 
 CLAIM = "Training on one task makes progress on others, more so the more diverse its classes"
 WHERE = "v4, abstract, 2"

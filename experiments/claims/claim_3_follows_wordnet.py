@@ -13,10 +13,11 @@ from matplotlib.figure import Figure
 
 from experiments.claims import classes as permuting
 from experiments.claims.claim_2_progress_on_others import partial
-from experiments.claims.finding import Finding, compare, decide
+from experiments.claims.finding import compare
 from experiments.claims.runs import DATASET, NAMED, Runs, Seeds
 from info_geometry.figures import style
 from learning import tasks
+from learning.finding import Finding, decide
 from learning.tasks import wordnet
 
 CLAIM = "The arrangement of tasks follows WordNet"

@@ -12,10 +12,11 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.claims import drawing, finding
-from experiments.claims.finding import Finding, decide, mean_of_pairs, with_error
+from experiments.claims.finding import mean_of_pairs, with_error
 from experiments.claims.runs import ALL, EPISODIC, NAMED, Runs, Seeds
 from info_geometry import predictions, trajectory
 from info_geometry.figures import style
+from learning.finding import Finding, decide
 
 CLAIM = "Episodic meta-learning takes a longer path than supervised learning, but ends near it"
 WHERE = "v4, abstract, 4"

@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
 from experiments.claims import drawing, finding
-from experiments.claims.finding import Finding, compare, curve, decide, mean_where
+from experiments.claims.finding import compare, curve, mean_where
 from experiments.claims.runs import ALL, NAMED, NEAR, Runs, Seeds
 from info_geometry import comparison
 from info_geometry.figures import style
+from learning.finding import Finding, decide
 
 CLAIM = "Contrastive and semi-supervised learning follow trajectories near those of supervised learning"
 WHERE = "v4, abstract, 5"

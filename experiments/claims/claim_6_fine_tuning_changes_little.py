@@ -10,9 +10,10 @@ start for every seed and sub-task.  Fails: the mean ratio from the last checkpoi
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.claims.finding import Finding, decide, ends, mean_and_error
+from experiments.claims.finding import ends
 from experiments.claims.runs import Runs, Seeds
 from info_geometry.figures import style
+from learning.finding import Finding, decide, mean_and_error
 
 CLAIM = "Fine-tuning on a sub-task changes a model little that was trained long"
 WHERE = "v1, abstract, 4"

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.claims import drawing, finding
-from experiments.claims.finding import Finding, decide, mean_and_error
 from experiments.claims.runs import RANDOM, Runs
+from learning.finding import Finding, decide, mean_and_error
 
 CLAIM = "Training on random labels goes elsewhere"
 WHERE = "v4, section 4"

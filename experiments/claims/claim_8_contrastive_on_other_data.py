@@ -11,9 +11,10 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.claims import drawing, finding
-from experiments.claims.finding import Finding, compare, curve, decide, mean_of_pairs
+from experiments.claims.finding import compare, curve, mean_of_pairs
 from experiments.claims.runs import CONTRASTIVE, SUB_TASKS, Runs, Seeds
 from info_geometry.figures import style
+from learning.finding import Finding, decide
 
 CLAIM = "Contrastive learning on disjoint sub-tasks ends nearer to each other than supervised learning on them"
 WHERE = "v1, result 6"

@@ -15,10 +15,11 @@ from scipy.cluster import hierarchy
 from scipy.spatial.distance import squareform
 
 from experiments.claims.classes import jaccard
-from experiments.claims.finding import Finding, decide, ends_of_all
+from experiments.claims.finding import ends_of_all
 from experiments.claims.runs import RANDOM, Runs
 from info_geometry.figures import style
 from info_geometry.uncertainty.mantel import mantel
+from learning.finding import Finding, decide
 
 CLAIM = "Ends of tasks are arranged as the tasks are"
 WHERE = "new"

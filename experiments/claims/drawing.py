@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.claims.finding import mean_and_error
 from info_geometry.figures import style
+from learning.finding import mean_and_error
 
 METHODS = {
     "all": "supervised, all",

@@ -1,8 +1,7 @@
-"""What is found of a claim, and the measures that several claims take."""
+"""The measures that several claims take; what is found of a claim: `learning.finding`."""
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,39 +10,12 @@ from experiments.claims.runs import Seeds
 from info_geometry import comparison, distance, geodesic, predictions, trajectory
 from info_geometry.uncertainty.resampling import jackknife_error
 
-HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was found of a claim: texts of the value with its spread and of the null, and the verdict.
-
-    shown: what its figure is drawn of, the arguments of `draw` of the claim.  beside: what the rule does not look at.
-    """
-
-    value: str
-    null: str
-    verdict: str
-    shown: dict
-    beside: str = ""
-
-
-def decide(holds: bool, fails: bool) -> str:
-    """Return the verdict: rules exclude each other, and what neither decides is undecided."""
-    return HOLDS if holds else FAILS if fails else UNDECIDED
-
 
 def of_methods(verdicts: dict[str, str]) -> str:
     """Return the verdict of a claim that has one for each method: the verdict, or {method: verdict} as a text."""
     if len(set(verdicts.values())) == 1:
         return next(iter(verdicts.values()))
     return "; ".join(f"{name}: {verdict}" for name, verdict in verdicts.items())
-
-
-def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean and its standard error (0 for a single value)."""
-    values = np.asarray(values, float)
-    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
 
 def with_error(statistic: Callable[..., float], *sides: Sequence) -> tuple[float, float]:

@@ -10,7 +10,6 @@ reads <predictions>/<run>/preds_<seed>.h5, writes <plots>/claims.md, a table of 
 
 import argparse
 import datetime
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,8 +28,9 @@ from experiments.claims import (
 from experiments.claims.runs import Runs, read
 from info_geometry.commands.once import once
 from info_geometry.figures import provenance
-from info_geometry.files import ROOT, command, versions, write_text
+from info_geometry.files import ROOT, command, write_text
 from info_geometry.storage import runs as storage
+from learning.finding import HEAD
 
 CLAIMS = (
     claim_1_low_dimensional,
@@ -43,7 +43,6 @@ CLAIMS = (
     claim_8_contrastive_on_other_data,
     claim_9_ends_of_tasks,
 )
-LIBRARIES = "torch", "torchvision", "numpy", "h5py"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -79,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def measure_all(runs: Runs, seeds: list[int], plots: Path, quick: bool) -> tuple[str, list[Path]]:
     """Measure all claims, and write the table and the figures; return the table, and the paths of what was written."""
-    lines = ["| claim | where | measured | null | verdict |", "| --- | --- | --- | --- | --- |"]
+    lines = [*HEAD]
     written, beside = [], []
     for number, claim in enumerate(CLAIMS, 1):
         print(f"claim {number}: {claim.CLAIM}", flush=True)
@@ -89,10 +88,8 @@ def measure_all(runs: Runs, seeds: list[int], plots: Path, quick: bool) -> tuple
         beside += [f"- {number}: {found.beside}."] if found.beside else []
         written += drawing.write(plots / "claims", number, claim, found.shown, verdict)
     about = (
-        f"Seeds {', '.join(map(str, seeds))}; {datetime.date.today().isoformat()}; "
-        f"{provenance.version()}; Python {platform.python_version()}, "
-        + ", ".join(f"{key} {value}" for key, value in versions().items() if key in LIBRARIES)
-        + ".  Rules: experiments/claims/README.md."
+        f"Seeds {', '.join(map(str, seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
+        "Rules: experiments/claims/README.md."
     )
     text = "\n".join([*lines, "", "Beside the rules:", "", *beside, "", about])
     write_text(plots / "claims.md", text + "\n")

@@ -46,8 +46,8 @@ def split(labels: np.ndarray, classes: Sequence[int], config: SubspaceConfig) ->
     return Split(training, validation, np.random.default_rng(0).permutation(few))
 
 
-def noisy(outputs: np.ndarray, indices: np.ndarray, classes: int, share: float) -> np.ndarray:
-    """Return a copy of outputs (N,) in which a share of the images `indices` has a random one of the classes.
+def noisy(outputs: np.ndarray, own: Split, classes: int, share: float) -> np.ndarray:
+    """Return a copy of outputs (N,), of which a share of the images learned from, and of those held out, is random.
 
     Which images these are, and what each is called, does not depend on the share: those of a smaller one are among
     those of a larger.  A random label may be the right one.  Multiplying 32 random bits up keeps to the raw bit stream,
@@ -55,7 +55,8 @@ def noisy(outputs: np.ndarray, indices: np.ndarray, classes: int, share: float) 
     """
     bits = np.random.PCG64(NOISE_SEED).random_raw(2 * len(outputs)) >> np.uint64(32)
     turn, label = bits[::2], (bits[1::2] * np.uint64(classes) >> np.uint64(32)).astype(outputs.dtype)
-    chosen = indices[np.argsort(turn[indices], kind="stable")][: int(share * len(indices))]
     found = outputs.copy()
-    found[chosen] = label[chosen]
+    for indices in (own.training, own.validation):
+        chosen = indices[np.argsort(turn[indices], kind="stable")][: int(share * len(indices))]
+        found[chosen] = label[chosen]
     return found

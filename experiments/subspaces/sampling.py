@@ -15,7 +15,7 @@ from experiments.subspaces.choices import LAST, SETS, Choices
 from experiments.subspaces.config import SubspaceConfig
 from experiments.subspaces.images import Split, noisy, split
 from experiments.subspaces.subspace import Subspace, recalibrate
-from experiments.subspaces.training import initial
+from experiments.subspaces.training import initial, single
 from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
 from learning import data, distributed, imprint, stage
@@ -86,13 +86,21 @@ class _Images:
         if key != self._key:
             images = self.load(dataset, evaluation if indices is None else "train")
             if indices is not None:
-                images = images.part(indices)
+                images = self.learned(run, own, indices)
             if choices.corruption:
                 images = self._corrupt(images, dataset, choices)
             head = not choices.imprint
             self._key = key
             self._imprinter = store.Imprinter(images, self._here, workers=self._options.workers, head=head)
         return self._imprinter
+
+    def learned(self, run: Run, own: Split, indices: np.ndarray):
+        """Return some training images with the labels that a run learns, of which some may be wrong."""
+        images, classes = self.load(run.config["dataset"], "train"), np.array(run.task.classes)
+        outputs = np.searchsorted(classes, images.labels)
+        found = images.part(indices)
+        found.labels = classes[noisy(outputs, own, len(classes), run.config["label_noise"])[indices]]
+        return found
 
     def _corrupt(self, images, dataset, choices):
         if hasattr(images, "pixels"):
@@ -130,8 +138,7 @@ class _Sampler:
         recalibrated = train.part(self.own.recalibration)
         resolution = self.config.evaluation_resolution
         self._recalibrated = recalibrated.in_memory(resolution, self.here, workers=self.options.workers)
-        self.network = initial(self.run, dataclasses.replace(self.config, kind="point", vertices=0), train).vertices[0]
-        self.network.to(self.here.device)
+        self.network = single(self.run, train, self.run.seed).to(self.here.device)
         return "done" if [1 for number, points in self._files() if self._store(number, points)] else SKIPPED
 
     def _trained(self, item):
@@ -197,8 +204,8 @@ class _Sampler:
         absent = [step for step in steps if step not in self.run.schedule]
         if absent or not self.config.rate.startswith("swa"):
             raise InputError(
-                f"{self.run.name}: its rate is {self.config.rate} and its schedule {self.config.schedule}; averages are "
-                "of runs with `rate: swa_constant` or `swa_cyclic` and `schedule: epochs`"
+                f"{self.run.name}: its rate is {self.config.rate} and its schedule {self.config.schedule}; averages "
+                "are of runs with `rate: swa_constant` or `swa_cyclic` and `schedule: epochs`"
             )
         return [self._loaded(self.folder, self.run, step) for step in steps]
 
@@ -226,10 +233,11 @@ class _Sampler:
         own = self.own.validation
         if not len(own):
             raise InputError(f"{self.run.name}: a soup is chosen on images held out; train with --validation_images")
-        train, classes = self.images.load(self.run.config["dataset"], "train"), self.run.task.classes
-        outputs = noisy(np.searchsorted(classes, train.labels), own, len(classes), self.config.label_noise)[own]
-        plan = data.evaluation_plan(len(own), self.config.evaluation_batch_size, self.config.evaluation_resolution)
-        held_out = list(train.part(own).in_memory(0, self.here).batches(plan, device=self.here.device))
+        images, resolution = self.images.learned(self.run, self.own, own), self.config.evaluation_resolution
+        outputs = np.searchsorted(self.run.task.classes, images.labels)
+        plan = data.evaluation_plan(len(own), self.config.evaluation_batch_size, resolution)
+        decoded = images.in_memory(resolution, self.here, workers=self.options.workers)
+        held_out = list(decoded.batches(plan, device=self.here.device))
 
         def score(chosen):
             network = recalibrate(averages.mean(self.network, chosen), self._calibration())
@@ -245,8 +253,8 @@ class _Sampler:
         states = self._last_of_all()
         seeds = list(states)
         other = seeds[(seeds.index(self.run.seed) + 1) % len(seeds)]
-        shape = {**dataclasses.asdict(self.config), "kind": "line", "vertices": 2}
-        pair = initial(self.run, SubspaceConfig(**shape), self.images.load(self.run.config["dataset"], "train"))
+        train = self.images.load(self.run.config["dataset"], "train")
+        pair = Subspace([single(self.run, train, seed) for seed in (self.run.seed, other)])
         for vertex, seed in zip(pair.vertices, (self.run.seed, other)):
             vertex.load_state_dict(states[seed])
         t = np.array(self.choices.positions)

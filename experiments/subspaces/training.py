@@ -45,8 +45,12 @@ def initial(run: Run, config: SubspaceConfig, images) -> Subspace:
     """Return the subspace of a run with initial weights: the first vertex is what a network of this seed begins as."""
     seeds = [run.seed]
     seeds += [int(np.random.SeedSequence([run.seed, i]).generate_state(1)[0]) for i in range(1, config.vertices)]
-    shape = images.channels, images.size, run.classes
-    return Subspace([networks.build(config.network, *shape, seed) for seed in seeds])
+    return Subspace([single(run, images, seed) for seed in seeds])
+
+
+def single(run: Run, images, seed: int) -> networks.Network:
+    """Return one network of the architecture of a run, with initial weights drawn from a seed."""
+    return networks.build(run.config["network"], images.channels, images.size, run.classes, seed)
 
 
 def held(subspace: Subspace) -> torch.nn.Module:
@@ -90,7 +94,7 @@ def batches(job: Job, own: Split, layers: int, features: int, first: int) -> Ite
     config, run, here = job.config, job.run, job.here
     classes = run.task.classes
     outputs = np.searchsorted(classes, job.labels)
-    outputs = torch.from_numpy(noisy(outputs, own.training, len(classes), config.label_noise))
+    outputs = torch.from_numpy(noisy(outputs, own, len(classes), config.label_noise))
     plan = data.whole_plan(own.training, config, run.seed, first, here.rank, here.world)
     step, seen = first, 0
     share = min(config.batch_size, len(own.training)) // here.world

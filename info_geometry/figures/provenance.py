@@ -11,14 +11,16 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import platform
 import shlex
 import sys
 from pathlib import Path
 
-from info_geometry.files import ROOT
+from info_geometry.files import ROOT, versions
 
 PACKAGE = Path(__file__).parents[1]
 DRAWS = "figures"  # the folder of what draws numbers and computes none
+LIBRARIES = "torch", "torchvision", "numpy", "h5py"
 FETCHES = "published"  # the folder of what downloads files: nothing that is computed depends on it
 
 _current = contextvars.ContextVar("provenance", default=None)
@@ -60,6 +62,13 @@ def version() -> str:
     except importlib.metadata.PackageNotFoundError:  # run from a clone that was not installed
         number = "not installed"
     return f"picture-of-tasks {number} (source {hashlib.sha256(''.join(digests()).encode()).hexdigest()[:8]})"
+
+
+def made_with() -> str:
+    """Return the version of this package, of Python and of the libraries that results depend on."""
+    known = versions()
+    libraries = [f"{name} {known[name]}" for name in LIBRARIES if name in known]
+    return ", ".join([f"{version()}; Python {platform.python_version()}", *libraries])
 
 
 @functools.cache

@@ -1,0 +1,34 @@
+"""What is found of a claim, and the verdict that a rule gives.  Imports no torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
+HEAD = ["| claim | where | measured | null | verdict |", "| --- | --- | --- | --- | --- |"]  # of a table of claims
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What was found of a claim: texts of the value with its spread and of the null, and the verdict.
+
+    shown: what its figure is drawn of.  beside: what the rule does not look at.
+    """
+
+    value: str
+    null: str
+    verdict: str
+    shown: dict
+    beside: str = ""
+
+
+def decide(holds: bool, fails: bool) -> str:
+    """Return the verdict: rules exclude each other, and what neither decides is undecided."""
+    return HOLDS if holds else FAILS if fails else UNDECIDED
+
+
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+    """Return the mean and its standard error (0 for a single value)."""
+    values = np.asarray(values, float)
+    return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
