@@ -30,6 +30,7 @@ from learning.tasks import facts
 SEEN = 2000  # training images that networks predict
 COMPARED = 1000  # images whose features are compared
 RANDOM = 6  # points of a simplex drawn at random
+COMPARABLE = "alpha", "draw", "point"  # what networks differ in whose features are compared
 
 Points = Iterator[tuple[float, dict[str, torch.Tensor]]]  # t, and the state of a network
 
@@ -295,11 +296,11 @@ class _Sampler:
             images = self.imprinter.prepare(run)
             t_name, points, more = make()
             seen = []
-            cosines = (lambda: {"feature_cosines": _cosines(seen)}) if t_name in ("alpha", "draw") else dict
+            cosines = (lambda: {"feature_cosines": _cosines(seen)}) if t_name in COMPARABLE else dict
             store.store(
                 target,
                 run,
-                self._ready(points, images, seen if t_name in ("alpha", "draw") else None),
+                self._ready(points, images, seen if t_name in COMPARABLE else None),
                 self.imprinter,
                 say=cosines,
                 t_name=t_name,

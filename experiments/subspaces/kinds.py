@@ -1,0 +1,165 @@
+"""Every way of getting predictions from the networks of runs.yaml, at a level of label noise, side by side.
+
+Nothing is selected on evaluation images: what is chosen is chosen on images held out of training, whose labels are as
+wrong as those of training.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.subspaces import measures
+from experiments.subspaces.config import SubspaceConfig
+from experiments.subspaces.results import Results, place
+
+SHORT = {"short3": 3, "short6": 6, "short10": 10, "half": 20}  # variants with fewer epochs: their number
+LINES = {"line": "line", "layerwise line": "layerwise_line", "curve": "curve"}
+SIMPLEXES = (3, 4, 5)
+NEAR_ENDS = 0.1, 0.9  # positions of the two networks of an ensemble
+RANDOM = 6  # the last points of a simplex
+
+Predict = Callable[[Results, str, int], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way of getting predictions: predict(results, level, seed) -> (N, C).
+
+    networks: how many it predicts with.  cost: of its training, in that of one network.
+    """
+
+    name: str
+    networks: int
+    cost: float
+    predict: Predict
+
+
+def best_checkpoint(results: Results, level: str, seed: int) -> int:
+    """Return the number of the checkpoint of a single network that is most accurate on the images held out."""
+    run = f"point_{level}_validation_head"
+    return int(measures.accuracy(results.P(run, seed), results.open(run, seed).labels).argmax())
+
+
+def best_schedule(results: Results, level: str, seed: int) -> tuple[int, str]:
+    """Return the epochs, and the run, of the whole schedule that is most accurate on the images held out."""
+    runs = {SHORT[variant]: f"point_{variant}-{level}" for variant in SHORT}
+    runs[int(results.open(f"point_{level}_head", seed).t[-1])] = f"point_{level}"
+
+    def held_out(epochs):
+        run = f"{runs[epochs]}_validation_head"
+        return measures.accuracy(results.last(run, seed), results.open(run, seed).labels)
+
+    epochs = max(runs, key=held_out)
+    return epochs, runs[epochs]
+
+
+def _last(run: str) -> Predict:
+    return lambda results, level, seed: results.last(f"{run.format(level)}_head", seed)
+
+
+def _middle(run: str) -> Predict:
+    def predict(results, level, seed):
+        name = f"{run.format(level)}_head"
+        return results.P(name, seed, [place(results.open(name, seed).t, 0.5)])[0]
+
+    return predict
+
+
+def _near_ends(run: str) -> Predict:
+    def predict(results, level, seed):
+        name = f"{run.format(level)}_head"
+        t = results.open(name, seed).t
+        return measures.mean_of_probabilities(results.P(name, seed, [place(t, a) for a in NEAR_ENDS]))
+
+    return predict
+
+
+def _barycentre(n: int) -> Predict:
+    return lambda results, level, seed: results.P(f"simplex{n}_{level}_head", seed, [n])[0]
+
+
+def _random_points(n: int) -> Predict:
+    def predict(results, level, seed):
+        return measures.mean_of_probabilities(results.P(f"simplex{n}_{level}_head", seed, range(-RANDOM, 0)))
+
+    return predict
+
+
+def _stopped(results, level, seed):
+    return results.P(f"point_{level}_head", seed, [best_checkpoint(results, level, seed)])[0]
+
+
+def _fewer_epochs(results, level, seed):
+    return results.last(f"{best_schedule(results, level, seed)[1]}_head", seed)
+
+
+def _soup(results, level, seed):
+    return results.last(f"point_{level}_soup_head", results.seeds[0])  # of all seeds, so the same for each
+
+
+def _pair(run: str) -> Predict:
+    """The seed and the next one."""
+
+    def predict(results, level, seed):
+        members = [results.last(f"{run.format(level)}_head", s) for s in (seed, results.next(seed))]
+        return measures.mean_of_probabilities(np.array(members))
+
+    return predict
+
+
+def _all_seeds(results, level, seed):
+    members = [results.last(f"point_{level}_head", s) for s in results.seeds]
+    return measures.mean_of_probabilities(np.array(members))
+
+
+def _swag(results, level, seed):
+    return measures.mean_of_probabilities(results.P(f"point_constant-{level}_swag_head", seed))
+
+
+def snapshots(results: Results, level: str, seed: int) -> np.ndarray:
+    """Return the predictions (M, N, C) of the networks at the ends of cycles."""
+    x = results.open(f"point_snapshot-{level}_head", seed)
+    config = SubspaceConfig(**x.attributes["config"])
+    return results.P(f"point_snapshot-{level}_head", seed, [place(x.t, epoch) for epoch in config.averaged_epochs])
+
+
+def _snapshots(results, level, seed):
+    return measures.mean_of_probabilities(snapshots(results, level, seed))
+
+
+SINGLE, STOPPED, FEWER, TWO, SWA = (
+    "single network",
+    "early stopping",
+    "fewer epochs",
+    "2 networks",
+    "SWA, constant rate",
+)
+MIDDLE, NEAR = "line, middle", "line, 0.1 and 0.9"
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(SINGLE, 1, 1, _last("point_{}")),
+        Kind(STOPPED, 1, 1, _stopped),
+        Kind(FEWER, 1, 1 + sum(SHORT.values()) / 40, _fewer_epochs),
+        Kind("dropout", 1, 1, _last("point_dropout-{}")),
+        Kind("label smoothing", 1, 1, _last("point_smoothing-{}")),
+        Kind(SWA, 1, 1, _last("point_constant-{}_swa")),
+        Kind("SWA, cyclic rate", 1, 1, _last("point_cyclic-{}_swa")),
+        Kind("greedy soup of the seeds", 1, 5, _soup),
+        Kind("middle between 2 networks", 1, 2, _middle("point_{}_between")),
+        Kind(MIDDLE, 1, 1, _middle("line_{}")),
+        Kind("layerwise line, middle", 1, 1, _middle("layerwise_line_{}")),
+        Kind("curve, middle", 1, 1, _middle("curve_{}")),
+        *(Kind(f"simplex of {n}, barycentre", 1, 1, _barycentre(n)) for n in SIMPLEXES),
+        Kind(TWO, 2, 2, _pair("point_{}")),
+        Kind("2 networks, half the epochs", 2, 1, _pair("point_half-{}")),
+        Kind("all seeds", 5, 5, _all_seeds),
+        Kind("snapshots", 5, 1, _snapshots),
+        Kind("SWAG, 6 draws", 6, 1, _swag),
+        Kind(NEAR, 2, 1, _near_ends("line_{}")),
+        Kind("layerwise line, 0.1 and 0.9", 2, 1, _near_ends("layerwise_line_{}")),
+        Kind("curve, 0.1 and 0.9", 2, 1, _near_ends("curve_{}")),
+        *(Kind(f"simplex of {n}, {RANDOM} random points", RANDOM, 1, _random_points(n)) for n in SIMPLEXES),
+    )
+}
