@@ -1,0 +1,146 @@
+"""Measure subspaces on the runs of runs.yaml: claims with verdicts, tables and figures.                     [command]
+
+    make subspaces       trains what is missing and measures: see README.md
+    python -m experiments.subspaces.measure [--seeds S ...] [--predictions FOLDER] [--checkpoints FOLDER]
+        [--plots FOLDER] [--quick]
+
+writes <plots>/claims.md, tables of claims, of all kinds and of pairs, and figures and a page beside it.  --quick: no
+verdicts.
+"""
+
+import argparse
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments.subspaces import claims, figures, kinds, pairs, picture, series
+from experiments.subspaces.claims import Measured, said
+from experiments.subspaces.results import CLEAN, NOISY, Results
+from info_geometry import predictions
+from info_geometry.commands.once import once
+from info_geometry.figures import page, provenance
+from info_geometry.files import ROOT, command, write_text
+from info_geometry.storage import runs as storage
+from learning.finding import HEAD
+
+SEEDS = [10, 11, 12, 13, 14]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command with these arguments, by default those it was given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help="default: 10 to 14")
+    for option, folder in (("predictions", "predictions"), ("checkpoints", "checkpoints"), ("plots", "plots")):
+        parser.add_argument(f"--{option}", type=Path, default=ROOT / folder / "subspaces", help="default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="no verdicts")
+    given = parser.parse_args(argv)
+    results = Results(given.predictions, given.checkpoints, tuple(given.seeds))
+    found = [
+        predictions.open_trajectory(path)
+        for seed in given.seeds
+        for path in sorted(given.predictions.glob(f"*/preds_{seed}.h5"))
+    ]
+    inputs = [
+        storage.identity(found),
+        given.quick,
+        *(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))),
+    ]
+    once(given.plots / ".subspaces.json", inputs, lambda: measure_all(results, given.plots, given.quick))
+
+
+def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[Path]]:
+    """Measure all, and write tables and figures; return the table of claims, and the paths of what was written."""
+    print("reading predictions", flush=True)
+    found = claims.measure(results)
+    written = [path for regime in figures.REGIMES for path in figures.path(plots, found, regime)]
+    written += figures.simplexes(plots, found, *series.triangle(results))
+    written += figures.noise(plots, series.noise(results), found)
+    written += figures.dynamics(plots, series.dynamics(results))
+    written += figures.recalibration(plots, found)
+    written += figures.corruption(plots, series.corruption(results))
+    written += figures.all_kinds(plots, found)
+    print("the picture", flush=True)
+    drawn = picture.draw(results)
+    written += figures.picture(plots, drawn)
+    written += _page(plots, drawn)
+    rows, beside = [*HEAD], []
+    for claim in claims.CLAIMS:
+        one = claim.measure(found)
+        verdict = "not asked (quick)" if quick else one.verdict
+        rows.append(f"| {claim.number}. {claim.sentence} | {claim.where} | {one.value} | {one.null} | **{verdict}** |")
+    beside = [text for level in (CLEAN, NOISY) for text in _answers(results, level)]
+    about = (
+        f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
+        "Rules: experiments/subspaces/README.md."
+    )
+    tables = [table for level in (CLEAN, NOISY) for table in (_kinds(found, level), _pairs(found, level))]
+    text = "\n".join([*rows, "", "The picture:", "", *beside, "", *tables, about])
+    write_text(plots / "claims.md", text + "\n")
+    return text, [plots / "claims.md", *written]
+
+
+def _kinds(found: Measured, level: str) -> str:
+    """Return the table of all kinds at a level of label noise."""
+    lines = [
+        f"Every kind, {figures.REGIMES[level]}: accuracy in points.",
+        "",
+        "| kind | networks | cost of training | accuracy | NLL | ECE | Brier |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, kind in kinds.KINDS.items():
+        x = found.kinds[level][name]
+        texts = [said(100 * x["accuracy"], 2, False), *(said(x[key], 3, False) for key in ("nll", "ece", "brier"))]
+        lines.append(f"| {name} | {kind.networks} | {kind.cost:g} | {' | '.join(texts)} |")
+    return "\n".join([*lines, ""])
+
+
+def _pairs(found: Measured, level: str) -> str:
+    """Return the table of pairs at a level of label noise: gain and distance side by side."""
+    keys = [f"gain by {how}" for how in pairs.MEANS]
+    lines = [
+        f"Pairs, {figures.REGIMES[level]}: what their ensemble gains in NLL, and how far apart they are.",
+        "",
+        "| pair | d_B | gain by logits | by probabilities | by roots | accuracy by logits | by probabilities "
+        "| by roots | total variation | disagree | one is right | cosine of features |",
+        "| --- |" + " ---: |" * 11,
+    ]
+    for name, x in found.pairs[level].items():
+        texts = [said(x["d_B"], 4, False), *(said(x[key], 4, False) for key in keys)]
+        texts += [said(100 * x[f"accuracy by {how}"], 2, False) for how in pairs.MEANS]
+        texts += [said(x[key], 3, False) for key in ("total_variation", "disagreement", "one_right")]
+        texts.append("" if np.isnan(x["cosine"]).any() else said(x["cosine"], 3, False))
+        lines.append(f"| {name} | {' | '.join(texts)} |")
+    return "\n".join([*lines, ""])
+
+
+def _answers(results: Results, level: str) -> list[str]:
+    """Return what the picture says of lines at a level of label noise, as lines of a list."""
+    x, epochs = picture.answers(results, level), series.chosen_epochs(results, level)
+    title = figures.REGIMES[level]
+    return [
+        f"- {title}: NLL of the middle {said(x['middle'], 3, False)}, of the ends {said(x['ends'], 3, False)}, of the "
+        f"middle of the great circle between them {said(x['circle'], 3, False)}, of a single network "
+        f"{said(x['single'], 3, False)}; the line bows towards truth by {said(x['circle'] - x['middle'], 3)} more than "
+        "the great circle.",
+        f"- {title}: Riemann length {said(x['length'], 3, False)}, chord {said(x['chord'], 3, False)}, ratio "
+        f"{said(x['length'] / x['chord'], 2, False)}.",
+        f"- {title}: d_B of the middle to networks trained apart {said(x['to_cloud'], 4, False)}, of these to each "
+        f"other {said(x['cloud'], 4, False)}.",
+        f"- {title}: d_B of the middle, over training, to the nearest model of single networks of other seeds "
+        f"{said(x['off'], 4, False)}; of a single network {said(x['off_null'], 4, False)}.",
+        f"- {title}: images held out chose epoch {', '.join(f'{t:.3g}' for t in epochs[kinds.STOPPED])} of 40, and "
+        f"schedules of {', '.join(f'{t:g}' for t in epochs[kinds.FEWER])} epochs.",
+    ]
+
+
+def _page(plots: Path, drawn: picture.Picture) -> list[Path]:
+    x = drawn.embedding
+    return page.write(
+        plots, x.coordinates, x.eigenvalues, x.imaginary, x.index, x.explained_stress(), name="Subspaces in the picture"
+    )
+
+
+if __name__ == "__main__":
+    command(main)
