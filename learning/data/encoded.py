@@ -114,6 +114,16 @@ class EncodedImages:
             yield pixels
 
 
+def decoded(source: Any, i: int) -> torch.Tensor:
+    """Return the pixels (3, height, width), uint8, of image i of a source; raise InputError where it cannot be read."""
+    try:
+        return decode(source.read(i))
+    except InputError:
+        raise
+    except Exception as error:  # damaged files make Pillow raise almost anything
+        raise InputError(f"{source.name(i)}: not a readable image ({reason(error)}); replace or remove it") from None
+
+
 class _Part:
     """Some of the images of a source, which are read and named as there."""
 
@@ -170,11 +180,9 @@ class _Decoded(torch.utils.data.Dataset):
             warnings.simplefilter("ignore", DeprecationWarning)  # of torchvision's decoder, see pixels.py
             for place, (i, position) in enumerate(zip(batch.indices.tolist(), batch.positions.tolist())):
                 try:
-                    image = decode(self._source.read(i))
+                    image = decoded(self._source, i)
                 except InputError as error:
                     return str(error)
-                except Exception as error:  # damaged files make Pillow raise almost anything
-                    return f"{self._source.name(i)}: not a readable image ({reason(error)}); replace or remove it"
                 if augmented:
                     pixels[place] = _random_crop(image, (batch.key + position) % 2**63, resolution)
                 else:

@@ -140,7 +140,8 @@ def _below(root, name, left):
         walked.append((place, here, _visible(files, here, left)))
     for place, here, files in sorted(walked):
         for file in sorted(files):
-            (paths if is_image(os.path.join(place, file)) else left[NO_IMAGES]).append(os.path.join(here, file))
+            if not file.endswith(lists.BOXES):
+                (paths if is_image(os.path.join(place, file)) else left[NO_IMAGES]).append(os.path.join(here, file))
     return paths
 
 

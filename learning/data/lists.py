@@ -21,6 +21,7 @@ from info_geometry.files import InputError, first_line, log
 ROWS = ("val_annotations.txt", "LOC_val_solution.csv")
 KIT = "ILSVRC2012_devkit_t12"
 NUMBERS, META = "ILSVRC2012_validation_ground_truth.txt", "meta.mat"
+BOXES = "_boxes.txt"  # how the names of tiny-imagenet's lists of boxes end, one a class folder
 FILES = {*ROWS, NUMBERS, META, f"{KIT}.tar.gz"}
 NUMBERED = re.compile(r"ILSVRC2012_val_([0-9]{8})(\.[A-Za-z]+)?")
 ABOVE = 3  # folders above that of the images: Kaggle's list is beside ILSVRC/Data/CLS-LOC

@@ -95,7 +95,9 @@ class TensorImages:
         augmentation: "none", or "crop_flip" for the batches that have a key.  workers: of no use, images are decoded.
         """
         if augmentation == "random_resized_crop":
-            raise InputError("augmentation random_resized_crop is for image folders; use none or crop_flip here")
+            raise InputError(
+                "augmentation random_resized_crop is for images decoded when needed; use none or crop_flip here"
+            )
         self._place(torch.device(device))
         for batch in plan:
             pixels = _rows(self.pixels, batch.indices).to(device, non_blocking=True)

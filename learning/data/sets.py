@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from info_geometry.files import InputError, first_line, lock
-from learning.data import encoded, packed
+from learning.data import encoded, packed, small
 from learning.data.folders import Folder, absent, some
 from learning.data.memory import TensorImages
 from learning.tasks.datasets import DataSet, facts
 
+TINY = ("tiny-imagenet-200", "tinyimagenet")  # what the folder of TinyImageNet is called
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 
 
@@ -178,4 +179,22 @@ def _imagenet(known, split, folder):
     return encoded.EncodedImages(source, known)
 
 
-LOADERS = {"digits": _digits, "fashion": _fashion, "cifar10": _cifar, "cifar100": _cifar, "imagenet": _imagenet}
+def _tinyimagenet(known, split, folder):
+    """TinyImageNet, or some of its classes, as it is distributed or with val sorted: in folder or its folder TINY."""
+    root = next((place for name in TINY if (place := folder / name).is_dir()), folder) / split
+    if not root.is_dir():
+        raise InputError(
+            f"{root}: no such folder, and TinyImageNet is not downloaded; unpack tiny-imagenet-200.zip into {folder}, "
+            "or say with --data where it is"
+        )
+    return small.in_memory(Folder(root), known)
+
+
+LOADERS = {
+    "digits": _digits,
+    "fashion": _fashion,
+    "cifar10": _cifar,
+    "cifar100": _cifar,
+    "tinyimagenet": _tinyimagenet,
+    "imagenet": _imagenet,
+}

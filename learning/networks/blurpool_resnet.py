@@ -13,7 +13,7 @@ def resnet50_blurpool(channels: int, size: int, outputs: int) -> Network:
 
     Raises InputError for another number of channels.
     """
-    import torchvision  # takes seconds, and no other network needs it
+    import torchvision  # takes seconds, and small networks do without
 
     if channels != 3:
         raise InputError(f"resnet50_blurpool takes images of 3 channels, not {channels}")

@@ -4,11 +4,15 @@ import torch
 
 from info_geometry.files import InputError
 from learning.networks.blurpool_resnet import resnet50_blurpool
+from learning.networks.cifar_resnet import cifar_resnet20
 from learning.networks.network import Network
 from learning.networks.small_cnn import small_cnn
+from learning.networks.small_resnet import resnet18_small
 from learning.networks.wide_resnet import wrn_16_4
 
-NETWORKS = {function.__name__: function for function in (small_cnn, wrn_16_4, resnet50_blurpool)}
+NETWORKS = {
+    function.__name__: function for function in (small_cnn, wrn_16_4, cifar_resnet20, resnet18_small, resnet50_blurpool)
+}
 
 
 def build(name: str, channels: int, size: int, outputs: int, seed: int) -> Network:

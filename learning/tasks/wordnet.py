@@ -1,9 +1,9 @@
 """WordNet 3.0 above the classes of our data sets: what is above a synset, how far two are apart, the tree of some.
 
 A synset is a set of words of one meaning, and is named as in ImageNet (`n02084071`).  Those directly above it are its
-hypernyms.  `wordnet.json`, made by make_wordnet.py, holds the synsets of the classes of ImageNet, CIFAR-10 and
-Fashion-MNIST and everything above them.  Nouns form a graph without cycles, not a tree: a dog is a canine and a
-domestic animal.  A step leads from a synset to one of its hypernyms.
+hypernyms.  `wordnet.json`, made by make_wordnet.py, holds the synsets of the classes of ImageNet, TinyImageNet,
+CIFAR-10 and Fashion-MNIST and everything above them.  Nouns form a graph without cycles, not a tree: a dog is a canine
+and a domestic animal.  A step leads from a synset to one of its hypernyms.
 """
 
 import functools

@@ -144,7 +144,7 @@ def test_class_without_training_images(monkeypatch, tmp_path, capsys):
         (["digits", "--task", "evn"], "digits has no task 'evn'; did you mean even?"),
         (["digits", "--dataset", "mnist"], "unknown data set 'mnist'"),
         (["digits", "--network", "cnn"], "unknown network 'cnn'"),
-        (["digits", "--augmentation", "random_resized_crop"], "augmentation random_resized_crop is for image folders"),
+        (["digits", "--augmentation", "random_resized_crop"], "augmentation random_resized_crop is for images decoded"),
         (["digits", "--device", "nonsense"], "device 'nonsense': "),
         (["imagenet_rn50", "--data", "/nowhere"], "/nowhere/train: no such folder"),
     ],

@@ -18,7 +18,7 @@ from info_geometry.files import InputError
 from learning import data
 from learning.data import sets
 from learning.tasks import DATASETS
-from tests.support import stages
+from tests.support import stages, tiny_imagenet
 
 
 def refused(*arguments):
@@ -273,6 +273,7 @@ def test_loaders_agree_with_the_facts(nowhere, monkeypatch, tmp_path):
     write_fashion(nowhere, 1)
     stages.write_images(tmp_path / "train", [f"n{k}" for k in range(3)], per_class=1, size=16)
     stages.write_images(tmp_path / "val", [f"n{k}" for k in range(3)], per_class=1, size=16)
+    tiny_imagenet.write(tmp_path / "tiny-imagenet-200", per_class=1)
     for name, known in DATASETS.items():
         if name.startswith("cifar"):
             monkeypatch.setattr(torchvision.datasets, name.upper(), cifar(known.classes))
@@ -281,7 +282,7 @@ def test_loaders_agree_with_the_facts(nowhere, monkeypatch, tmp_path):
             images = next(found.batches(data.evaluation_plan(len(found.labels), 2)))
             assert (found.channels, found.size) == (known.channels, known.size)
             assert images.shape == (2, known.channels, known.size, known.size)
-            assert found.classes == (3 if name == "imagenet" else known.classes)
+            assert found.classes == (3 if name.endswith("imagenet") else known.classes)
             assert (found._mean, found._std) == (known.mean, known.std)
         other = "val" if known.evaluation_split == "test" else "test"
         assert refused(name, other, tmp_path) == (

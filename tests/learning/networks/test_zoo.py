@@ -14,6 +14,11 @@ from learning import networks
         ("small_cnn", 1, 28, 64),
         ("small_cnn", 3, 32, 64),
         ("wrn_16_4", 3, 32, 256),
+        ("wrn_16_4", 3, 64, 256),
+        ("cifar_resnet20", 1, 28, 64),
+        ("cifar_resnet20", 3, 32, 64),
+        ("resnet18_small", 3, 32, 512),
+        ("resnet18_small", 3, 64, 512),
         ("resnet50_blurpool", 3, 64, 2048),
     ],
 )
@@ -26,7 +31,10 @@ def test_body_gives_features_and_head_gives_outputs(name, channels, size, featur
         assert torch.equal(network(images), network.head(found)) and network(images).shape == (2, 7)
 
 
-@pytest.mark.parametrize("name, channels, size", [("small_cnn", 1, 8), ("wrn_16_4", 3, 32)])
+@pytest.mark.parametrize(
+    "name, channels, size",
+    [("small_cnn", 1, 8), ("wrn_16_4", 3, 32), ("cifar_resnet20", 3, 32), ("resnet18_small", 3, 64)],
+)
 def test_initial_weights_follow_from_the_seed_alone(name, channels, size):
     before = torch.get_rng_state()
     first = networks.build(name, channels, size, 10, seed=3).state_dict()
@@ -54,11 +62,20 @@ def count(network):
 
 def test_numbers_of_parameters():
     assert abs(count(networks.build("wrn_16_4", 3, 32, 10, 0)) - 2.75e6) < 0.01e6  # Zagoruyko and Komodakis, table 5
+    found = count(networks.build("cifar_resnet20", 3, 32, 10, 0))
+    assert abs(found - 0.27e6) < 0.005e6  # He et al. 2016, table 6
+    stages = [(3, 16, 9), *[(16, 16, 9)] * 6, (16, 32, 9), *[(32, 32, 9)] * 5, (32, 64, 9), *[(64, 64, 9)] * 5]
+    shortcuts = [(16, 32, 1), (32, 64, 1)]
+    convolutions = sum(before * after * area + 2 * after for before, after, area in stages + shortcuts)  # and norms
+    assert found == convolutions + 64 * 10 + 10 == 272_474
+    # torchvision's ResNet-18 with 9 in place of 49 pixels in the first convolution, and 10 classes
+    small = count(networks.build("resnet18_small", 3, 32, 10, 0))
+    assert small == 11_689_512 - 3 * 64 * (49 - 9) - 513 * (1000 - 10) == 11_173_962
     assert count(networks.build("resnet50_blurpool", 3, 224, 1000, 0)) == 25_557_032  # torchvision's ResNet-50
 
 
 def test_what_cannot_be_built():
-    with pytest.raises(InputError, match="unknown network 'resnet'; there are small_cnn, wrn_16_4, resnet50_blurpool"):
+    with pytest.raises(InputError, match="unknown network 'resnet'; there are small_cnn, wrn_16_4, cifar_resnet20, "):
         networks.build("resnet", 3, 32, 10, 0)
     with pytest.raises(InputError, match="takes images of 3 channels, not 1"):
         networks.build("resnet50_blurpool", 1, 28, 10, 0)
