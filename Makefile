@@ -5,12 +5,14 @@
 # make lint         what CI says of style: ruff check, ruff format
 # make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; 35 minutes
 # make claims-quick    one seed, a few steps, no verdicts; 3 minutes
+# make subspaces    lines, curves and simplexes of networks, measured on Fashion-MNIST with 5 seeds; 30 minutes
+# make subspaces-quick  two seeds, a few steps, no verdicts; 3 minutes
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
 # make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 5 minutes
 # make benchmark-gpu    the CUDA part of it; 10 minutes
-# make clean        remove what picture, fashion and claims made
+# make clean        remove what picture, fashion, claims and subspaces made
 
 PYTHON ?= python3
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -23,7 +25,7 @@ THEIRS := $(if $(ACTIVE),$(if $(filter-out $(abspath .venv),$(abspath $(ACTIVE))
 BIN := $(if $(THEIRS),$(ACTIVE)/bin,.venv/bin)
 PIP = $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: install install-dev picture fashion claims claims-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
+.PHONY: install install-dev picture fashion claims claims-quick subspaces subspaces-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
 install: $(if $(THEIRS),,.venv/installed)
 install-dev: $(if $(THEIRS),install-theirs,.venv/installed-dev)
 
@@ -78,6 +80,26 @@ claims-quick: install
 		--plots plots/$(QUICK)
 	@echo "open plots/$(QUICK)/claims.md"
 
+# of single networks, what needs all seeds: $(call ALL_SEEDS,folder,seeds)
+ALL_SEEDS = for average in soup between; do $(BIN)/python -m experiments.subspaces.02_sampling.sample_subspace \
+	fashion_all_point_ln0 fashion_all_point_ln0.4 --seed $(2) --average $$average \
+	--checkpoints-folder checkpoints/$(1) --predictions predictions/$(1) || exit; done
+SUBSPACES = $(BIN)/python -m learning.sweep experiments/subspaces/runs.yaml --jobs $(JOBS)
+subspaces: install
+	@$(SUBSPACES) --checkpoints-folder checkpoints/subspaces --predictions predictions/subspaces
+	@$(call ALL_SEEDS,subspaces,10 11 12 13 14)
+	@$(BIN)/python -m experiments.subspaces.measure
+	@echo "open plots/subspaces/claims.md"
+
+FEW = subspaces_quick
+subspaces-quick: install
+	@$(SUBSPACES) --checkpoints-folder checkpoints/$(FEW) --predictions predictions/$(FEW) --seeds 10 11 \
+		--set epochs=8 cycles=2 warmup_epochs=0.5 training_images=500 validation_images=200 recalibration_images=200
+	@$(call ALL_SEEDS,$(FEW),10 11)
+	@$(BIN)/python -m experiments.subspaces.measure --quick --seeds 10 11 --predictions predictions/$(FEW) \
+		--checkpoints checkpoints/$(FEW) --plots plots/$(FEW)
+	@echo "open plots/$(FEW)/claims.md"
+
 lab: install
 	@$(PIP) -q -e '.[notebook]'
 	$(BIN)/python -m jupyterlab picture_of_tasks_tutorial.ipynb
@@ -104,7 +126,9 @@ lint: install-dev
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-MADE = $(addprefix digits_,$(DIGITS)) $(addprefix fashion_,$(FASHION)) claims claims_quick
+MADE = $(addprefix digits_,$(DIGITS)) $(addprefix fashion_,$(FASHION)) claims claims_quick \
+	subspaces subspaces_quick
 clean:
 	rm -rf $(addprefix checkpoints/,$(MADE)) $(addprefix predictions/,$(MADE))
-	rm -rf $(foreach set,digits fashion,predictions/embedding/$(set).npz plots/$(set)) plots/claims plots/claims.md plots/claims_quick
+	rm -rf $(foreach set,digits fashion,predictions/embedding/$(set).npz plots/$(set)) plots/claims plots/claims.md plots/claims_quick \
+		plots/subspaces plots/subspaces_quick

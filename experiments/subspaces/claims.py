@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from experiments.subspaces import kinds, pairs
+from experiments.subspaces import kinds, pairs, picture
 from experiments.subspaces.kinds import FEWER, LINES, MIDDLE, NEAR, SIMPLEXES, SINGLE, STOPPED, SWA, TWO
-from experiments.subspaces.results import CLEAN, NOISY, UNDER, Along, Results, Scores, along, of_all
+from experiments.subspaces.results import CLEAN, NOISY, REGIMES, UNDER, Along, Results, Scores, along, of_all
 from learning.finding import Finding, decide, mean_and_error
 
 UNDER_SIMPLEXES = (3, 4)
 SLACK = 0.3  # points of accuracy that are no difference
 S2_NLL, S2_ECE, S3_POINTS, S4_POINTS, S5_NLL, S6_LOW, S6_HIGH, S7_POINTS = 0.9, 0.5, 0.4, 5, 0.9, 0.01, 0.05, 5
-S9_ERROR = 1e-10
+S9_ERROR, LONGER = 1e-10, 1.5
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Measured:
     kinds: level -> {kind: Scores (S,)}.  pairs: level -> what `pairs.measured` returns.  under: Scores (S,) of single
     networks, under-fit, and of two of them.
     simplexes: (n, regime) -> Scores (S,) of barycentres.  geometry: run -> (cos^2, d_B) of the last checkpoint, (S,).
+    picture: level -> what `picture.answers` returns.
     """
 
     lines: dict[tuple[str, str], Along] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Measured:
     under: dict[str, Scores] = field(default_factory=dict)
     simplexes: dict[tuple[int, str], Scores] = field(default_factory=dict)
     geometry: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    picture: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
 
 
 def measure(results: Results) -> Measured:
@@ -76,7 +78,8 @@ def measure(results: Results) -> Measured:
             for name in (SINGLE, TWO)
         },
         simplexes=simplexes,
-        geometry={run: _ends(results, run) for run in ("line_under", "line_under-free", "line_ln0")},
+        geometry={run: _ends(results, run) for run in ("line_under", "line_under-free")},
+        picture={level: picture.answers(results, level) for level in levels},
     )
 
 
@@ -125,8 +128,13 @@ def s1(found: Measured) -> Finding:
         barrier = points(x.barrier)
         good.append(above(barrier, -SLACK) and above(gain) and below(loss))
         bad.append(below(barrier, -SLACK) or below(gain) or above(loss))
-        rows.append(f"{kind}, {regime}: barrier {said(barrier)}, middle {said(gain)} points, NLL {said(loss, 3)}")
-    null = [f"between two networks, {regime}: barrier {said(points(x.barrier))}" for regime, x in found.between.items()]
+        rows.append(
+            f"{kind}, {REGIMES[regime]}: barrier {said(barrier)}, middle {said(gain)} points, NLL {said(loss, 3)}"
+        )
+    null = [
+        f"between two networks, {REGIMES[regime]}: barrier {said(points(x.barrier))}"
+        for regime, x in found.between.items()
+    ]
     return Finding("; ".join(rows), "; ".join(null), decide(all(good), any(bad)), {})
 
 
@@ -217,9 +225,9 @@ def s5(found: Measured) -> Finding:
         gain = points(x[MIDDLE]["accuracy"] - x[SWA]["accuracy"])
         good.append(below(ratio, S5_NLL) and above(gain, bound))
         bad.append(above(ratio, S5_NLL) or below(gain, bound))
-        rows.append(f"{level}: NLL ratio {said(ratio, sign=False)}, accuracy {said(gain)}")
+        rows.append(f"{REGIMES[level]}: NLL ratio {said(ratio, sign=False)}, accuracy {said(gain)}")
     controls = [
-        f"{level}, SWA over a single network: accuracy "
+        f"{REGIMES[level]}, SWA over a single network: accuracy "
         + said(points(found.kinds[level][SWA]["accuracy"] - found.kinds[level][SINGLE]["accuracy"]))
         for level in (CLEAN, NOISY)
     ]
@@ -302,7 +310,7 @@ def more_vertices(found: Measured) -> Finding:
     by 2 SE.  Not expected at this scale.
     """
     slopes = {regime: slope(found, regime) for regime in (CLEAN, UNDER)}
-    value = "; ".join(f"{regime}: {said(x)} points a vertex" for regime, x in slopes.items())
+    value = "; ".join(f"{REGIMES[regime]}: {said(x)} points a vertex" for regime, x in slopes.items())
     return Finding(value, "0", decide(all(map(above, slopes.values())), any(map(below, slopes.values()))), {})
 
 
@@ -325,6 +333,68 @@ def calibrated_under_noise(found: Measured) -> Finding:
     more = x[MIDDLE]["ece"] - x[SINGLE]["ece"]
     control = x[STOPPED]["ece"] - x[SINGLE]["ece"]
     return Finding(said(more, 3), f"{STOPPED} {said(control, 3)}", decide(below(more), above(more)), {})
+
+
+def bows(found: Measured) -> Finding:
+    """A line bows towards truth: its middle is nearer to it than the ends, and than the middle of the great circle.
+
+    d_B to truth is half the NLL.  Holds if the NLL of the middle is below both, clean and with 40 % wrong labels, by
+    2 SE; fails if it is above either at either level by 2 SE.
+    """
+    good, bad, rows, nulls = [], [], [], []
+    for level, x in found.picture.items():
+        parts = x["middle"] - x["ends"], x["middle"] - x["circle"]
+        good.append(all(map(below, parts)))
+        bad.append(any(map(above, parts)))
+        to_circle, to_ends = said(parts[1] / 2, 4), said(parts[0] / 2, 4)
+        rows.append(f"{REGIMES[level]}: {to_circle} to that of the great circle, {to_ends} to the ends")
+        nulls.append(f"{REGIMES[level]}: the great circle to the ends {said((x['circle'] - x['ends']) / 2, 4)}")
+    return Finding("; ".join(rows), "; ".join(nulls), decide(all(good), any(bad)), {})
+
+
+def longer(found: Measured) -> Finding:
+    """A line, straight in weights, is far longer than its chord in prediction space.
+
+    Holds if its Riemann length is LONGER times the step from end to end, at both levels, by 2 SE; fails if it is
+    shorter than that at either by 2 SE.
+    """
+    ratios = {level: x["length"] / x["chord"] for level, x in found.picture.items()}
+    good, bad = (
+        all(above(x, LONGER) for x in ratios.values()),
+        any(below(x, LONGER) for x in ratios.values()),
+    )
+    return Finding(
+        "; ".join(f"{REGIMES[k]}: {said(x, sign=False)}" for k, x in ratios.items()), "1", decide(good, bad), {}
+    )
+
+
+def inside(found: Measured) -> Finding:
+    """The middle is inside the cloud of networks trained apart: nearer to them than they are to each other.
+
+    Holds if its mean d_B to them is below theirs to each other, at both levels, by 2 SE; fails if it is above at either
+    by 2 SE.  Control: a network that is stopped early.
+    """
+    good, bad, rows, controls = [], [], [], []
+    for level, x in found.picture.items():
+        less = x["to_cloud"] - x["cloud"]
+        good.append(below(less))
+        bad.append(above(less))
+        rows.append(f"{REGIMES[level]}: {said(x['to_cloud'], 3, False)}, against {x['cloud'].mean():.3f}")
+        controls.append(f"{REGIMES[level]}: {STOPPED} {said(x['stopped_to_cloud'], 3, False)}")
+    return Finding("; ".join(rows), "; ".join(controls), decide(all(good), any(bad)), {})
+
+
+def same_way(found: Measured) -> Finding:
+    """While it is trained, the middle keeps as near to the ways of single networks as these do to each other.
+
+    d_B to the nearest model of single networks of other seeds, mean over checkpoints.  Holds if that of the middle is
+    not above that of a single network by 2 SE at either level, and below it on average; fails if it is above by 2 SE.
+    """
+    more = {level: x["off"] - x["off_null"] for level, x in found.picture.items()}
+    value = "; ".join(f"{REGIMES[level]}: {said(x['off'], 4, False)}" for level, x in found.picture.items())
+    null = "; ".join(f"{REGIMES[level]}: {said(x['off_null'], 4, False)}" for level, x in found.picture.items())
+    good, bad = all(np.mean(x) < 0 for x in more.values()), any(map(above, more.values()))
+    return Finding(value, null, decide(good, bad), {})
 
 
 @dataclass(frozen=True)
@@ -352,4 +422,8 @@ CLAIMS = (
     Claim("S10", "The middle is as accurate as a single network where both under-fit", "abstract", under_fit),
     Claim("S11", "The more vertices, the more accurate the barycentre", "4.2", more_vertices),
     Claim("S12", "With wrong labels the middle is better calibrated", "abstract", calibrated_under_noise),
+    Claim("P1", "A line bows towards truth, more than the great circle between its ends", "here", bows),
+    Claim("P2", "A line is far longer than its chord", "here", longer),
+    Claim("P3", "Its middle is inside the cloud of networks trained apart", "here", inside),
+    Claim("P4", "Its middle is trained along the ways of single networks", "here", same_way),
 )

@@ -12,14 +12,13 @@ from matplotlib.lines import Line2D
 from experiments.subspaces.claims import Measured
 from experiments.subspaces.kinds import KINDS, LINES, MIDDLE, SINGLE, STOPPED, SWA, TWO
 from experiments.subspaces.picture import IGNORANCE, TRUTH, Picture
-from experiments.subspaces.results import CLEAN, NOISY, UNDER, Scores
+from experiments.subspaces.results import CLEAN, NOISY, REGIMES, UNDER, Scores
 from experiments.subspaces.series import LEVELS
 from info_geometry.figures import style
 from learning.finding import mean_and_error
 
 LABELS = {"accuracy": "accuracy", "nll": "NLL", "ece": "ECE"}
 COLOURS = dict(zip(LINES, style.PALETTE))
-REGIMES = {CLEAN: "clean labels", NOISY: "40 % wrong labels", UNDER: "under-fit"}
 
 
 def _curve(ax: Axes, x: Sequence[float], values: np.ndarray, **look):

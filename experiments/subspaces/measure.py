@@ -17,7 +17,7 @@ import numpy as np
 
 from experiments.subspaces import claims, figures, kinds, pairs, picture, series
 from experiments.subspaces.claims import Measured, said
-from experiments.subspaces.results import CLEAN, NOISY, Results
+from experiments.subspaces.results import CLEAN, NOISY, REGIMES, Results
 from info_geometry import predictions
 from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
@@ -54,7 +54,7 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
     """Measure all, and write tables and figures; return the table of claims, and the paths of what was written."""
     print("reading predictions", flush=True)
     found = claims.measure(results)
-    written = [path for regime in figures.REGIMES for path in figures.path(plots, found, regime)]
+    written = [path for regime in REGIMES for path in figures.path(plots, found, regime)]
     written += figures.simplexes(plots, found, *series.triangle(results))
     written += figures.noise(plots, series.noise(results), found)
     written += figures.dynamics(plots, series.dynamics(results))
@@ -70,7 +70,7 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
         one = claim.measure(found)
         verdict = "not asked (quick)" if quick else one.verdict
         rows.append(f"| {claim.number}. {claim.sentence} | {claim.where} | {one.value} | {one.null} | **{verdict}** |")
-    beside = [text for level in (CLEAN, NOISY) for text in _answers(results, level)]
+    beside = [text for level in (CLEAN, NOISY) for text in _answers(found, results, level)]
     about = (
         f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
         "Rules: experiments/subspaces/README.md."
@@ -84,7 +84,7 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
 def _kinds(found: Measured, level: str) -> str:
     """Return the table of all kinds at a level of label noise."""
     lines = [
-        f"Every kind, {figures.REGIMES[level]}: accuracy in points.",
+        f"Every kind, {REGIMES[level]}: accuracy in points.",
         "",
         "| kind | networks | cost of training | accuracy | NLL | ECE | Brier |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
@@ -100,7 +100,7 @@ def _pairs(found: Measured, level: str) -> str:
     """Return the table of pairs at a level of label noise: gain and distance side by side."""
     keys = [f"gain by {how}" for how in pairs.MEANS]
     lines = [
-        f"Pairs, {figures.REGIMES[level]}: what their ensemble gains in NLL, and how far apart they are.",
+        f"Pairs, {REGIMES[level]}: what their ensemble gains in NLL, and how far apart they are.",
         "",
         "| pair | d_B | gain by logits | by probabilities | by roots | accuracy by logits | by probabilities "
         "| by roots | total variation | disagree | one is right | cosine of features |",
@@ -115,15 +115,14 @@ def _pairs(found: Measured, level: str) -> str:
     return "\n".join([*lines, ""])
 
 
-def _answers(results: Results, level: str) -> list[str]:
+def _answers(found: Measured, results: Results, level: str) -> list[str]:
     """Return what the picture says of lines at a level of label noise, as lines of a list."""
-    x, epochs = picture.answers(results, level), series.chosen_epochs(results, level)
-    title = figures.REGIMES[level]
+    x, epochs = found.picture[level], series.chosen_epochs(results, level)
+    title = REGIMES[level]
     return [
         f"- {title}: NLL of the middle {said(x['middle'], 3, False)}, of the ends {said(x['ends'], 3, False)}, of the "
         f"middle of the great circle between them {said(x['circle'], 3, False)}, of a single network "
-        f"{said(x['single'], 3, False)}; the line bows towards truth by {said(x['circle'] - x['middle'], 3)} more than "
-        "the great circle.",
+        f"{said(x['single'], 3, False)}.",
         f"- {title}: Riemann length {said(x['length'], 3, False)}, chord {said(x['chord'], 3, False)}, ratio "
         f"{said(x['length'] / x['chord'], 2, False)}.",
         f"- {title}: d_B of the middle to networks trained apart {said(x['to_cloud'], 4, False)}, of these to each "

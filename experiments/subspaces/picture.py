@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.subspaces import kinds, measures
-from experiments.subspaces.kinds import MIDDLE, SINGLE, TWO
+from experiments.subspaces.kinds import MIDDLE, SINGLE, STOPPED, TWO
 from experiments.subspaces.results import CLEAN, Results, place
 from info_geometry import distance, inpca, predictions, trajectory
 
@@ -72,12 +72,14 @@ def _of_seed(results, seed):
 
 
 def answers(results: Results, level: str) -> dict[str, np.ndarray]:
-    """Return what section 5.4 of the plan asks, one number a seed (S,), of lines at a level of label noise.
+    """Return what the picture says of lines at a level of label noise, one number a seed (S,) each.
 
-    nll of the middle, the ends (their mean), a single network, and the middle of the great circle between the ends, the
-    mean of roots; length and chord of the line, of Riemann; cloud: mean d_B of networks trained apart to each other;
-    to_cloud: of the middle to them; off: mean over checkpoints of d_B from the middle to the nearest model of single
-    networks on their way, and off_null: the same of another single network.
+    NLL of the middle, the ends (their mean), a single network, and of the middle of the great circle between the ends
+    (circle), the mean of roots.  length, chord: of the line, of Riemann.
+    Mean d_B to networks trained apart: of these (cloud), of the middle (to_cloud), and of a network that is stopped
+    early (stopped_to_cloud).
+    Mean over checkpoints of d_B to the nearest model of single networks of other seeds: of the middle (off), and of a
+    single network (off_null).
     """
     rows = [_answers(results, level, seed) for seed in results.seeds]
     return {key: np.array([row[key] for row in rows]) for key in rows[0]}
@@ -88,12 +90,14 @@ def _answers(results, level, seed):
     P = results.P(f"line_{level}_head", seed)
     middle, ends = P[place(x.t, 0.5)], P[[0, -1]]
     others = [s for s in results.seeds if s != seed] or [seed]
-    networks = [results.last(f"point_{level}_head", s) for s in results.seeds]
+    run = f"point_{level}_head"
+    networks = [results.last(run, s) for s in results.seeds]
+    stopped = kinds.KINDS[STOPPED].predict(results, level, seed)
     apart = distance.pairwise(networks)
     pairs = apart[np.triu_indices(len(networks), 1)]
-    ways = [results.open(f"point_{level}_head", s) for s in others]
+    ways = [results.open(run, s) for s in others]
     own = results.open(f"line_{level}_middle_head", seed)
-    single = results.open(f"point_{level}_head", seed)
+    single = results.open(run, seed)
     same = single.select([int(np.abs(single.t - t).argmin()) for t in own.t])
 
     def nll(Q):
@@ -102,12 +106,13 @@ def _answers(results, level, seed):
     return {
         "middle": nll(middle),
         "ends": float(measures.nll(ends, results.labels).mean()),
-        "single": nll(results.last(f"point_{level}_head", seed)),
+        "single": nll(results.last(run, seed)),
         "circle": nll(measures.mean_of_roots(ends)),
         "length": trajectory.riemann_length(x),
         "chord": trajectory.riemann_length(x.select([0, -1])),
         "cloud": float(pairs.mean()) if len(pairs) else float("nan"),
         "to_cloud": float(distance.cross([middle], networks).mean()),
+        "stopped_to_cloud": float(distance.cross([stopped], [results.last(run, s) for s in others]).mean()),
         "off": float(distance.cross([own], ways).min(axis=1).mean()),
         "off_null": float(distance.cross([same], ways).min(axis=1).mean()),
     }

@@ -18,6 +18,7 @@ from info_geometry.files import InputError
 
 TASK = "fashion_all"
 CLEAN, NOISY, UNDER = "ln0", "ln0.4", "under"
+REGIMES = {CLEAN: "clean labels", NOISY: "40 % wrong labels", UNDER: "under-fit"}
 SCORES = {"accuracy": measures.accuracy, "nll": measures.nll, "ece": measures.ece, "brier": measures.brier}
 
 Scores = dict[str, np.ndarray]
