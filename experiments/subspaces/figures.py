@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from experiments.subspaces.claims import Measured
-from experiments.subspaces.kinds import KINDS, LINES, MIDDLE, SINGLE, STOPPED, SWA, TWO
+from experiments.subspaces.kinds import BETWEEN, KINDS, LINES, MIDDLE, SINGLE, STOPPED, SWA, TWO
 from experiments.subspaces.picture import IGNORANCE, TRUTH, Picture
 from experiments.subspaces.results import CLEAN, NOISY, REGIMES, UNDER, Scores
 from experiments.subspaces.series import LEVELS
@@ -50,14 +50,14 @@ def path(folder: Path, found: Measured, regime: str) -> list[Path]:
         for kind, colour in COLOURS.items():
             x = found.lines[kind, regime]
             _curve(ax, x.t, x.scores[key], color=colour)
-            mirrored = np.concatenate([x.ensembles[key], x.ensembles[key][:, ::-1]], axis=1)
-            _curve(ax, [*x.pairs, *(1 - x.pairs[::-1])], mirrored, color=colour, linestyle="--", linewidth=0.9)
+            half = x.ensembles[key], x.at(key, 0.5)[:, None]  # that of 0.5 with itself is the middle
+            mirrored = np.concatenate([*half, half[0][:, ::-1]], axis=1)
+            _curve(ax, [*x.pairs, 0.5, *(1 - x.pairs[::-1])], mirrored, color=colour, linestyle="--", linewidth=0.9)
         for name, (colour, line) in bands.items():
             scores = found.under[name] if regime == UNDER else found.kinds[regime][name]
             _band(ax, scores[key], color=colour, linestyle=line)
         if regime in found.between and key == "accuracy":
             between = found.between[regime]
-            ax.plot([], [])  # the straight line between two networks leaves the axes: its least value is said
             low = 100 * between.scores[key].min(axis=1).mean()
             ax.annotate(
                 f"between 2 networks: down to {low:.0f} %",
@@ -198,10 +198,10 @@ def all_kinds(folder: Path, found: Measured) -> list[Path]:
             ax.axvline(found.kinds[level][SINGLE][key].mean(), color="0.5", linewidth=0.7, linestyle=":")
             ax.set(ylim=(len(KINDS) - 0.5, -0.5), xlabel=f"{LABELS[key]}, {REGIMES[level]}")
             ax.grid(axis="x")
-            if key == "accuracy":  # the middle between two networks is far below
-                rest = [found.kinds[level][name][key] for name in KINDS if not name.startswith("middle between")]
-                ax.set_xlim(np.min(rest) - 0.01, np.max(rest) + 0.01)
+            rest = np.concatenate([found.kinds[level][name][key] for name in KINDS if name != BETWEEN])
+            ax.set_xlim(rest.min() - 0.05 * np.ptp(rest), rest.max() + 0.05 * np.ptp(rest))
         row[0].set_yticks(range(len(KINDS)), list(KINDS), fontsize=6)
+    figure.suptitle(f"{BETWEEN} is beyond the axes", fontsize=7)
     looks = {"one network": {"color": style.PALETTE[0]}, "an ensemble": {"color": style.PALETTE[1]}}
     _legend(figure, {name: {**look, "marker": "o", "linestyle": ""} for name, look in looks.items()}, 2)
     return style.save(figure, folder, "kinds")
@@ -246,5 +246,5 @@ def picture(folder: Path, found: Picture) -> list[Path]:
         ax.locator_params(nbins=4)
     surface = {f"{run}": {"color": s} for run, s in zip(found.surface, shades)}
     _legend(figure, {**looks, **surface}, 4)
-    figure.supxlabel(style.stress_text(found.embedding.explained_stress(), 3), fontsize=7.5)
+    figure.suptitle(style.stress_text(found.embedding.explained_stress(), 3), fontsize=7.5)
     return style.save(figure, folder, "picture")

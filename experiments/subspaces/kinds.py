@@ -135,7 +135,7 @@ SINGLE, STOPPED, FEWER, TWO, SWA = (
     "2 networks",
     "SWA, constant rate",
 )
-MIDDLE, NEAR = "line, middle", "line, 0.1 and 0.9"
+MIDDLE, NEAR, BETWEEN = "line, middle", "line, 0.1 and 0.9", "middle between 2 networks"
 KINDS = {
     kind.name: kind
     for kind in (
@@ -147,7 +147,7 @@ KINDS = {
         Kind(SWA, 1, 1, _last("point_constant-{}_swa")),
         Kind("SWA, cyclic rate", 1, 1, _last("point_cyclic-{}_swa")),
         Kind("greedy soup of the seeds", 1, 5, _soup),
-        Kind("middle between 2 networks", 1, 2, _middle("point_{}_between")),
+        Kind(BETWEEN, 1, 2, _middle("point_{}_between")),
         Kind(MIDDLE, 1, 1, _middle("line_{}")),
         Kind("layerwise line, middle", 1, 1, _middle("layerwise_line_{}")),
         Kind("curve, middle", 1, 1, _middle("curve_{}")),
