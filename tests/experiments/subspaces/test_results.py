@@ -25,7 +25,7 @@ def test_a_line_with_a_barrier(tmp_path):
     own = results(tmp_path).P("line_ln0_head", 1)
     pair = measures.mean_of_probabilities(own[[1, 3]])
     assert found.ensemble("nll", 0.25)[0] == pytest.approx(measures.nll(pair, LABELS))
-    with pytest.raises(InputError, match="no network at position 0.1, but at 0, 0.25, 0.5, 0.75, 1"):
+    with pytest.raises(InputError, match=r"no network at position 0\.1, but at 0, 0.25, 0.5, 0.75, 1"):
         found.at("nll", 0.1)
 
 
@@ -39,9 +39,11 @@ def test_scores_of_all_seeds_and_the_next_one(tmp_path):
 
 
 def test_what_is_missing_is_named(tmp_path):
-    with pytest.raises(InputError, match="fashion_all_curve_ln0_head/preds_1.h5 is missing; `make subspaces` makes it"):
+    with pytest.raises(
+        InputError, match=r"fashion_all_curve_ln0_head/preds_1\.h5 is missing; `make subspaces` makes it"
+    ):
         results(tmp_path).last("curve_ln0_head", 1)
-    with pytest.raises(InputError, match="log.jsonl cannot be read; `make subspaces` makes it"):
+    with pytest.raises(InputError, match=r"log\.jsonl cannot be read; `make subspaces` makes it"):
         results(tmp_path).log("line_ln0", "d_B")
 
 
