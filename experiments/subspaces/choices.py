@@ -19,7 +19,8 @@ class Choices:
     middle: instead, the middle of a subspace after each checkpoint.
     average: of the checkpoints of a single network `swa`, `swag` (`draws` of them); of the last networks of several
     seeds `soup`; `between`, the line to the next seed.
-    images: `evaluation`, or some of `training` or all of `validation`.  corruption, severity: of evaluation images.
+    images: `evaluation`, `training` or `validation`; samples: so many of them, of each class as many (0: all, of
+    training 2,000).  corruption, severity: of evaluation images.
     as_trained: norm layers keep the statistics of training.  imprint: instead of the networks' own heads.
     """
 
@@ -30,6 +31,7 @@ class Choices:
     average: str = ""
     draws: int = 6
     images: str = SETS[0]
+    samples: int = 0
     corruption: str = ""
     severity: int = 0
     as_trained: bool = False
@@ -44,7 +46,7 @@ class Choices:
         for number in self.checkpoints:
             if number != LAST and not number.isdecimal():
                 raise InputError(f"--checkpoint {number!r}: expected numbers from 0, or last")
-        for key, least in (("steps", 2), ("draws", 2)):
+        for key, least in (("steps", 2), ("draws", 2), ("samples", 0)):
             if getattr(self, key) < least:
                 raise InputError(f"--{key} is {getattr(self, key)}, expected at least {least}")
         if bool(self.corruption) != bool(self.severity):
@@ -68,6 +70,7 @@ class Choices:
             (checkpoint is not None, f"at_{checkpoint}"),
             (self.as_trained, "as_trained"),
             (self.images != SETS[0], self.images),
+            (bool(self.samples), f"n{self.samples}"),
             (bool(self.corruption), f"{self.corruption}{self.severity}"),
             (not self.imprint, "head"),
         )

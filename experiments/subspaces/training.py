@@ -71,7 +71,9 @@ def train(job: Job) -> None:
             f"{config.draws} draws; change --batch_size, --draws or --nproc-per-node"
         )
     subspace = initial(run, config, job.images)
-    record = job.begin(held(subspace), subspace, lambda: said(subspace, job, own))
+    few = job.images.part(own.recalibration)  # decoded once, by all processes together
+    few = few.in_memory(config.evaluation_resolution, here, workers=job.workers)
+    record = job.begin(held(subspace), subspace, lambda: said(subspace, job, few))
     layers = len(subspace.layers) if config.layerwise else 1
     parts = batches(job, own, layers, subspace.vertices[0].head.in_features, record.step)
     share = batch // here.world
@@ -117,19 +119,16 @@ def _mask(positions, features, dropout, key):
     return torch.from_numpy(kept / (1 - dropout)).float()
 
 
-def said(subspace: Subspace, job: Job, own: Split) -> dict[str, float]:
+def said(subspace: Subspace, job: Job, few: data.TensorImages) -> dict[str, float]:
     """Return what the log of a checkpoint says besides: cos^2 and L2 of vertices, and d_B of the ends.
 
-    Ends are recalibrated; the distance is that of predictions of the images that they are recalibrated on.
+    few: images on which the ends are recalibrated, and predict.
     """
     config, here = job.config, job.here
     if len(subspace) == 1:
         return {}
-    plan = [
-        data.Batch(chosen, chosen, resolution=config.evaluation_resolution)
-        for chosen in torch.from_numpy(own.recalibration).split(config.evaluation_batch_size)
-    ]
-    images = list(job.images.batches(plan, device=here.device))
+    plan = data.evaluation_plan(len(few.labels), config.evaluation_batch_size, config.evaluation_resolution)
+    images = list(few.batches(plan, device=here.device))
     ends = torch.eye(len(subspace), dtype=torch.float64, device=here.device)[[0, -1]]
     network = job.network().to(here.device)
     found = []

@@ -10,7 +10,7 @@ six random ones, whose coefficients are an attribute; of a single network (kind 
     --middle                    the middle of a subspace over all checkpoints (t = epoch): RUN_middle_head
     --average swa | swag        of the checkpoints that the rate of a single network says: RUN_swa_head
     --average soup | between    of the last networks of all seeds: their greedy soup, or the line to the next seed
-    --images training | validation      predict some images of training, or those held out
+    --images training | validation      predict some images of training, or those held out; --samples N of them
     --corruption KIND --severity N      predict evaluation images with noise, less contrast, blurred; of ImageNet, the
                                         folder KIND/N of ImageNet-C in --corrupted
     --as-trained                do not recalibrate, to see what happens: RUN_as_trained_head
@@ -38,6 +38,7 @@ def add_arguments(parser):
     parser.add_argument("--average", choices=AVERAGES, default="", help="of the weights of single networks")
     parser.add_argument("--draws", type=int, default=usual.draws, metavar="K", help="of swag; default: %(default)s")
     parser.add_argument("--images", choices=SETS, default=usual.images, help="default: %(default)s")
+    parser.add_argument("--samples", type=int, default=0, metavar="N", help="of these images, of each class as many")
     parser.add_argument("--corruption", default="", metavar="KIND", help="noise, blur, contrast; or one of ImageNet-C")
     parser.add_argument("--severity", type=int, nargs="+", default=[0], metavar="N", help="1 to 5")
     parser.add_argument("--corrupted", type=Path, metavar="FOLDER", help="ImageNet-C; default: imagenet-c in --data")
