@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from experiments.subspaces.claims import Measured
 from experiments.subspaces.kinds import BETWEEN, KINDS, LINES, MIDDLE, SINGLE, STOPPED, SWA, TWO
+from experiments.subspaces.measured import Measured
 from experiments.subspaces.picture import IGNORANCE, TRUTH, Picture
 from experiments.subspaces.results import CLEAN, NOISY, REGIMES, UNDER, Scores
 from experiments.subspaces.series import LEVELS

@@ -16,8 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from experiments.subspaces import claims, figures, kinds, pairs, picture, series
-from experiments.subspaces.claims import Measured, said
+from experiments.subspaces.measured import Measured, measure
 from experiments.subspaces.results import CLEAN, NOISY, REGIMES, Results
+from experiments.subspaces.rules import said
 from info_geometry import predictions
 from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[Path]]:
     """Measure all, and write tables and figures; return the table of claims, and the paths of what was written."""
     print("reading predictions", flush=True)
-    found = claims.measure(results)
+    found = measure(results)
     written = [path for regime in REGIMES for path in figures.path(plots, found, regime)]
     written += figures.simplexes(plots, found, *series.triangle(results))
     written += figures.noise(plots, series.noise(results), found)

@@ -1,6 +1,6 @@
 """A subspace: networks whose weights are combinations of m vertices, any of which is drawn at each step of training.
 
-    theta(c) = sum_i c_i w_i                                                  (Wortsman et al. 2021, section 3)
+    theta(c) = sum_i c_i w_i                                                  (Wortsman et al. 2021, algorithm 1)
     penalty = beta cos^2(w_j, w_k) of a random pair of vertices               (there, equation 3)
 
 The gradient of vertex i is c_i times that of theta: a step costs that of one network, and m times its memory.

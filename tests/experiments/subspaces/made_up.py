@@ -3,7 +3,7 @@
 import numpy as np
 
 from experiments.subspaces import kinds
-from experiments.subspaces.claims import Measured
+from experiments.subspaces.measured import Measured
 from experiments.subspaces.results import CLEAN, NOISY, TASK, UNDER, Along, Results
 from info_geometry import predictions
 

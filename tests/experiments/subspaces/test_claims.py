@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from experiments.subspaces import claims, kinds
+from experiments.subspaces import claims, kinds, rules
 from experiments.subspaces.results import CLEAN, NOISY, UNDER
 from tests.experiments.subspaces.made_up import WOBBLE, S, line, measured, score
 
@@ -98,9 +98,9 @@ def test_seeds_that_differ_leave_a_claim_undecided(number, changed):
 
 def test_two_standard_errors():
     values = np.array([1.0, 2.0, 3.0])  # 2 +- 0.577
-    assert claims.above(values, 0.84) and not claims.above(values, 0.85)
-    assert claims.below(values, 3.16) and not claims.below(values, 3.15)
-    assert claims.said(values) == "+2.00 +- 0.58" and claims.said(-values, 1, False) == "-2.0 +- 0.6"
+    assert rules.above(values, 0.84) and not rules.above(values, 0.85)
+    assert rules.below(values, 3.16) and not rules.below(values, 3.15)
+    assert rules.said(values) == "+2.00 +- 0.58" and rules.said(-values, 1, False) == "-2.0 +- 0.6"
 
 
 def test_slope_of_vertices_is_that_of_a_line():
@@ -111,7 +111,7 @@ def test_slope_of_vertices_is_that_of_a_line():
         lines=lines_with(line(middle=0.5)) | {("line", UNDER): _with_middle(middles[2])},
         simplexes={(n, UNDER): {"accuracy": middles[n]} for n in (3, 4)},
     )
-    assert claims.slope(one, UNDER) == pytest.approx(2 + 0.1 * WOBBLE)
+    assert rules.slope(one, UNDER) == pytest.approx(2 + 0.1 * WOBBLE)
 
 
 def _with_middle(values):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.subspaces import claims, coefficients, figures, picture
+from experiments.subspaces import coefficients, figures, picture, rules
 from experiments.subspaces.kinds import KINDS, MIDDLE, SINGLE, STOPPED, TWO
 from experiments.subspaces.results import CLEAN, NOISY, UNDER
 from experiments.subspaces.series import LEVELS
@@ -103,4 +103,4 @@ def test_picture(saved, tmp_path):
 
 def test_files_are_written(tmp_path):
     assert [path.exists() for path in figures.recalibration(tmp_path, measured())] == [True, True]
-    assert claims.points(0.5) == 50
+    assert rules.points(0.5) == 50
