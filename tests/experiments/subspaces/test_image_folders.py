@@ -28,8 +28,8 @@ def opened(folder, run_name):
 def imagenet(tmp_path_factory):
     """A folder with data, and a line trained on it."""
     folder = tmp_path_factory.mktemp("imagenet")
-    for split, seed in (("train", 0), ("val", 1)):
-        stages.write_images(folder / "data" / split, CLASSES, per_class=8, size=40, seed=seed)
+    for part, seed in (("train", 0), ("val", 1)):
+        stages.write_images(folder / "data" / part, CLASSES, per_class=8, size=40, seed=seed)
     for kind, seed in (("fog", 2), ("snow", 3)):
         stages.write_images(folder / "data" / "imagenet-c" / kind / "2", CLASSES, per_class=8, size=40, seed=seed)
     done(TRAIN, folder, "imagenet_line", "--data", folder / "data", **SMALL, resolution=32, evaluation_resolution=32)
