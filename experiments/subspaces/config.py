@@ -57,14 +57,16 @@ class SubspaceConfig(Config):
         super().__post_init__()
         fewest, most = FEWEST[self.kind], None if self.kind == "simplex" else FEWEST[self.kind]
         if self.vertices and (self.vertices < fewest or self.vertices > (most or self.vertices)):
-            wanted = f"{fewest}, or leave it out" if most else f"at least {fewest}"
+            wanted = f"{fewest}; leave it out" if most else f"at least {fewest}"
             raise InputError(f"vertices is {self.vertices}, but a {self.kind} has {wanted}")
         object.__setattr__(self, "vertices", self.vertices or fewest)  # one name for one subspace
         if self.kind == "point":
             if self.layerwise:
                 raise InputError("layerwise is true, but a point has one vertex; leave it out")
             object.__setattr__(self, "beta", 0.0)  # there is no pair
-        for key in ("dropout", "label_noise", "averaged_from"):
+        if self.label_noise > 1:
+            raise InputError(f"label_noise is {self.label_noise}, expected a share from 0 to 1")
+        for key in ("dropout", "averaged_from"):
             if not 0 <= getattr(self, key) < 1:
                 raise InputError(f"{key} is {getattr(self, key)}, expected a share from 0, below 1")
         if self.batch_size % self.draws:
