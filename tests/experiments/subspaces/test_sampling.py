@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.subspaces import coefficients, measures, sampling
+from experiments.subspaces import coefficients, measures
 from experiments.subspaces.choices import Choices
+from experiments.subspaces.config import SubspaceConfig
 from experiments.subspaces.corruptions import corrupted
 from experiments.subspaces.images import noisy, split
 from experiments.subspaces.subspace import recalibrate
@@ -57,7 +58,7 @@ class Hand:
     def __init__(self, folder, name, seed=0):
         self.folder = folder_of(folder, name, seed)
         self.run = runs.read(self.folder)
-        self.config, self.train = sampling.of_run(self.run), data.load("digits", "train", "")
+        self.config, self.train = SubspaceConfig(**self.run.config), data.load("digits", "train", "")
         self.own = split(self.train.labels, self.run.task.classes, self.config)
         self.test = data.load("digits", "test", "")
 
@@ -236,11 +237,17 @@ def test_runs_with_other_labels_in_one_command(trained, tmp_path):
     assert np.array_equal(found, hand.train.labels[hand.own.validation])
 
 
-def test_at_most_so_many_images_of_training(monkeypatch):
-    monkeypatch.setattr(sampling, "SEEN", 400)
-    for count, expected in ((399, 399), (400, 400), (401, 201), (998, 333)):
-        own = sampling.Split(np.arange(count), np.arange(0), np.arange(0))
-        assert len(own.training[:: sampling._stride(own)]) == expected
+@pytest.mark.parametrize("images", ["evaluation", "training", "validation"])
+def test_so_many_images_of_each_class_as_many(trained, images):
+    words = "digits_all_point_clean", "--checkpoint", "last", "--images", images
+    sample(trained, *words)
+    sample(trained, *words, "--samples", 50)
+    part = "" if images == "evaluation" else f"_{images}"
+    whole, few = (stored(trained, FILE.format(f"point_clean{part}{more}")) for more in ("", "_n50"))
+    assert np.bincount(few.labels).tolist() == [5] * 10 and few.attributes["split"] == whole.attributes["split"]
+    rows = [row.tobytes() for row in whole.roots()[0]]
+    places = [rows.index(row.tobytes()) for row in few.roots()[0]]
+    assert places == sorted(places) and np.array_equal(whole.labels[places], few.labels)
 
 
 def test_corrupted_images(trained):
@@ -278,11 +285,18 @@ def test_draws_around_the_mean(trained):
     assert D[:5, 5].mean() < D[:5, :5].sum() / 20  # the mean is nearer than they are to each other
 
 
-def test_greedy_soup(trained):
-    sample(trained, "digits_all_point", "--average", "soup")
-    assert [path.name for path in (trained / "predictions" / FILE.format("point_soup")).glob("*.h5")] == ["preds_0.h5"]
-    there = stored(trained, FILE.format("point_soup"))
-    hands = [Hand(trained, "digits_all_point", seed) for seed in (0, 1, 2)]
+def test_greedy_soup(trained, tmp_path):
+    folder = shutil.copytree(trained, tmp_path / "copy", ignore=shutil.ignore_patterns("predictions"))
+    paths = [folder_of(folder, "digits_all_point", seed) / "ckpt" / "4_0.pth" for seed in (0, 1, 2)]
+    good = weights.load(paths[0])
+    zeros = {"head.bias": good["head.bias"] + 100 * torch.eye(10)[0]}  # always class 0
+    nearly = {"head.weight": good["head.weight"] * 1.00001}
+    for path, changed in zip(paths, (zeros, nearly, {})):
+        weights.save(path, {**good, **changed})
+    sample(folder, "digits_all_point", "--average", "soup")
+    assert [path.name for path in (folder / "predictions" / FILE.format("point_soup")).glob("*.h5")] == ["preds_0.h5"]
+    there = stored(folder, FILE.format("point_soup"))
+    hands = [Hand(folder, "digits_all_point", seed) for seed in (0, 1, 2)]
     hand, single = hands[0], [each.vertex(None) for each in hands]
     held_out, labels = hand.train.part(hand.own.validation), hand.labels(hand.own.validation)
 
@@ -294,7 +308,8 @@ def test_greedy_soup(trained):
     members = order[:1]
     for i in order[1:]:
         members += [i] if score([*members, i]) >= score(members) else []
-    assert there.attributes["members"] == members and there.attributes["averaged"] == len(members)
+    assert 0 not in members and len(members) == 2
+    assert there.attributes["members"] == members
     network = hand.recalibrated(hand.mean([single[i] for i in members]))
     near(there.roots()[0], hand.predicted(network))
 
@@ -320,7 +335,7 @@ def test_the_same_command_again_skips_and_other_choices_are_refused(trained, tmp
     before = stages.times(folder / "predictions")
     assert "sampling: 0 done, 1 skipped (already complete), 0 failed" in sample(folder, *words)
     code, text = run(SAMPLE, folder, "digits_all_line")
-    assert code == 1 and "preds_0.h5 was stored with other choices; delete it to store these" in text
+    assert code == 1 and "preds_0.h5 was stored with other choices (positions); delete it to store these" in text
     assert stages.times(folder / "predictions") == before
     expected = stages.contents(folder, "predictions/*/*.h5")
     (path,) = folder.glob("predictions/*/*.h5")
@@ -384,7 +399,7 @@ def test_predictions_of_a_run_that_was_trained_anew_are_noticed(trained, tmp_pat
         ),
         (
             ("digits_all_point_clean", "--average", "swag"),
-            "digits_all_point_clean: its rate is cosine and its schedule geometric; averages are of runs with",
+            "digits_all_point_clean: its rate is cosine and its schedule geometric; averages of weights are of",
         ),
         (("digits_all_line", "--seed", 7), "digits_all_line/seed_7 holds no run; train it with python -m "),
         (("digits_all_lime",), "there is no run 'digits_all_lime', nor a configuration; did you mean digits_all_line?"),
@@ -420,7 +435,7 @@ def test_what_is_of_several_seeds(trained, tmp_path, average):
     sample(folder, *words, "--seed", 0, 1)
     assert "0 done" in sample(folder, *words, "--seed", 0, 1)
     code, text = run(SAMPLE, folder, *words)  # of three
-    assert code == 1 and "preds_0.h5 was stored with other choices; delete it to store these" in text
+    assert code == 1 and "preds_0.h5 was stored with other choices (seeds); delete it to store these" in text
 
 
 def test_draws_around_a_single_network(tmp_path):
