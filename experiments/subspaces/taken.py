@@ -142,6 +142,8 @@ def swa(trained: Trained, choices: Choices) -> Taken:
 def swag(trained: Trained, choices: Choices) -> Taken:
     """Take draws of SWAG."""
     states = averaged(trained)
+    if len(states) < 2:
+        raise InputError(f"{trained.run.name}: --average swag takes several checkpoints; its average is of one")
     drawn = averages.swag(trained.network(), states, choices.draws, trained.run.seed)
     return Taken("draw", ((float(i), state) for i, state in enumerate(drawn)), {"averaged": len(states)})
 
