@@ -163,7 +163,8 @@ def soup(trained: Trained, states: dict[int, Weights], choices: Choices, score: 
 
     chosen = averages.greedy(list(states.values()), lambda some: score(mean(some)))
     members = [seeds[i] for i in chosen]
-    return Taken("number", iter([(0.0, mean([states[seed] for seed in members]))]), {"members": members})
+    found = mean([states[seed] for seed in members])
+    return Taken("number", iter([(0.0, found)]), {"members": members, "seeds": seeds})
 
 
 def between(trained: Trained, states: dict[int, Weights], choices: Choices, score: Callable) -> Taken:
@@ -174,4 +175,4 @@ def between(trained: Trained, states: dict[int, Weights], choices: Choices, scor
     for vertex, each in zip(pair.vertices, (seed, other)):
         vertex.load_state_dict(states[each])
     t = np.array(choices.positions)
-    return Taken("alpha", _points(pair, t, coefficients.along("line", t)), {"other_seed": other})
+    return Taken("alpha", _points(pair, t, coefficients.along("line", t)), {"other_seed": other, "seeds": seeds})
