@@ -371,6 +371,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
             {"training_images": 15, "draws": 2},
             "digits_all_line: batches of 15 images cannot be divided evenly among 1 processes and 2 draws",
         ),
+        (("digits_line",), {"training_images": 16, "draws": 2}, "16 training images do not fill a batch for 2 draws"),
     ],
 )
 def test_what_cannot_be_trained(tmp_path, words, settings, message):
