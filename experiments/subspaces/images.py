@@ -57,6 +57,6 @@ def noisy(outputs: np.ndarray, own: Split, classes: int, share: float) -> np.nda
     turn, label = bits[::2], (bits[1::2] * np.uint64(classes) >> np.uint64(32)).astype(outputs.dtype)
     found = outputs.copy()
     for indices in (own.training, own.validation):
-        chosen = indices[np.argsort(turn[indices], kind="stable")][: int(share * len(indices))]
+        chosen = indices[np.argsort(turn[indices], kind="stable")][: round(share * len(indices))]
         found[chosen] = label[chosen]
     return found

@@ -57,7 +57,8 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
     found = measure(results)
     written = [path for regime in REGIMES for path in figures.path(plots, found, regime)]
     written += figures.simplexes(plots, found, *series.triangle(results))
-    written += figures.noise(plots, series.noise(results), found)
+    levels = series.noise(results)
+    written += figures.noise(plots, levels, found)
     written += figures.dynamics(plots, series.dynamics(results))
     written += figures.recalibration(plots, found)
     written += figures.corruption(plots, series.corruption(results))
@@ -77,9 +78,24 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
         "Rules: experiments/subspaces/README.md."
     )
     tables = [table for level in (CLEAN, NOISY) for table in (_kinds(found, level), _pairs(found, level))]
-    text = "\n".join([*rows, "", "The picture:", "", *beside, "", *tables, about])
+    text = "\n".join([*rows, "", "The picture:", "", *beside, "", _noise(levels), *tables, about])
     write_text(plots / "claims.md", text + "\n")
     return text, [plots / "claims.md", *written]
+
+
+def _noise(levels: dict[str, dict[str, np.ndarray]]) -> str:
+    """Return the table of accuracies by the share of wrong labels."""
+    shares = [f"{level:g}" for level in series.LEVELS]
+    lines = [
+        "Wrong labels, by their share: accuracy in points, and on the labels that were learned.",
+        "",
+        f"| kind | {' | '.join(shares)} | learned, {' | '.join(shares)} |",
+        "| --- |" + " ---: |" * 2 * len(shares),
+    ]
+    for name, x in levels.items():
+        texts = [said(100 * values, 2, False) for key in ("accuracy", "learned") for values in x.get(key, ())]
+        lines.append(f"| {name} | {' | '.join(texts)} |" + " |" * (2 * len(shares) - len(texts)))
+    return "\n".join([*lines, ""])
 
 
 def _kinds(found: Measured, level: str) -> str:

@@ -71,7 +71,7 @@ def _sample(item: find.Asked, together, choices: Choices, options: Options, here
         with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
             if target.exists():
                 store.check_same(target, trained.run, trained.folder, imprinter)
-                _check_choices(target, choices)
+                _check_choices(target, choices, [other.seed for other in together])
                 continue
             if remove_orphans(target.parent, target.name):
                 print(f"{name} seed {trained.run.seed}: redoing (found an unfinished write)", flush=True)
@@ -98,11 +98,16 @@ def _as_stored(choices: Choices) -> dict:
     return json.loads(json.dumps(dataclasses.asdict(choices)))
 
 
-def _check_choices(target: Path, choices: Choices) -> None:
-    """Raise InputError unless a file was stored with these choices; those that came later are as usual."""
-    there = predictions.open_trajectory(target).attributes.get("choices")
+def _check_choices(target: Path, choices: Choices, seeds: list[int]) -> None:
+    """Raise InputError unless a file was stored with these choices; those that came later are as usual.
+
+    seeds: that are asked for, where a file is of several.
+    """
+    attributes = predictions.open_trajectory(target).attributes
+    there = attributes.get("choices")
     there = {**_as_stored(Choices()), **(there if isinstance(there, dict) else {})}
     differ = [key for key, value in _as_stored(choices).items() if there[key] != value]
+    differ += ["seeds"] if attributes.get("seeds", seeds) != seeds else []
     if differ:
         raise InputError(f"{target} was stored with other choices ({', '.join(differ)}); delete it to store these")
 

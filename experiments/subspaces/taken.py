@@ -142,6 +142,8 @@ def swa(trained: Trained, choices: Choices) -> Taken:
 def swag(trained: Trained, choices: Choices) -> Taken:
     """Take draws of SWAG."""
     states = averaged(trained)
+    if len(states) < 2:
+        raise InputError(f"{trained.run.name}: --average swag takes several checkpoints; its average is of one")
     drawn = averages.swag(trained.network(), states, choices.draws, trained.run.seed)
     return Taken("draw", ((float(i), state) for i, state in enumerate(drawn)), {"averaged": len(states)})
 
@@ -161,7 +163,8 @@ def soup(trained: Trained, states: dict[int, Weights], choices: Choices, score: 
 
     chosen = averages.greedy(list(states.values()), lambda some: score(mean(some)))
     members = [seeds[i] for i in chosen]
-    return Taken("number", iter([(0.0, mean([states[seed] for seed in members]))]), {"members": members})
+    found = mean([states[seed] for seed in members])
+    return Taken("number", iter([(0.0, found)]), {"members": members, "seeds": seeds})
 
 
 def between(trained: Trained, states: dict[int, Weights], choices: Choices, score: Callable) -> Taken:
@@ -172,4 +175,4 @@ def between(trained: Trained, states: dict[int, Weights], choices: Choices, scor
     for vertex, each in zip(pair.vertices, (seed, other)):
         vertex.load_state_dict(states[each])
     t = np.array(choices.positions)
-    return Taken("alpha", _points(pair, t, coefficients.along("line", t)), {"other_seed": other})
+    return Taken("alpha", _points(pair, t, coefficients.along("line", t)), {"other_seed": other, "seeds": seeds})

@@ -70,6 +70,10 @@ def train(job: Job) -> None:
             f"{run.name}: batches of {batch} images cannot be divided evenly among {here.world} processes and "
             f"{config.draws} draws; change --batch_size, --draws or --nproc-per-node"
         )
+    if config.draws > 1 and batch < config.batch_size:
+        raise InputError(
+            f"{run.name}: {batch} training images do not fill a batch for {config.draws} draws; lower either"
+        )
     subspace = initial(run, config, job.images)
     few = job.images.part(own.recalibration)  # decoded once, by all processes together
     few = few.in_memory(config.evaluation_resolution, here, workers=job.workers)

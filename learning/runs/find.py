@@ -21,6 +21,10 @@ METHODS = (
         r"(?P<task>.+?)_from_(?P<start>.+?)(_at_(?P<checkpoint>\d+))?",
         "experiments.fine_tuning.01_training.train_fine_tuned",
     ),
+    (
+        r"(?P<task>.+?)_(layerwise_)?(?P<more>point|line|curve|simplex)(?P<vertices>\d+)?(_.+)?",
+        "experiments.subspaces.01_training.train_subspace",
+    ),
     (r"(?P<task>.+)", "supervised_imagenet.01_training.train_imagenet"),
 )
 

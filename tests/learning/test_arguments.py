@@ -29,6 +29,8 @@ SCRIPTS = [
     "experiments/meta_learning/01_training/train_prototypical.py",
     "experiments/contrastive/01_training/train_contrastive.py",
     "experiments/semi_supervised/01_training/train_fixmatch.py",
+    "experiments/subspaces/01_training/train_subspace.py",
+    "experiments/subspaces/02_sampling/sample_subspace.py",
     "experiments/claims/verdicts.py",
 ]
 

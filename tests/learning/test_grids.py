@@ -58,6 +58,13 @@ def test_arguments_of_a_method_name_no_variant(tmp_path):
     ]
 
 
+def test_another_stage_may_store_predictions(tmp_path):
+    other = "experiments.subspaces.02_sampling.sample_subspace"
+    one, two = read(tmp_path, GOOD, {**GOOD, "store": other})
+    assert (one.store, two.store) == ("supervised_imagenet.02_imprinting.store_predictions", other)
+    assert one.runs() == two.runs()
+
+
 def test_changes_from_the_command_line(tmp_path):
     own = {**GOOD, "arguments": {"start": "all", "checkpoint": [0, 3]}}
     one, other = read(tmp_path, GOOD, own, seeds=[5], changes=["epochs=1", "checkpoint=0,2,5"])
@@ -84,6 +91,11 @@ def test_grid_of_the_claims():
         ({"config": "digits"}, "stage is None; add `stage: ...`"),
         ({**GOOD, "config": 3}, "config is 3; add `config: ...`"),
         ({**GOOD, "stage": "nowhere.train"}, "stage 'nowhere.train' is no module here"),
+        (
+            {**GOOD, "store": "nowhere.store"},
+            "store 'nowhere.store' is no module here; expected one such as supervised_imagenet.02_imprinting",
+        ),
+        ({**GOOD, "store": ["a"]}, "is no module here"),
         ({**GOOD, "tasks": "all"}, "unknown key tasks; did you mean task?"),
         ({**GOOD, "task": []}, "task is []; expected a value or a list of values"),
         ({**GOOD, "seed": {"a": 1}}, "seed is {'a': 1}; expected a value or a list of values"),

@@ -90,6 +90,26 @@ def test_what_decays_in_the_published_code():
     assert sum(len(group["params"]) for group in groups["all_but_bn"]) == len(names)
 
 
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_everything_decays(name):
+    network = networks.build("wrn_16_4", 3, 32, 10, 0)
+    settings = config(optimiser=name, weight_decay=0.1, decay="everything")
+    decaying, others = optimisers.build(network, settings).param_groups
+    assert {id(p) for p in decaying["params"]} == {id(p) for p in network.parameters()} and not others["params"]
+    assert decaying["weight_decay"] == 0.1
+
+
+def test_where_everything_decays_weights_without_a_gradient_become_smaller():
+    model = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2)).double()
+    before = [p.detach().clone() for p in model.parameters()]
+    optimiser = optimisers.build(model, config(weight_decay=0.1, decay="everything", momentum=0.0))
+    optimiser.param_groups[0]["lr"] = 0.5
+    (0 * model(torch.ones(4, 3, dtype=torch.float64)).sum()).backward()
+    optimiser.step()
+    for p, old in zip(model.parameters(), before):
+        torch.testing.assert_close(p.detach(), 0.95 * old)
+
+
 def test_the_imagenet_recipe_is_the_published_one():
     found = read(ROOT / "supervised_imagenet" / "01_training" / "configs" / "imagenet_rn50.yaml")
     assert (found.momentum, found.nesterov, found.weight_decay, found.decay) == (0.9, False, 1e-4, "all_but_bn")

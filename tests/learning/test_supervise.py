@@ -100,8 +100,11 @@ def linear(channels, size, outputs):
     return networks.Network(torch.nn.Flatten(), channels * size**2, outputs).double()
 
 
-def step_by_hand(network, batches, rate, smoothing):
-    """Return the weights after steps of gradient descent on the mean cross-entropy of each batch, in closed form."""
+def step_by_hand(network, batches, rate, smoothing, decay=0.0):
+    """Return the weights after steps of gradient descent on the mean cross-entropy of each batch, in closed form.
+
+    decay: half of what |W|^2 is times that is added to it.
+    """
     W, b = (parameter.detach().numpy().copy() for parameter in network.head.parameters())
     for pixels, outputs in batches:
         x = pixels.flatten(1).numpy()
@@ -110,7 +113,7 @@ def step_by_hand(network, batches, rate, smoothing):
         answers /= answers.sum(axis=1, keepdims=True)
         wanted = (1 - smoothing) * np.eye(len(b))[outputs] + smoothing / len(b)
         difference = (answers - wanted) / len(x)
-        W, b = W - rate * difference.T @ x, b - rate * difference.sum(axis=0)
+        W, b = W - rate * (difference.T @ x + decay * W), b - rate * difference.sum(axis=0)
     return W, b
 
 
@@ -130,14 +133,14 @@ def linear_training(update, here, micro, model=lambda network: network):
     return network, before, torch.stack(outcomes)
 
 
-def linear_oracle(before):
+def linear_oracle(before, decay=0.0):
     digits = data.load("digits", "train", "")
     plan = list(data.training_plan(np.arange(96), 24, 0, 0))
     batches = [
         (pixels.double(), torch.from_numpy(digits.labels)[batch.indices])
         for batch, pixels in zip(plan, digits.batches(plan))
     ]
-    return step_by_hand(before, batches, 0.05, 0.1)
+    return step_by_hand(before, batches, 0.05, 0.1, decay)
 
 
 @pytest.mark.parametrize("micro", [0, 1, 5, 12, 24, 100])
@@ -151,6 +154,51 @@ def test_parts_of_a_batch_give_the_step_of_the_whole(monkeypatch, micro):
     whole = linear_training(update, distributed.Processes(), 0)[2]
     torch.testing.assert_close(outcomes, whole, rtol=1e-6, atol=0)
     assert outcomes.dtype == torch.float64 and outcomes[:, 2].tolist() == [24] * 4
+
+
+@pytest.mark.parametrize("micro", [0, 5, 12])
+def test_a_penalty_is_added_once_a_step_and_not_to_the_losses(monkeypatch, micro):
+    monkeypatch.setitem(networks.NETWORKS, "linear", linear)
+    asked = []
+
+    def update(model, *rest):
+        def penalty():
+            asked.append(model)
+            return 3 * model.head.weight.square().sum()
+
+        return supervise.update(model, *rest, penalty)
+
+    network, before, outcomes = linear_training(update, distributed.Processes(), micro)
+    for found, expected in zip(network.head.parameters(), linear_oracle(before, decay=6.0)):
+        np.testing.assert_allclose(found.detach().numpy(), expected, rtol=0, atol=2e-7)
+    without = linear_training(supervise.update, distributed.Processes(), micro)[2]
+    assert len(asked) == 4 and outcomes[0].tolist() == without[0].tolist()
+
+
+def test_what_else_a_model_takes_comes_between_images_and_outputs():
+    class Scaled(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.network = linear(1, 8, 3)
+
+        def forward(self, pixels, scale, shift):
+            return self.network(pixels * scale[:, None, None, None] + shift)
+
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand(12, 1, 8, 8, generator=generator).double()
+    scale, shift, outputs = torch.rand(12, generator=generator).double(), torch.tensor(0.5), torch.arange(12) % 3
+    one, config = Scaled(), SimpleNamespace(label_smoothing=0.0, precision="float32")
+    other = copy.deepcopy(one.network)
+    parts = {
+        one: [(pixels[:8], scale[:8], shift, outputs[:8]), (pixels[8:], scale[8:], shift, outputs[8:])],
+        other: [(pixels * scale[:, None, None, None] + shift, outputs)],
+    }
+    found = [
+        supervise.update(model, torch.optim.SGD(model.parameters(), lr=0.1), iter(own), 12, config)
+        for model, own in parts.items()
+    ]
+    torch.testing.assert_close(found[0], found[1])
+    torch.testing.assert_close(one.network.head.weight, other.head.weight)
 
 
 def train_linear(environment, micro, path):

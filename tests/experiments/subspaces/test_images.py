@@ -1,0 +1,143 @@
+"""Images of subspaces: who learns from which, what is held out, and whose labels are wrong."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from experiments.subspaces.config import SubspaceConfig
+from experiments.subspaces.images import Split, noisy, split
+from info_geometry.files import InputError
+from learning import tasks
+
+LABELS = np.random.default_rng(0).permutation(np.arange(1200) % 10)
+SHARES = 0, 0.1, 0.25, 0.29, 0.5, 0.57, 1
+
+
+def config(**changes):
+    usual = {"dataset": "digits", "network": "small_cnn", "epochs": 10, "batch_size": 32, "learning_rate": 0.2}
+    return SubspaceConfig(**{**usual, **changes})
+
+
+def counts(indices, classes=range(10)):
+    return np.array([(LABELS[indices] == k).sum() for k in classes])
+
+
+def whole(N=1000, held=200):
+    """Return a Split of N + held images of which those held out come last."""
+    return Split(np.arange(N), np.arange(N, N + held), np.arange(0, N, 3))
+
+
+@pytest.mark.parametrize("classes", [tuple(range(10)), (1, 4, 8), (7,)])
+@pytest.mark.parametrize("training, validation", [(0, 0), (0, 30), (60, 0), (60, 30), (90, 30)])
+def test_images_learned_from_and_held_out(classes, training, validation):
+    own = split(LABELS, classes, config(training_images=training, validation_images=validation))
+    there = np.flatnonzero(np.isin(LABELS, classes))
+    assert len(own.validation) == validation and len(own.training) == (training or len(there) - validation)
+    assert not set(own.training) & set(own.validation) and set(own.training) | set(own.validation) <= set(there)
+    for indices in (own.training, own.validation):
+        assert (np.diff(indices) > 0).all() and np.ptp(counts(indices, classes)) <= 1
+
+
+@pytest.mark.parametrize("few", [50, 600, 5000])
+def test_images_of_recalibration_are_learned_from(few):
+    own = split(LABELS, range(10), config(training_images=600, recalibration_images=few))
+    assert len(own.recalibration) == len(set(own.recalibration)) == min(few, 600)
+    assert set(own.recalibration) <= set(own.training) and np.ptp(counts(own.recalibration)) <= 1
+    first = counts(own.recalibration[:50])
+    assert (first > 0).all()  # of all classes, even if images come class by class
+    ordered = split(np.sort(LABELS), range(10), config(training_images=600, recalibration_images=few))
+    assert len(set(np.sort(LABELS)[ordered.recalibration[:50]])) == 10
+
+
+def test_a_split_follows_from_images_and_numbers_alone():
+    usual = split(LABELS, range(10), config(training_images=600, validation_images=100))
+    for changes in ({"kind": "simplex", "vertices": 4}, {"label_noise": 0.4}, {"epochs": 3, "kind": "point"}):
+        other = split(LABELS, range(10), config(training_images=600, validation_images=100, **changes))
+        assert all(np.array_equal(a, b) for a, b in zip(dataclasses.astuple(usual), dataclasses.astuple(other)))
+    more = split(LABELS, range(10), config(training_images=300, validation_images=100))
+    assert np.array_equal(more.validation, usual.validation) and set(more.training) < set(usual.training)
+
+
+@pytest.mark.parametrize(
+    "classes, training, validation",
+    [(range(10), 1000, 201), (range(10), 0, 1195), (range(10), 1201, 0), ((3,), 121, 0)],
+)
+def test_more_images_than_there_are(classes, training, validation):
+    expected = (
+        f"training_images is {training} and validation_images {validation}, but the task has {120 * len(classes)} "
+        "training images"
+    )
+    with pytest.raises(InputError, match=expected):
+        split(LABELS, classes, config(training_images=training, validation_images=validation))
+
+
+# Wrong labels: outputs that no image has, -1, show which ones are drawn
+
+
+def drawn(share, own=None, classes=10, N=1200):
+    """Return whether each image has a random label."""
+    return noisy(np.full(N, -1), own or whole(), classes, share) >= 0
+
+
+@pytest.mark.parametrize("share", SHARES)
+def test_the_share_of_random_labels_is_exact(share):
+    found = drawn(share)
+    assert found[:1000].sum() == round(1000 * share) and found[1000:].sum() == round(200 * share)
+
+
+def test_images_that_are_not_of_the_run_keep_their_labels():
+    own = Split(np.arange(0, 1200, 3), np.arange(1, 1200, 30), np.arange(0))
+    found = drawn(0.9, own)
+    assert not found[np.setdiff1d(np.arange(1200), np.concatenate([own.training, own.validation]))].any()
+    assert found.sum() == 360 + 36
+
+
+def test_wrong_labels_of_a_smaller_share_are_among_those_of_a_larger():
+    for less, more in itertools.pairwise(SHARES):
+        assert not (drawn(less) & ~drawn(more)).any()
+        chosen = drawn(less)
+        one, other = (noisy(LABELS, whole(), 10, share) for share in (less, more))
+        assert np.array_equal(one[chosen], other[chosen])
+
+
+def test_no_noise_changes_nothing_and_the_outputs_are_left_alone():
+    outputs = LABELS.copy()
+    assert np.array_equal(noisy(outputs, whole(), 10, 0), LABELS)
+    assert (noisy(outputs, whole(), 10, 0.9) != LABELS).any() and np.array_equal(outputs, LABELS)
+
+
+def test_random_labels_do_not_depend_on_the_true_ones_nor_on_global_random_numbers():
+    chosen = drawn(0.5)
+    np.random.seed(1)
+    one = noisy(LABELS, whole(), 10, 0.5)
+    np.random.seed(2)
+    other = noisy((LABELS + 1) % 10, whole(), 10, 0.5)
+    assert np.array_equal(one[chosen], other[chosen])
+    few = Split(np.arange(0, 1000, 2), np.arange(1000, 1200), np.arange(0))  # other images
+    both = chosen & drawn(0.5, few)
+    assert both.any() and np.array_equal(noisy(LABELS, few, 10, 0.5)[both], one[both])
+
+
+@pytest.mark.parametrize("classes", [2, 3, 5, 10])
+def test_random_labels_are_uniform_and_may_be_right(classes):
+    N = 20_000
+    outputs = np.arange(N) % classes
+    own = Split(np.arange(N), np.arange(0), np.arange(0))
+    found = noisy(outputs, own, classes, 0.9)
+    chosen = drawn(0.9, own, classes, N)
+    assert found.dtype == outputs.dtype and found.min() == 0 and found.max() == classes - 1
+    shares = np.bincount(found[chosen], minlength=classes) / chosen.sum()
+    assert abs(shares - 1 / classes).max() < 4 * np.sqrt((classes - 1) / classes**2 / chosen.sum())
+    right = (found == outputs)[chosen].mean()
+    assert right == pytest.approx(1 / classes, abs=4 * np.sqrt((classes - 1) / classes**2 / chosen.sum()))
+    assert np.array_equal(found[~chosen], outputs[~chosen])
+
+
+def test_labels_of_a_task_of_a_few_classes_stay_in_it():
+    low = tasks.load("digits", "low").classes
+    own = split(LABELS, low, config(validation_images=30, label_noise=0.9))
+    found = noisy(np.searchsorted(low, LABELS), own, len(low), 0.9)
+    for indices in (own.training, own.validation):
+        assert found[indices].min() >= 0 and found[indices].max() < len(low)
