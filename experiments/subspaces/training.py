@@ -9,11 +9,12 @@ import torch
 from experiments.subspaces import coefficients
 from experiments.subspaces.config import SubspaceConfig
 from experiments.subspaces.images import Split, noisy, split
-from experiments.subspaces.subspace import Subspace, recalibrate
+from experiments.subspaces.subspace import Subspace
 from info_geometry import distance
 from info_geometry.files import InputError
 from learning import data, imprint, networks, supervise
 from learning.config import of_run
+from learning.networks.recalibration import recalibrate
 from learning.runs.job import Job
 from learning.runs.run import Folders, Run, schedule
 from learning.tasks import Task
