@@ -256,7 +256,7 @@ class Benchmark:
         config, count = self.config(0), self.options.checkpoints
         run = self.describe(self.val, config, list(range(count)))
         folder, trained = self.folder / "runs" / "imprinted", max((self.folder / "runs").glob("loader_*/*/last.pth"))
-        network = networks.build(config.network, 3, 224, self.options.classes, 0)
+        network = networks.build(config.network, 3, 224, self.options.classes, 0, config.width)
         weights.fit(weights.load(trained)["network"], network, trained)
         whole, half = (weights.of(network, trained, half) for half in (False, True))
         for step in run.schedule:

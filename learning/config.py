@@ -26,6 +26,7 @@ class Config:
     with `decay: everything` of all.
     Processes go through their share of a batch in parts of `micro_batch_size` (0: at once), over which norm layers
     average; their running statistics are those of the first part of each batch.
+    `width` is that of the network's first layer, to which its others are in proportion (0: its own).
     `schedule: geometric` takes about `checkpoints` of them at steps that grow geometrically; `schedule: epochs` takes
     `per_epoch` in each of the first `dense_epochs`, then one an epoch.  Initial weights always come first.
     Training images grow from `resolution` to `final_resolution` pixels between epochs `grow_from` and `grow_until`.
@@ -38,6 +39,7 @@ class Config:
     epochs: int
     batch_size: int
     learning_rate: float
+    width: int = 0
     base_batch_size: int = 0
     micro_batch_size: int = 0
     warmup_epochs: float = 1.0

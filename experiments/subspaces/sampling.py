@@ -13,13 +13,13 @@ from experiments.subspaces import measures
 from experiments.subspaces.choices import SETS, Choices
 from experiments.subspaces.images import Split, split
 from experiments.subspaces.shown import Shown
-from experiments.subspaces.subspace import recalibrate
 from experiments.subspaces.taken import Taken, Trained, files
 from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
 from learning import data, distributed, imprint, networks, stage
 from learning.arguments import Options
 from learning.distributed import Processes
+from learning.networks.recalibration import recalibrate
 from learning.runs import find, store
 from learning.runs import run as runs
 from learning.runs.run import SKIPPED

@@ -14,9 +14,9 @@ from torch import nn
 from torch.func import functional_call
 
 from experiments.subspaces import coefficients
-from info_geometry.files import InputError, log
+from info_geometry.files import InputError
+from learning.networks.recalibration import BATCH_NORMS
 
-BATCH_NORMS = nn.modules.batchnorm._BatchNorm
 NORMS = (BATCH_NORMS, nn.modules.instancenorm._InstanceNorm, nn.LayerNorm, nn.GroupNorm)
 
 
@@ -105,28 +105,3 @@ class Subspace(nn.Module):
 def middle(kind: str, vertices: int) -> torch.Tensor:
     """Return the coefficients (m,) of the middle of a subspace."""
     return torch.from_numpy(coefficients.middle(kind, vertices))
-
-
-@torch.no_grad()
-def recalibrate(network: nn.Module, batches: Sequence[torch.Tensor]) -> nn.Module:
-    """Set the running statistics of a network's batch norms to the mean over batches of images, and return it.
-
-    All else is as in evaluation.  What statistics there were plays no part, so that doing it twice changes nothing.
-    Of a point of a subspace, and of an average of weights, running statistics mean nothing before.
-    """
-    norms = [x for x in network.modules() if isinstance(x, BATCH_NORMS) and x.track_running_stats]
-    network.eval()
-    if not norms:
-        log.info("there are no batch norms to recalibrate")
-        return network
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a cumulative mean
-        norm.train()
-    for images in batches:
-        network(images)
-    for norm, momentum in zip(norms, momenta):
-        norm.momentum = momentum
-        norm.eval()
-    return network

@@ -9,10 +9,12 @@ import torch
 from experiments.subspaces import coefficients
 from experiments.subspaces.config import SubspaceConfig
 from experiments.subspaces.images import Split, noisy, split
-from experiments.subspaces.subspace import Subspace, recalibrate
+from experiments.subspaces.subspace import Subspace
 from info_geometry import distance
 from info_geometry.files import InputError
 from learning import data, imprint, networks, supervise
+from learning.config import of_run
+from learning.networks.recalibration import recalibrate
 from learning.runs.job import Job
 from learning.runs.run import Folders, Run, schedule
 from learning.tasks import Task
@@ -50,7 +52,8 @@ def initial(run: Run, config: SubspaceConfig, images) -> Subspace:
 
 def single(run: Run, images, seed: int) -> networks.Network:
     """Return one network of the architecture of a run, with initial weights drawn from a seed."""
-    return networks.build(run.config["network"], images.channels, images.size, run.classes, seed)
+    config = of_run(run.config)
+    return networks.build(config.network, images.channels, images.size, run.classes, seed, config.width)
 
 
 def held(subspace: Subspace) -> torch.nn.Module:

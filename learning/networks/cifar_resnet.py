@@ -6,16 +6,16 @@ from torch import nn
 from learning.networks.network import Network
 
 
-def cifar_resnet20(channels: int, size: int, outputs: int) -> Network:
-    """Return ResNet-20, 16, 32 and 64 channels wide, for images of 32 pixels; 64 features.
+def cifar_resnet20(channels: int, size: int, outputs: int, width: int = 16) -> Network:
+    """Return ResNet-20, `width` channels wide and twice doubled, for images of 32 pixels; 4 * width features, 64.
 
     Shortcuts where the width changes are projections with a norm layer, as in the code of Wortsman et al. (2021); He et
     al. pad with zeros.
     """
-    layers, before = [nn.Conv2d(channels, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()], 16
-    for width, stride in ((16, 1), (32, 2), (64, 2)):
-        layers += [_Block(before, width, stride), _Block(width, width, 1), _Block(width, width, 1)]
-        before = width
+    layers, before = [nn.Conv2d(channels, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU()], width
+    for after, stride in ((width, 1), (2 * width, 2), (4 * width, 2)):
+        layers += [_Block(before, after, stride), _Block(after, after, 1), _Block(after, after, 1)]
+        before = after
     network = Network(nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), before, outputs)
     for module in network.modules():
         if isinstance(module, nn.Conv2d):

@@ -10,8 +10,10 @@ from torch import nn
 class Network(nn.Module):
     """A body (B, channels, height, width) -> features (B, F), and a head features -> logits (B, outputs).
 
-    Without outputs, the head leaves features as they are.
+    Without outputs, the head leaves features as they are.  name: under which the zoo built it, if it did.
     """
+
+    name = ""
 
     def __init__(self, body, features, outputs):
         super().__init__()

@@ -6,12 +6,15 @@ from torch import nn
 from learning.networks.network import Network
 
 
-def wrn_16_4(channels: int, size: int, outputs: int) -> Network:
-    """Return WRN-16-4, 16 layers 4 times as wide as a ResNet's, for images of 32 pixels; 256 features."""
-    layers, before = [nn.Conv2d(channels, 16, 3, padding=1, bias=False)], 16
-    for width, stride in ((64, 1), (128, 2), (256, 2)):
-        layers += [_WideBlock(before, width, stride), _WideBlock(width, width, 1)]
-        before = width
+def wrn_16_4(channels: int, size: int, outputs: int, width: int = 16) -> Network:
+    """Return WRN-16-4, 16 layers 4 times as wide as a ResNet's, for images of 32 pixels; 16 * width features, 256.
+
+    width: channels of the first convolution.
+    """
+    layers, before = [nn.Conv2d(channels, width, 3, padding=1, bias=False)], width
+    for after, stride in ((4 * width, 1), (8 * width, 2), (16 * width, 2)):
+        layers += [_WideBlock(before, after, stride), _WideBlock(after, after, 1)]
+        before = after
     layers += [nn.BatchNorm2d(before), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
     network = Network(nn.Sequential(*layers), before, outputs)
     for module in network.modules():

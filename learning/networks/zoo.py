@@ -1,4 +1,7 @@
-"""Architectures by their names.  Each is a function (channels and side of images, outputs of the head) -> Network."""
+"""Architectures by their names.  Each is a function (channels and side of images, outputs of the head) -> Network.
+
+Those in WIDTHS also take a width: of their first layer, or of the tokens of small_cct.  All others are in proportion.
+"""
 
 import torch
 
@@ -6,23 +9,44 @@ from info_geometry.files import InputError
 from learning.networks.blurpool_resnet import resnet50_blurpool
 from learning.networks.cifar_resnet import cifar_resnet20
 from learning.networks.network import Network
+from learning.networks.plain_cnn import plain_cnn
+from learning.networks.small_cct import small_cct
 from learning.networks.small_cnn import small_cnn
 from learning.networks.small_resnet import resnet18_small
 from learning.networks.wide_resnet import wrn_16_4
 
+WIDTHS = ("small_cnn", "plain_cnn", "wrn_16_4", "cifar_resnet20", "small_cct")
 NETWORKS = {
-    function.__name__: function for function in (small_cnn, wrn_16_4, cifar_resnet20, resnet18_small, resnet50_blurpool)
+    function.__name__: function
+    for function in (
+        small_cnn,
+        plain_cnn,
+        wrn_16_4,
+        cifar_resnet20,
+        resnet18_small,
+        small_cct,
+        resnet50_blurpool,
+    )
 }
 
 
-def build(name: str, channels: int, size: int, outputs: int, seed: int) -> Network:
-    """Return the network `name` with initial weights drawn from `seed`; raise InputError for an unknown name.
+def build(name: str, channels: int, size: int, outputs: int, seed: int, width: int = 0) -> Network:
+    """Return the network `name` with initial weights drawn from `seed`.
 
     channels, size: of images, size being their side in pixels.  outputs: of the head; 0: there is none.
+    width: of the first layer, or of tokens; 0: the network's own.  Raises InputError for an unknown name, and for a
+    width where a network has only its own.
     The body does not depend on outputs, nor the weights on anything drawn before; the global generator is not moved.
     """
     if name not in NETWORKS:
         raise InputError(f"unknown network {name!r}; there are {', '.join(NETWORKS)}")
+    if width and name not in WIDTHS:
+        raise InputError(
+            f"width is {width}, but {name} has only its own; leave it out, or take one of {', '.join(WIDTHS)}"
+        )
+    given = {"width": width} if width else {}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return NETWORKS[name](channels, size, outputs)
+        network = NETWORKS[name](channels, size, outputs, **given)
+    network.name = name
+    return network

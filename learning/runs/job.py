@@ -70,9 +70,8 @@ class Job:
 
     def network(self) -> networks.Network:
         """Return the network of the run with initial weights, on the CPU."""
-        return networks.build(
-            self.config.network, self.images.channels, self.images.size, self.run.classes, self.run.seed
-        )
+        config, images, run = self.config, self.images, self.run
+        return networks.build(config.network, images.channels, images.size, run.classes, run.seed, config.width)
 
     def begin(
         self,

@@ -96,7 +96,8 @@ class Imprinter:
             self._decoded = {
                 resolution: [images.in_memory(resolution, self._here, **options) for images, _ in self._sets]
             }
-        network = networks.build(config.network, self.images.channels, self.images.size, run.classes, run.seed)
+        images = self.images
+        network = networks.build(config.network, images.channels, images.size, run.classes, run.seed, config.width)
         self._run, self._config, self._network = run, config, networks.on(self._here.device, network)
         if config.compile:
             networks.compile_on(self._here.device, self._network if self.head else self._network.body)

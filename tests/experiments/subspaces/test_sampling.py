@@ -13,10 +13,10 @@ from experiments.subspaces.choices import Choices
 from experiments.subspaces.config import SubspaceConfig
 from experiments.subspaces.corruptions import corrupted
 from experiments.subspaces.images import noisy, split
-from experiments.subspaces.subspace import recalibrate
 from info_geometry import distance, predictions
 from info_geometry.files import InputError
 from learning import data, imprint, networks
+from learning.networks.recalibration import recalibrate
 from learning.runs import run as runs
 from learning.runs import weights
 from tests.support import stages

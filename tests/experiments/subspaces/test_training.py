@@ -1,6 +1,7 @@
 """Training of subspaces: steps are those of a direct evaluation, and runs go on exactly."""
 
 import copy
+import dataclasses
 import math
 import shutil
 import signal
@@ -13,10 +14,11 @@ import torch.nn.functional as F
 from experiments.subspaces import coefficients, training
 from experiments.subspaces.config import SubspaceConfig
 from experiments.subspaces.images import noisy, split
-from experiments.subspaces.subspace import Subspace, recalibrate
+from experiments.subspaces.subspace import Subspace
 from info_geometry import predictions
 from learning import data, networks, tasks
 from learning.distributed import Processes
+from learning.networks.recalibration import recalibrate
 from learning.runs import run as runs
 from learning.runs import weights
 from learning.runs.job import Job, describe
@@ -384,3 +386,14 @@ def test_as_many_images_as_processes_can_divide(tmp_path):
         code, text = stage.wait()
         assert code == 1 and "batches of 15 images cannot be divided evenly among 2 processes and 1 draws" in text
         assert "Traceback" not in text
+
+
+def test_vertices_have_the_width_of_the_configuration(tmp_path):
+    job = job_of(tmp_path, width=4)
+    assert [vertex.head.in_features for vertex in training.initial(job.run, job.config, job.images).vertices] == [
+        16,
+        16,
+    ]
+    older = {key: value for key, value in job.run.config.items() if key != "width"}  # a run.json of before
+    network = training.single(dataclasses.replace(job.run, config=older), job.images, 0)
+    assert network.head.in_features == 64

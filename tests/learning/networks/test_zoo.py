@@ -1,10 +1,13 @@
-"""Architectures: shapes, sizes known from the papers, weights that follow from the seed."""
+"""Architectures: shapes, sizes known from the papers, weights that follow from the seed, and widths."""
+
+import hashlib
 
 import pytest
 import torch
 
 from info_geometry.files import InputError
 from learning import networks
+from learning.networks.zoo import WIDTHS
 
 
 @pytest.mark.parametrize(
@@ -13,6 +16,10 @@ from learning import networks
         ("small_cnn", 1, 8, 64),
         ("small_cnn", 1, 28, 64),
         ("small_cnn", 3, 32, 64),
+        ("plain_cnn", 1, 8, 64),
+        ("plain_cnn", 3, 32, 64),
+        ("small_cct", 1, 8, 128),
+        ("small_cct", 3, 32, 128),
         ("wrn_16_4", 3, 32, 256),
         ("wrn_16_4", 3, 64, 256),
         ("cifar_resnet20", 1, 28, 64),
@@ -33,7 +40,14 @@ def test_body_gives_features_and_head_gives_outputs(name, channels, size, featur
 
 @pytest.mark.parametrize(
     "name, channels, size",
-    [("small_cnn", 1, 8), ("wrn_16_4", 3, 32), ("cifar_resnet20", 3, 32), ("resnet18_small", 3, 64)],
+    [
+        ("small_cnn", 1, 8),
+        ("plain_cnn", 1, 8),
+        ("wrn_16_4", 3, 32),
+        ("cifar_resnet20", 3, 32),
+        ("resnet18_small", 3, 64),
+        ("small_cct", 1, 8),
+    ],
 )
 def test_initial_weights_follow_from_the_seed_alone(name, channels, size):
     before = torch.get_rng_state()
@@ -51,8 +65,9 @@ def test_seeds_beyond_32_bits_would_repeat_initial_weights():
     assert all(torch.equal(below[key], beyond[key]) for key in below)
 
 
-def test_body_does_not_depend_on_the_number_of_outputs():
-    one, other = (networks.build("small_cnn", 1, 8, outputs, seed=0).body.state_dict() for outputs in (3, 10))
+@pytest.mark.parametrize("name", ["small_cnn", "plain_cnn", "small_cct"])
+def test_body_does_not_depend_on_the_number_of_outputs(name):
+    one, other = (networks.build(name, 1, 8, outputs, seed=0).body.state_dict() for outputs in (3, 10))
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
@@ -75,7 +90,37 @@ def test_numbers_of_parameters():
 
 
 def test_what_cannot_be_built():
-    with pytest.raises(InputError, match="unknown network 'resnet'; there are small_cnn, wrn_16_4, cifar_resnet20, "):
+    with pytest.raises(InputError, match="unknown network 'resnet'; there are small_cnn, plain_cnn, wrn_16_4, cifar"):
         networks.build("resnet", 3, 32, 10, 0)
     with pytest.raises(InputError, match="takes images of 3 channels, not 1"):
         networks.build("resnet50_blurpool", 1, 28, 10, 0)
+    with pytest.raises(
+        InputError, match="width is 8, but resnet18_small has only its own; leave it out, or take one of"
+    ):
+        networks.build("resnet18_small", 3, 32, 10, 0, width=8)
+
+
+@pytest.mark.parametrize(
+    "name, own, features", [("small_cnn", 16, 4), ("plain_cnn", 16, 4), ("cifar_resnet20", 16, 4), ("wrn_16_4", 16, 16)]
+)
+def test_width_is_that_of_the_first_layer_and_all_others_follow(name, own, features):
+    network = networks.build(name, 1, 16, 10, 0, width=6)
+    convolutions = [module for module in network.modules() if isinstance(module, torch.nn.Conv2d)]
+    usual = [module for module in networks.build(name, 1, 16, 10, 0).modules() if isinstance(module, torch.nn.Conv2d)]
+    assert convolutions[0].out_channels == 6 and network.head.in_features == 6 * features
+    assert [conv.out_channels * own for conv in convolutions] == [conv.out_channels * 6 for conv in usual]
+    assert network(torch.randn(2, 1, 16, 16)).shape == (2, 10)
+
+
+@pytest.mark.parametrize("name, own", [(name, 128 if name == "small_cct" else 16) for name in WIDTHS])
+def test_a_networks_own_width_changes_no_bit(name, own):
+    one, other = (networks.build(name, 1, 8, 10, 3, width).state_dict() for width in (0, own))
+    assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_initial_weights_are_those_of_before_there_were_widths():
+    """SHA-256 of all that a small CNN of seed 0 holds, as version 0.1 drew it."""
+    found = hashlib.sha256()
+    for value in networks.build("small_cnn", 1, 8, 10, 0).state_dict().values():
+        found.update(value.numpy().tobytes())
+    assert found.hexdigest() == "71043e874393df8ba97a9efecc9aa7eab5020ff129b9bd6ae00a5fea30e4d892"
