@@ -19,8 +19,8 @@ class Choices:
     middle: instead, the middle of a subspace after each checkpoint.
     average: of the checkpoints of a single network `swa`, `swag` (`draws` of them); of the last networks of several
     seeds `soup`; `between`, the line to the next seed.
-    images: `evaluation`, `training` or `validation`; samples: so many of them, of each class as many (0: all, of
-    training 2,000).  corruption, severity: of evaluation images.
+    images: `evaluation`, `training` or `validation`; samples: so many of them, of each class as many (0: all,
+    or as many as the run says, and 2,000 of training).  corruption, severity: of evaluation images.
     as_trained: norm layers keep the statistics of training.  imprint: instead of the networks' own heads.
     """
 

@@ -25,6 +25,7 @@ class SubspaceConfig(Config):
     `label_noise`: the share of images whose labels are drawn at random, which may be right.
     `training_images`, of each class as many (0: all); `validation_images`: held out of training, of others.
     `recalibration_images`: of training, that the statistics of norm layers are taken from at each point.
+    `evaluation_images`: that networks predict, of each class as many (0: all).
     """
 
     kind: str = "line"
@@ -41,6 +42,7 @@ class SubspaceConfig(Config):
     training_images: int = 0
     validation_images: int = 0
     recalibration_images: int = 2000
+    evaluation_images: int = 0
     nesterov: bool = False
     weight_decay: float = 1e-4
     decay: str = "everything"

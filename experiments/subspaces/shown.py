@@ -41,7 +41,8 @@ class Shown:
         source = self.load(dataset, facts(dataset).evaluation_split if evaluation else "train")
         parts = {"evaluation": np.arange(len(source.labels)), "training": own.training, "validation": own.validation}
         indices = parts[choices.images]
-        count = choices.samples or (TRAINING if choices.images == "training" else len(indices))
+        usual = {"evaluation": run.config.get("evaluation_images", 0), "training": TRAINING, "validation": 0}
+        count = choices.samples or usual[choices.images] or len(indices)
         indices = np.sort(indices[evenly(source.labels[indices], count)])
         if not len(indices):
             raise InputError(f"{run.name}: no images were held out; train it with --validation_images")

@@ -34,7 +34,8 @@ def test_all_of_it_quickly(tmp_path, monkeypatch, capsys):
     if not (sets.DEBIAN_FASHION.exists() or (ROOT / "supervised_imagenet" / "data" / "FashionMNIST").exists()):
         pytest.skip("Fashion-MNIST is not here (Debian: apt-get install dataset-fashion-mnist)")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
-    few = makefile.split("subspaces-quick: install")[1].split("--set ")[1].splitlines()[0].split()
+    quick = makefile.split("subspaces-quick: install")[1].replace("\\\n", " ")
+    few = quick.split("--set ")[1].splitlines()[0].split()
     folders = ["--checkpoints-folder", tmp_path / "c", "--predictions", tmp_path / "p"]
     sweep = [
         "learning.sweep",
