@@ -115,7 +115,7 @@ def test_a_full_stitch_is_better_than_rank_1_and_than_none(trained):
             "identity": stitches.Fixed(torch.eye(32)),
         }.items()
     }
-    assert found["full"] > 0.85 and found["full"] > found["rank 1"] + 0.1 > found["identity"] + 0.1 - 0.3
+    assert found["full"] > 0.85 and found["full"] > max(found["rank 1"], found["identity"]) + 0.1
 
 
 def test_only_the_stitch_learns_and_the_order_follows_from_the_seed(trained):
