@@ -1,0 +1,68 @@
+"""Networks that were trained, and images for them, in one line each.
+
+sender, receiver = (trained.network("fashion_all", seed) for seed in (0, 1))
+images, outputs = trained.images("fashion_all", 2000)
+"""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from info_geometry.files import InputError
+from learning import data, networks
+from learning.config import of_run
+from learning.imprinting import evenly
+from learning.runs import find, weights
+from learning.runs import run as runs
+from learning.runs.run import Folders, Run
+
+
+USUAL = Folders()
+
+
+def network(name: str, seed: int = 0, checkpoint: int = -1, folders: Folders = USUAL) -> networks.Network:
+    """Return the network of a checkpoint, by its number, of a run, in evaluation.
+
+    Raises InputError where the run, or the checkpoint, is not there, or holds something else.
+    """
+    run, folder = _run(name, seed, folders)
+    count = len(run.schedule)
+    if not -count <= checkpoint < count:
+        raise InputError(f"checkpoint {checkpoint}: {folder} has the checkpoints 0 to {count - 1}")
+    config, shape = of_run(run.config), _images(run, "train", folders)
+    found = networks.build(config.network, shape.channels, shape.size, run.classes, run.seed, config.width)
+    path = run.path(folder, run.schedule[checkpoint])
+    weights.fit(weights.load(path), found, path)
+    return found.eval()
+
+
+def images(
+    name: str, count: int, seed: int = 0, split: str = "train", folders: Folders = USUAL
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return normalised images (count, channels, size, size) of the task of a run, and their right outputs (count,).
+
+    split: "train", or the evaluation split of the data set.  Of each class as many, always the same ones, in a random
+    order.
+    """
+    run, _ = _run(name, seed, folders)
+    found, classes = _images(run, split, folders), run.task.classes
+    there = np.flatnonzero(np.isin(found.labels, classes))
+    chosen = np.random.default_rng(0).permutation(there[evenly(found.labels[there], count)])
+    resolution = of_run(run.config).evaluation_resolution
+    plan = [data.Batch(part, part, resolution=resolution) for part in torch.from_numpy(chosen).split(500)]
+    outputs = np.searchsorted(classes, found.labels[chosen])
+    return torch.cat(list(found.batches(plan))), torch.from_numpy(outputs)
+
+
+def _run(name: str, seed: int, folders: Folders) -> tuple[Run, Path]:
+    folder = folders.run(name, seed)
+    run = runs.read(folder)
+    if run is None:
+        told = find.training_command(find.Asked(name, seed), None, folders)
+        raise InputError(f"{folder} holds no run; train it with {told}")
+    return run, folder
+
+
+def _images(run, split, folders):
+    return data.load(run.config["dataset"], split, folders.data)
