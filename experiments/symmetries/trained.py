@@ -17,7 +17,6 @@ from learning.runs import find, weights
 from learning.runs import run as runs
 from learning.runs.run import Folders, Run
 
-
 USUAL = Folders()
 
 
