@@ -94,7 +94,7 @@ subspaces: install
 FEW = subspaces_quick
 subspaces-quick: install
 	@$(SUBSPACES) --checkpoints-folder checkpoints/$(FEW) --predictions predictions/$(FEW) --seeds 10 11 \
-		--set epochs=8 cycles=2 warmup_epochs=0.5 training_images=500 validation_images=200 recalibration_images=200 \
+		--set epochs=20 warmup_epochs=0.5 training_images=500 validation_images=200 recalibration_images=200 \
 		evaluation_images=1000
 	@$(call ALL_SEEDS,$(FEW),10 11)
 	@$(BIN)/python -m experiments.subspaces.measure --quick --seeds 10 11 --predictions predictions/$(FEW) \

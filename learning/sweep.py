@@ -158,7 +158,8 @@ def _together(grid, words, nproc, part, signals) -> int:
     total = len(grid.combinations()) * len(range(part[0], len(grid.task) * len(grid.seed), part[1]))
     commands = [[*launch, grid.stage, *each, *of_run, *shared] for each in grid.combinations()]
     trained = _counted(_reported(commands, total, signals), total, grid, "training")
-    names = [[*launch, grid.store, *each, *words, "--wait"] for each in _imprinted(trained, grid)]
+    alone = launch if grid.store == grids.STORE else [sys.executable, "-m"]  # others store a run by one process
+    names = [[*alone, grid.store, *each, *words, "--wait"] for each in _imprinted(trained, grid)]
     stored = _counted(_reported(names, len(names), signals), len(names), grid, "imprinting")
     return total * len(grid.imprint) - len(stored)
 

@@ -18,7 +18,7 @@ Weights = dict[str, torch.Tensor]
 
 
 def mean(network: nn.Module, states: Iterable[Weights]) -> nn.Module:
-    """Return a copy of a network with the mean of some weights; its running statistics are those of the first."""
+    """Return a copy of a network with the mean of some weights; its running statistics mean nothing."""
     average, own = None, copy.deepcopy(network)
     for state in states:
         own.load_state_dict(state)

@@ -14,8 +14,8 @@ LAST = "last"
 class Choices:
     """Which networks are taken from runs, and on which images they predict.
 
-    positions: on a line or a curve; steps: intervals along an edge of a simplex.  checkpoints: numbers from 0, or
-    `last`, or () for what is usual: of a subspace the last one, of a single network all.
+    positions: on a line or a curve.  steps: intervals along an edge of a simplex; 0: 6 up to a triangle, else 2.
+    checkpoints: numbers from 0, or `last`; () for what is usual: of a subspace the last one, of a single network all.
     middle: instead, the middle of a subspace after each checkpoint.
     average: of the checkpoints of a single network `swa`, `swag` (`draws` of them); of the last networks of several
     seeds `soup`; `between`, the line to the next seed.
@@ -25,7 +25,7 @@ class Choices:
     """
 
     positions: tuple[float, ...] = tuple(k / 10 for k in range(11))
-    steps: int = 6
+    steps: int = 0
     checkpoints: tuple[str, ...] = ()
     middle: bool = False
     average: str = ""
@@ -46,7 +46,7 @@ class Choices:
         for number in self.checkpoints:
             if number != LAST and not number.isdecimal():
                 raise InputError(f"--checkpoint {number!r}: expected numbers from 0, or last")
-        for key, least in (("steps", 2), ("draws", 2), ("samples", 0)):
+        for key, least in (("steps", 2 if self.steps else 0), ("draws", 2), ("samples", 0)):
             if getattr(self, key) < least:
                 raise InputError(f"--{key} is {getattr(self, key)}, expected at least {least}")
         if bool(self.corruption) != bool(self.severity):
@@ -61,6 +61,17 @@ class Choices:
             raise InputError("--middle takes all checkpoints of a run; leave out --average and --checkpoint")
         if self.average and self.checkpoints:
             raise InputError(f"--average {self.average} knows which checkpoints it takes; leave out --checkpoint")
+
+    def counted(self, kind: str) -> set[str]:
+        """Return the keys that what is stored of a run of this kind depends on."""
+        keys = {"images", "samples", "corruption", "severity", "as_trained", "imprint", "average", "middle"}
+        if self.average == "between" or (kind in ("line", "curve") and not self.middle):
+            return keys | {"positions"}
+        if self.average == "swag":
+            return keys | {"draws"}
+        if kind == "simplex" and not self.middle:
+            return keys | {"steps"}
+        return keys | ({"checkpoints"} if kind == "point" and not self.average else set())
 
     def name(self, run: str, checkpoint: int | None = None) -> str:
         """Return the name under which the predictions of a run are stored; checkpoint: its number, unless the last."""

@@ -13,6 +13,7 @@ from info_geometry.files import InputError
 
 FEWEST = {"point": 1, "line": 2, "curve": 3, "simplex": 2}  # vertices
 KINDS = tuple(FEWEST)
+RANDOM = 6  # points of a simplex that are drawn at random, the last of `points`
 COEFFICIENTS, PAIR, MASK = range(1, 4)  # what random numbers of a batch are for: a stream of its own each
 
 

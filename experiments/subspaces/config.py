@@ -2,12 +2,14 @@
 
 import dataclasses
 import math
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from experiments.subspaces.coefficients import FEWEST, KINDS
 from info_geometry.files import InputError
 from learning.config import Config
 
+AVERAGED = "averaged_rate", "averaged_from"
 HALF, NINE_TENTHS = 0.5, 0.9  # of the time until weights are averaged: where a constant rate is left, and reached
 
 
@@ -63,9 +65,13 @@ class SubspaceConfig(Config):
             raise InputError(f"vertices is {self.vertices}, but a {self.kind} has {wanted}")
         object.__setattr__(self, "vertices", self.vertices or fewest)  # one name for one subspace
         if self.kind == "point":
-            if self.layerwise:
-                raise InputError("layerwise is true, but a point has one vertex; leave it out")
-            object.__setattr__(self, "beta", 0.0)  # there is no pair
+            self.refuse({"layerwise": "a point has one vertex"})
+            if self.beta not in (0, type(self).beta):
+                raise InputError(f"beta is {self.beta}, but a point has one vertex, and so no pair; leave it out")
+            object.__setattr__(self, "beta", 0.0)
+        used = {"swa_constant": AVERAGED, "swa_cyclic": (*AVERAGED, "cycles"), "snapshot": ("cycles",)}
+        idle = {*AVERAGED, "cycles"} - {*used.get(self.rate, ())}
+        self.refuse(dict.fromkeys(idle, f"the rate is {self.rate}"))
         if self.label_noise > 1:
             raise InputError(f"label_noise is {self.label_noise}, expected a share from 0 to 1")
         for key in ("dropout", "averaged_from"):
@@ -81,6 +87,13 @@ class SubspaceConfig(Config):
                 f"micro_batch_size is {self.micro_batch_size}, but parts of a batch are those of draws; leave it out"
             )
         object.__setattr__(self, "micro_batch_size", part)
+        first = self.averaged_from * self.epochs
+        late = {"swa_constant": self.warmup_epochs > HALF * first, "swa_cyclic": self.warmup_epochs >= first}
+        if late.get(self.rate):
+            raise InputError(
+                f"warmup_epochs is {self.warmup_epochs}, but with the rate {self.rate} weights are averaged from epoch "
+                f"{first:g} on, before which the learning rate is to fall; lower it"
+            )
         if self.rate in ("swa_cyclic", "snapshot"):
             first, last = self._cycled
             if (last - first) % self.cycles or first != int(first):
@@ -126,3 +139,9 @@ class SubspaceConfig(Config):
         elif self.rate == "swa_cyclic":
             end = first
         return peak * (1 + math.cos(math.pi * (epoch - start) / (end - start))) / 2
+
+
+def of_run(values: Mapping[str, Any]) -> SubspaceConfig:
+    """Return the configuration in what run.json, or a prediction file, holds; keys of other versions are left out."""
+    known = {field.name for field in dataclasses.fields(SubspaceConfig)}
+    return SubspaceConfig(**{key: value for key, value in values.items() if key in known})

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from experiments.subspaces.coefficients import RANDOM
 from experiments.subspaces.kinds import BETWEEN, KINDS, LINES, MIDDLE, SINGLE, STOPPED, SWA, TWO
-from experiments.subspaces.measured import Measured
+from experiments.subspaces.measured import Measured, middles
 from experiments.subspaces.picture import IGNORANCE, TRUTH, Picture
 from experiments.subspaces.results import CLEAN, NOISY, REGIMES, UNDER, Scores
 from experiments.subspaces.series import LEVELS
@@ -82,17 +83,15 @@ def simplexes(folder: Path, found: Measured, c: np.ndarray, triangle: Scores) ->
     figure = Figure((style.PAGE, 2.7), layout="constrained")
     axes = figure.subplots(1, 4, width_ratios=(1, 1, 1, 1.25))
     for ax, regime in zip(axes, (CLEAN, NOISY, UNDER)):
-        middles = {2: found.lines["line", regime].at("accuracy", 0.5)}
-        middles |= {n: x["accuracy"] for (n, own), x in found.simplexes.items() if own == regime}
-        n = sorted(middles)
+        by_vertices = middles(found, regime)
         single = found.under[SINGLE] if regime == UNDER else found.kinds[regime][SINGLE]
         _band(ax, single["accuracy"], color="0.35", linestyle="-")
-        _curve(ax, n, np.array([middles[k] for k in n]).T, color=style.PALETTE[0], marker="o")
+        _curve(ax, list(by_vertices), np.array(list(by_vertices.values())).T, color=style.PALETTE[0], marker="o")
         ax.set(xlabel="vertices", title=REGIMES[regime], xticks=range(2, 6), xlim=(1.8, 5.2))
         ax.grid(axis="y")
     axes[0].set_ylabel("accuracy of the middle")
     ax, corners = axes[3], np.array([[0, 0], [1, 0], [0.5, np.sqrt(3) / 2]])
-    grid = ~np.isin(np.arange(len(c)), np.arange(len(c) - 6, len(c)))  # without the random points
+    grid = np.arange(len(c)) < len(c) - RANDOM
     x, y = (c[grid] @ corners).T
     image = ax.tricontourf(matplotlib.tri.Triangulation(x, y), triangle["nll"][grid], levels=12, cmap="viridis_r")
     ax.plot(x, y, ".", color="white", markersize=2.5)

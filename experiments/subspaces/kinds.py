@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from experiments.subspaces import measures
-from experiments.subspaces.config import SubspaceConfig
+from experiments.subspaces.coefficients import RANDOM
+from experiments.subspaces.config import of_run
 from experiments.subspaces.results import Results, place
 
 SHORT = {"short3": 3, "short6": 6, "short10": 10, "half": 20}  # variants with fewer epochs: their number
 LINES = {"line": "line", "layerwise line": "layerwise_line", "curve": "curve"}
 SIMPLEXES = (3, 4, 5)
 NEAR_ENDS = 0.1, 0.9  # positions of the two networks of an ensemble
-RANDOM = 6  # the last points of a simplex
 
 Predict = Callable[[Results, str, int], np.ndarray]
 
@@ -26,13 +26,15 @@ Predict = Callable[[Results, str, int], np.ndarray]
 class Kind:
     """A way of getting predictions: predict(results, level, seed) -> (N, C).
 
-    networks: how many it predicts with.  cost: of its training, in that of one network.
+    networks: how many it predicts with.  cost: of its training, in that of one network.  shared: all seeds have the
+    same one.
     """
 
     name: str
     networks: int
     cost: float
     predict: Predict
+    shared: bool = False
 
 
 def best_checkpoint(results: Results, level: str, seed: int) -> int:
@@ -120,7 +122,7 @@ def _swag(results, level, seed):
 def snapshots(results: Results, level: str, seed: int) -> np.ndarray:
     """Return the predictions (M, N, C) of the networks at the ends of cycles."""
     x = results.open(f"point_snapshot-{level}_head", seed)
-    config = SubspaceConfig(**x.attributes["config"])
+    config = of_run(x.attributes["config"])
     return results.P(f"point_snapshot-{level}_head", seed, [place(x.t, epoch) for epoch in config.averaged_epochs])
 
 
@@ -146,7 +148,7 @@ KINDS = {
         Kind("label smoothing", 1, 1, _last("point_smoothing-{}")),
         Kind(SWA, 1, 1, _last("point_constant-{}_swa")),
         Kind("SWA, cyclic rate", 1, 1, _last("point_cyclic-{}_swa")),
-        Kind("greedy soup of the seeds", 1, 5, _soup),
+        Kind("greedy soup of the seeds", 1, 5, _soup, shared=True),
         Kind(BETWEEN, 1, 2, _middle("point_{}_between")),
         Kind(MIDDLE, 1, 1, _middle("line_{}")),
         Kind("layerwise line, middle", 1, 1, _middle("layerwise_line_{}")),
@@ -154,7 +156,7 @@ KINDS = {
         *(Kind(f"simplex of {n}, barycentre", 1, 1, _barycentre(n)) for n in SIMPLEXES),
         Kind(TWO, 2, 2, _pair("point_{}")),
         Kind("2 networks, half the epochs", 2, 1, _pair("point_half-{}")),
-        Kind("all seeds", 5, 5, _all_seeds),
+        Kind("all seeds", 5, 5, _all_seeds, shared=True),
         Kind("snapshots", 5, 1, _snapshots),
         Kind("SWAG, 6 draws", 6, 1, _swag),
         Kind(NEAR, 2, 1, _near_ends("line_{}")),

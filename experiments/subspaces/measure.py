@@ -2,7 +2,7 @@
 
     make subspaces       trains what is missing and measures: see README.md
     python -m experiments.subspaces.measure [--seeds S ...] [--predictions FOLDER] [--checkpoints FOLDER]
-        [--plots FOLDER] [--quick]
+        [--plots FOLDER] [--quick] [--redo]
 
 writes <plots>/claims.md, tables of claims, of all kinds and of pairs, and figures and a page beside it.  --quick: no
 verdicts.
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for option, folder in (("predictions", "predictions"), ("checkpoints", "checkpoints"), ("plots", "plots")):
         parser.add_argument(f"--{option}", type=Path, default=ROOT / folder / "subspaces", help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="no verdicts")
+    parser.add_argument("--redo", action="store_true", help="measure again what is there")
     given = parser.parse_args(argv)
     results = Results(given.predictions, given.checkpoints, tuple(given.seeds))
     found = [
@@ -43,12 +44,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seed in given.seeds
         for path in sorted(given.predictions.glob(f"*/preds_{seed}.h5"))
     ]
-    inputs = [
-        storage.identity(found),
-        given.quick,
-        *(path.read_text(encoding="utf-8") for path in sorted(Path(__file__).parent.glob("*.py"))),
-    ]
-    once(given.plots / ".subspaces.json", inputs, lambda: measure_all(results, given.plots, given.quick))
+    logs = [path for seed in given.seeds for path in sorted(given.checkpoints.glob(f"*/seed_{seed}/log.jsonl"))]
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), ROOT / "learning" / "finding.py"]
+    inputs = [storage.identity(found), given.quick, *(path.read_text(encoding="utf-8") for path in (*logs, *sources))]
+    stamp = given.plots / ".subspaces.json"
+    once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
 
 
 def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[Path]]:
@@ -67,7 +67,7 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
     drawn = picture.draw(results)
     written += figures.picture(plots, drawn)
     written += _page(plots, drawn)
-    rows, beside = [*HEAD], []
+    rows = [*HEAD]
     for claim in claims.CLAIMS:
         one = claim.measure(found)
         verdict = "not asked (quick)" if quick else one.verdict
@@ -108,7 +108,11 @@ def _kinds(found: Measured, level: str) -> str:
     ]
     for name, kind in kinds.KINDS.items():
         x = found.kinds[level][name]
-        texts = [said(100 * x["accuracy"], 2, False), *(said(x[key], 3, False) for key in ("nll", "ece", "brier"))]
+        scores = {"accuracy": (100 * x["accuracy"], 2), **{key: (x[key], 3) for key in ("nll", "ece", "brier")}}
+        texts = [
+            f"{values[0]:.{digits}f}" if kind.shared else said(values, digits, False)
+            for values, digits in scores.values()
+        ]
         lines.append(f"| {name} | {kind.networks} | {kind.cost:g} | {' | '.join(texts)} |")
     return "\n".join([*lines, ""])
 

@@ -7,6 +7,7 @@ import numpy as np
 from experiments.subspaces import kinds, pairs, picture
 from experiments.subspaces.kinds import LINES, SIMPLEXES, SINGLE, TWO
 from experiments.subspaces.results import CLEAN, NOISY, UNDER, Along, Results, Scores, along, of_all
+from info_geometry import distance
 
 UNDER_SIMPLEXES = (3, 4)
 
@@ -19,7 +20,7 @@ class Measured:
     regime -> the straight lines between two networks.  raw: regime -> lines whose norm layers were not recalibrated.
     kinds: level -> {kind: Scores (S,)}.  pairs: level -> what `pairs.measured` returns.  under: Scores (S,) of single
     networks, under-fit, and of two of them.
-    simplexes: (n, regime) -> Scores (S,) of barycentres.  geometry: run -> (cos^2, d_B) of the last checkpoint, (S,).
+    simplexes: (n, regime) -> Scores (S,) of barycentres.  geometry: run -> (cos^2, d_B of the ends) in the end, (S,).
     picture: level -> what `picture.answers` returns.
     """
 
@@ -79,4 +80,12 @@ def _first(found: Scores) -> Scores:
 
 
 def _ends(results, run):
-    return results.log(run, "squared_cosine")[1][:, -1], results.log(run, "d_B")[1][:, -1]
+    """Return cos^2 of the vertices, as training logged it, and d_B of the ends on evaluation images."""
+    apart = [distance.bhattacharyya(*results.P(f"{run}_head", s, [0, -1])) for s in results.seeds]
+    return results.log(run, "squared_cosine")[1][:, -1], np.array(apart)
+
+
+def middles(found: Measured, regime: str) -> dict[int, np.ndarray]:
+    """Return {vertices: accuracy (S,) of the middle}, a line having two."""
+    middle = {2: found.lines["line", regime].at("accuracy", 0.5)}
+    return middle | {n: x["accuracy"] for (n, own), x in sorted(found.simplexes.items()) if own == regime}

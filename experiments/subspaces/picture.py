@@ -76,8 +76,8 @@ def answers(results: Results, level: str) -> dict[str, np.ndarray]:
 
     NLL of the middle, the ends (their mean), a single network, and of the middle of the great circle between the ends
     (circle), the mean of roots.  length, chord: of the line, of Riemann.
-    Mean d_B to networks trained apart: of these (cloud), of the middle (to_cloud), and of a network that is stopped
-    early (stopped_to_cloud).
+    Mean d_B to single networks of other seeds: of that of this seed (cloud), of the middle (to_cloud), and of a network
+    that is stopped early (stopped_to_cloud).
     Mean over checkpoints of d_B to the nearest model of single networks of other seeds: of the middle (off), and of a
     single network (off_null).
     """
@@ -91,10 +91,8 @@ def _answers(results, level, seed):
     middle, ends = P[place(x.t, 0.5)], P[[0, -1]]
     others = [s for s in results.seeds if s != seed] or [seed]
     run = f"point_{level}_head"
-    networks = [results.last(run, s) for s in results.seeds]
+    networks = [results.last(run, s) for s in others]
     stopped = kinds.KINDS[STOPPED].predict(results, level, seed)
-    apart = distance.pairwise(networks)
-    pairs = apart[np.triu_indices(len(networks), 1)]
     ways = [results.open(run, s) for s in others]
     own = results.open(f"line_{level}_middle_head", seed)
     single = results.open(run, seed)
@@ -110,9 +108,9 @@ def _answers(results, level, seed):
         "circle": nll(measures.mean_of_roots(ends)),
         "length": trajectory.riemann_length(x),
         "chord": trajectory.riemann_length(x.select([0, -1])),
-        "cloud": float(pairs.mean()) if len(pairs) else float("nan"),
+        "cloud": float(distance.cross([results.last(run, seed)], networks).mean()),
         "to_cloud": float(distance.cross([middle], networks).mean()),
-        "stopped_to_cloud": float(distance.cross([stopped], [results.last(run, s) for s in others]).mean()),
+        "stopped_to_cloud": float(distance.cross([stopped], networks).mean()),
         "off": float(distance.cross([own], ways).min(axis=1).mean()),
         "off_null": float(distance.cross([same], ways).min(axis=1).mean()),
     }

@@ -55,7 +55,7 @@ def inside(found: Measured) -> Finding:
         less = x["to_cloud"] - x["cloud"]
         good.append(below(less))
         bad.append(above(less))
-        rows.append(f"{REGIMES[level]}: {said(x['to_cloud'], 3, False)}, against {x['cloud'].mean():.3f}")
+        rows.append(f"{REGIMES[level]}: {said(x['to_cloud'], 3, False)}, against {said(x['cloud'], 3, False)}")
         controls.append(f"{REGIMES[level]}: {STOPPED} {said(x['stopped_to_cloud'], 3, False)}")
     return Finding("; ".join(rows), "; ".join(controls), decide(all(good), any(bad)), {})
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments.subspaces.kinds import FEWER, MIDDLE, NEAR, SINGLE, STOPPED, SWA, TWO
-from experiments.subspaces.measured import Measured
+from experiments.subspaces.measured import Measured, middles
 from experiments.subspaces.results import CLEAN, NOISY, REGIMES, UNDER, Scores
 from learning.finding import Finding, decide, mean_and_error
 
@@ -243,10 +243,8 @@ def more_vertices(found: Measured) -> Finding:
 
 def slope(found: Measured, regime: str) -> np.ndarray:
     """Return the slope (S,) of the accuracy of middles, in points, by the number of vertices, a line being 2."""
-    middles = {2: found.lines["line", regime].at("accuracy", 0.5)}
-    middles |= {n: x["accuracy"] for (n, own), x in found.simplexes.items() if own == regime}
-    n = np.array(sorted(middles))
-    values = points(np.array([middles[k] for k in n]))
+    by_vertices = middles(found, regime)
+    n, values = np.array(list(by_vertices)), points(np.array(list(by_vertices.values())))
     return (n - n.mean()) @ (values - values.mean(axis=0)) / np.square(n - n.mean()).sum()
 
 

@@ -19,13 +19,14 @@ from info_geometry.files import InputError, remove_orphans
 from learning import data, distributed, imprint, networks, stage
 from learning.arguments import Options
 from learning.distributed import Processes
+from learning.imprinting import evenly
 from learning.networks.recalibration import recalibrate
 from learning.runs import find, store
 from learning.runs import run as runs
 from learning.runs.run import SKIPPED
 from learning.tasks import facts
 
-COMPARED = 1000  # images whose features are compared
+COMPARED = 1000  # images whose features are compared, of each class as many
 COMPARABLE = "alpha", "draw", "point"  # what networks differ in whose features are compared
 
 
@@ -45,8 +46,7 @@ def sample_all(options: Options, every: Sequence[Choices], corrupted: Path) -> i
 
             def work(item):
                 try:
-                    done = [_sample(item, together[item], choices, options, here, shown) for choices in every]
-                    return "done" if any(done) else SKIPPED
+                    return "done" if _sample(item, together[item], every, options, here, shown) else SKIPPED
                 finally:
                     bar.update()
 
@@ -54,12 +54,18 @@ def sample_all(options: Options, every: Sequence[Choices], corrupted: Path) -> i
             return stage.each(items, work, here, bar, "sampling", "stored", options.report)
 
 
-def _sample(item: find.Asked, together, choices: Choices, options: Options, here: Processes, shown: Shown) -> bool:
-    """Store what is chosen of one run, and return whether there was something to do."""
+def _sample(item: find.Asked, together, every: Sequence[Choices], options: Options, here, shown: Shown) -> bool:
+    """Store all that is chosen of one run, and return whether there was something to do."""
     trained = _trained(item, options, shown)
     own = split(trained.images.labels, trained.run.task.classes, trained.config)
+    prepare = Preparation(trained, own, here, shown, recalibrated=not every[0].as_trained)
+    stored = [_store_all(trained, own, together, choices, options, here, shown, prepare) for choices in every]
+    return any(stored)
+
+
+def _store_all(trained, own, together, choices: Choices, options: Options, here, shown: Shown, prepare) -> bool:
+    """Store what is chosen of one run, a file or more, and return whether there was something to do."""
     imprinter = shown.imprinter(trained.run, own, choices)
-    prepare = Preparation(trained, own, here, shown, recalibrated=not choices.as_trained)
 
     def others():
         return {other.seed: _trained(other, options, shown) for other in together}
@@ -71,7 +77,7 @@ def _sample(item: find.Asked, together, choices: Choices, options: Options, here
         with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
             if target.exists():
                 store.check_same(target, trained.run, trained.folder, imprinter)
-                _check_choices(target, choices, [other.seed for other in together])
+                _check_choices(target, choices, trained, [other.seed for other in together])
                 continue
             if remove_orphans(target.parent, target.name):
                 print(f"{name} seed {trained.run.seed}: redoing (found an unfinished write)", flush=True)
@@ -98,15 +104,20 @@ def _as_stored(choices: Choices) -> dict:
     return json.loads(json.dumps(dataclasses.asdict(choices)))
 
 
-def _check_choices(target: Path, choices: Choices, seeds: list[int]) -> None:
-    """Raise InputError unless a file was stored with these choices; those that came later are as usual.
+def _check_choices(target: Path, choices: Choices, trained: Trained, seeds: list[int]) -> None:
+    """Raise InputError unless a file was stored here, with these choices, of those that count for this kind of run.
 
     seeds: that are asked for, where a file is of several.
     """
     attributes = predictions.open_trajectory(target).attributes
     there = attributes.get("choices")
-    there = {**_as_stored(Choices()), **(there if isinstance(there, dict) else {})}
-    differ = [key for key, value in _as_stored(choices).items() if there[key] != value]
+    if not isinstance(there, dict):
+        raise InputError(
+            f"{target} was stored by another command, without recalibration; delete it to store that of this one"
+        )
+    there = {**_as_stored(Choices()), **there}  # choices that came later are as usual
+    counted = choices.counted(trained.config.kind)
+    differ = [key for key, value in _as_stored(choices).items() if key in counted and there[key] != value]
     differ += ["seeds"] if attributes.get("seeds", seeds) != seeds else []
     if differ:
         raise InputError(f"{target} was stored with other choices ({', '.join(differ)}); delete it to store these")
@@ -148,7 +159,7 @@ def _store(target, trained: Trained, taken: Taken, choices: Choices, imprinter, 
     """Write the prediction file of the networks that were taken."""
     run, seen = trained.run, []
     images = imprinter.prepare(run)
-    few = torch.arange(min(COMPARED, len(images.labels)))
+    few = torch.from_numpy(evenly(images.labels, COMPARED))
     plan = [data.Batch(few, few, resolution=trained.config.evaluation_resolution)]
     compare = taken.t_name in COMPARABLE
 

@@ -10,6 +10,7 @@ import torch
 from experiments.subspaces import corruptions
 from experiments.subspaces.choices import SETS, Choices
 from experiments.subspaces.images import Split, noisy
+from experiments.subspaces.training import calibration_plan
 from info_geometry.files import InputError
 from learning import data
 from learning.data import encoded
@@ -41,7 +42,8 @@ class Shown:
         source = self.load(dataset, facts(dataset).evaluation_split if evaluation else "train")
         parts = {"evaluation": np.arange(len(source.labels)), "training": own.training, "validation": own.validation}
         indices = parts[choices.images]
-        usual = {"evaluation": run.config.get("evaluation_images", 0), "training": TRAINING, "validation": 0}
+        few = 0 if choices.imprint else run.config.get("evaluation_images", 0)  # pictures of tasks are of all
+        usual = {"evaluation": few, "training": TRAINING, "validation": 0}
         count = choices.samples or usual[choices.images] or len(indices)
         indices = np.sort(indices[evenly(source.labels[indices], count)])
         if not len(indices):
@@ -78,8 +80,8 @@ class Shown:
         return np.where(seen, classes[outputs], -1)
 
     def batches(self, images, config) -> Iterator[torch.Tensor]:
-        """Yield images of a set in memory, as evaluation sees them, in their order."""
-        plan = data.evaluation_plan(len(images.labels), config.evaluation_batch_size, config.evaluation_resolution)
+        """Yield images of a set in memory, as evaluation sees them, in batches as large as each other."""
+        plan = calibration_plan(len(images.labels), config.evaluation_batch_size, config.evaluation_resolution)
         return images.batches(plan, device=self._here.device)
 
     def in_memory(self, images, config) -> data.TensorImages:
@@ -91,7 +93,7 @@ class Shown:
         if hasattr(images, "pixels"):
             return images.with_pixels(corruptions.corrupted(images.pixels, choices.corruption, choices.severity))
         folder = corruptions.imagenet_c(self._corrupted, choices.corruption, choices.severity)
-        found = encoded.EncodedImages(Folder(folder), facts(dataset))
+        found = encoded.EncodedImages(Folder(folder), facts(dataset), centre=1.0)  # these were cut before
         data.check_classes(images, found)
         if not np.array_equal(images.labels, found.labels):
             raise InputError(

@@ -13,7 +13,6 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from experiments.subspaces import coefficients
 from info_geometry.files import InputError
 from learning.networks.recalibration import BATCH_NORMS
 
@@ -100,8 +99,3 @@ class Subspace(nn.Module):
     def state(self, c: torch.Tensor) -> dict[str, torch.Tensor]:
         """Return the state of the single network with coefficients c, with the running statistics that there are."""
         return {**self.vertices[0].state_dict(), **self.weights(c)}
-
-
-def middle(kind: str, vertices: int) -> torch.Tensor:
-    """Return the coefficients (m,) of the middle of a subspace."""
-    return torch.from_numpy(coefficients.middle(kind, vertices))

@@ -11,14 +11,13 @@ import torch
 
 from experiments.subspaces import averages, coefficients
 from experiments.subspaces.choices import LAST, Choices
-from experiments.subspaces.config import SubspaceConfig
+from experiments.subspaces.config import SubspaceConfig, of_run
 from experiments.subspaces.subspace import Subspace
 from experiments.subspaces.training import initial, single
 from info_geometry.files import InputError
 from learning.runs import weights
 from learning.runs.run import Run
 
-RANDOM = 6  # points of a simplex drawn at random
 Weights = dict[str, torch.Tensor]
 
 
@@ -42,8 +41,7 @@ class Trained:
     @functools.cached_property
     def config(self) -> SubspaceConfig:
         """The configuration that it was trained with."""
-        known = {field.name for field in dataclasses.fields(SubspaceConfig)}
-        return SubspaceConfig(**{key: value for key, value in self.run.config.items() if key in known})
+        return of_run(self.run.config)
 
     def network(self) -> torch.nn.Module:
         """Return a network of its architecture."""
@@ -99,7 +97,8 @@ def across(trained: Trained, choices: Choices, step: int) -> Taken:
     """Take the points of a subspace at one checkpoint; t: alpha, or the number of the point of a simplex."""
     config = trained.config
     if config.kind == "simplex":
-        c = coefficients.points(config.vertices, choices.steps if config.vertices <= 3 else 2, RANDOM)
+        steps = choices.steps or (6 if config.vertices <= 3 else 2)
+        c = coefficients.points(config.vertices, steps, coefficients.RANDOM)
         t = np.arange(len(c), dtype=float)
     else:
         t = np.array(choices.positions)

@@ -1,6 +1,7 @@
 """Training a subspace, or a single network, which is a subspace of one vertex."""
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -68,19 +69,22 @@ def train(job: Job) -> None:
         raise InputError(f"{run.name}: stage 2 takes networks from weights; leave out --imprint-as-you-go")
     own = split(job.images.labels, run.task.classes, config)
     batch = min(config.batch_size, len(own.training))
-    if batch % (here.world * config.draws):
+    if batch % (here.world * config.draws) or (config.draws > 1 and config.draws % here.world):
         raise InputError(
             f"{run.name}: batches of {batch} images cannot be divided evenly among {here.world} processes and "
-            f"{config.draws} draws; change --batch_size, --draws or --nproc-per-node"
+            f"{config.draws} draws, of which each is in one process; change --batch_size, --draws or --nproc-per-node"
         )
     if config.draws > 1 and batch < config.batch_size:
         raise InputError(
             f"{run.name}: {batch} training images do not fill a batch for {config.draws} draws; lower either"
         )
     subspace = initial(run, config, job.images)
-    few = job.images.part(own.recalibration)  # decoded once, by all processes together
-    few = few.in_memory(config.evaluation_resolution, here, workers=job.workers)
-    record = job.begin(held(subspace), subspace, lambda: said(subspace, job, few))
+    say = dict
+    if len(subspace) > 1:  # decoded once, by all processes together
+        few = job.images.part(own.recalibration)
+        few = few.in_memory(config.evaluation_resolution, here, workers=job.workers)
+        say = functools.partial(said, subspace, job, few)
+    record = job.begin(held(subspace), subspace, say)
     layers = len(subspace.layers) if config.layerwise else 1
     parts = batches(job, own, layers, subspace.vertices[0].head.in_features, record.step)
     share = batch // here.world
@@ -126,15 +130,19 @@ def _mask(positions, features, dropout, key):
     return torch.from_numpy(kept / (1 - dropout)).float()
 
 
+def calibration_plan(count: int, largest: int, resolution: int) -> list[data.Batch]:
+    """Return a plan of batches as large as each other, up to one, so that their statistics count alike."""
+    parts = torch.arange(count).tensor_split(-(-count // largest))
+    return [data.Batch(part, part, resolution=resolution) for part in parts]
+
+
 def said(subspace: Subspace, job: Job, few: data.TensorImages) -> dict[str, float]:
     """Return what the log of a checkpoint says besides: cos^2 and L2 of vertices, and d_B of the ends.
 
     few: images on which the ends are recalibrated, and predict.
     """
     config, here = job.config, job.here
-    if len(subspace) == 1:
-        return {}
-    plan = data.evaluation_plan(len(few.labels), config.evaluation_batch_size, config.evaluation_resolution)
+    plan = calibration_plan(len(few.labels), config.evaluation_batch_size, config.evaluation_resolution)
     images = list(few.batches(plan, device=here.device))
     ends = torch.eye(len(subspace), dtype=torch.float64, device=here.device)[[0, -1]]
     network = job.network().to(here.device)

@@ -29,9 +29,13 @@ CENTRE = 224 / 256  # side of the crop for evaluation, to the short side of the 
 
 
 class EncodedImages:
-    """The images of a source, with the interface of `learning.data`, as those of a data set."""
+    """The images of a source, with the interface of `learning.data`, as those of a data set.
 
-    def __init__(self, source: Any, facts: DataSet):
+    centre: the side of what evaluation sees, to the short side of the image; 1 for images that were cut before.
+    """
+
+    def __init__(self, source: Any, facts: DataSet, centre: float = CENTRE):
+        self._centre = centre
         self.source, self.root, self.labels = source, source.root, source.labels
         self.channels, self.size, self._mean, self._std = facts.channels, facts.size, facts.mean, facts.std
         self.class_names, self.classes = source.class_names, len(source.class_names)
@@ -90,7 +94,7 @@ class EncodedImages:
             return
         check_shared_memory(workers, len(first.indices), first.resolution or self.size)
         loader = torch.utils.data.DataLoader(
-            _Decoded(self.source, self.size, augmentation),
+            _Decoded(self.source, self.size, augmentation, self._centre),
             sampler=itertools.chain([first], plan),
             batch_size=None,
             num_workers=workers,
@@ -168,8 +172,8 @@ class _Decoded(torch.utils.data.Dataset):
     An image that cannot be read gives a message: an exception would come with the traceback of the process that loads.
     """
 
-    def __init__(self, source, size, augmentation):
-        self._source, self._size, self._augmentation = source, size, augmentation
+    def __init__(self, source, size, augmentation, centre=CENTRE):
+        self._source, self._size, self._augmentation, self._centre = source, size, augmentation, centre
 
     def __getitem__(self, batch):
         resolution = batch.resolution or self._size
@@ -186,7 +190,7 @@ class _Decoded(torch.utils.data.Dataset):
                 if augmented:
                     pixels[place] = _random_crop(image, (batch.key + position) % 2**63, resolution)
                 else:
-                    pixels[place] = _centre_crop(image, resolution)
+                    pixels[place] = _centre_crop(image, resolution, self._centre)
         return pixels
 
 
@@ -200,10 +204,10 @@ def _random_crop(image, key, resolution):
     return crop.flip(2) if torch.rand(()) < 0.5 else crop
 
 
-def _centre_crop(image, resolution):
-    """Return the square in the middle of an image, CENTRE of its short side wide, at a resolution."""
+def _centre_crop(image, resolution, centre=CENTRE):
+    """Return the square in the middle of an image, `centre` of its short side wide, at a resolution."""
     height, width = image.shape[1:]
-    side = max(1, round(CENTRE * min(height, width)))
+    side = max(1, round(centre * min(height, width)))
     top, left = (height - side) // 2, (width - side) // 2
     return _resized(image[:, top : top + side, left : left + side], resolution)
 

@@ -22,7 +22,7 @@ METHODS = (
         "experiments.fine_tuning.01_training.train_fine_tuned",
     ),
     (
-        r"(?P<task>.+?)_(layerwise_)?(?P<more>point|line|curve|simplex)(?P<vertices>\d+)?(_.+)?",
+        r"(?P<task>.+?)_(?P<layerwise>layerwise_)?(?P<more>point|line|curve|simplex)(?P<vertices>\d+)?(_(?P<variant>.+))?",
         "experiments.subspaces.01_training.train_subspace",
     ),
     (r"(?P<task>.+)", "supervised_imagenet.01_training.train_imagenet"),
@@ -107,6 +107,7 @@ def guessed(name: str) -> tuple[str, ...]:
         found = re.fullmatch(pattern, rest)
         if found:
             said = {key: value for key, value in found.groupdict().items() if value is not None}
+            said = {key: "true" if value == f"{key}_" else value for key, value in said.items()}
             configs = ROOT.joinpath(*module.split(".")[:-1], "configs")
             names = sorted(path.stem for path in configs.glob(f"{dataset}*.yaml"))
             exact = f"{dataset}_{said.pop('more', '')}"

@@ -9,7 +9,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from experiments.subspaces import subspace
 from experiments.subspaces.subspace import Subspace
 from info_geometry.files import InputError
 from learning import networks
@@ -253,9 +252,3 @@ def test_the_gradient_of_the_squared_cosine(build):
         torch.testing.assert_close(found, expected)
         others = [p for name, p in space.vertices[i].named_parameters() if name not in COUNTED[build]]
         assert all(p.grad is None for p in others)
-
-
-def test_the_middle():
-    assert subspace.middle("line", 2).tolist() == [0.5, 0.5]
-    assert subspace.middle("curve", 3).tolist() == [0.25, 0.5, 0.25]
-    torch.testing.assert_close(subspace.middle("simplex", 4), torch.full((4,), 0.25, dtype=torch.float64))

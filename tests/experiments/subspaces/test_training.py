@@ -98,14 +98,14 @@ def test_what_the_log_says(trained, kind):
 
 
 def test_distance_of_ends_in_the_log(tmp_path):
-    """-mean log sum sqrt(p q) of recalibrated ends, on the images that they are recalibrated on."""
+    """-mean log sum sqrt(p q) of recalibrated ends, on the images that they are recalibrated on, in equal batches."""
     job = job_of(tmp_path, kind="curve", evaluation_batch_size=20)
     training.train(job)
     line, space = stages.log_lines(job.folder)[-1], checkpoint(job, -1)
     own = split(job.images.labels, range(10), job.config)
     assert len(own.recalibration) == 50
     images = [
-        next(job.images.batches([data.Batch(torch.from_numpy(x), None)])) for x in np.split(own.recalibration, [20, 40])
+        next(job.images.batches([data.Batch(torch.from_numpy(x), None)])) for x in np.split(own.recalibration, [17, 34])
     ]
     p, q = (
         torch.cat([recalibrate(space.vertices[i], images)(x).double().softmax(dim=1) for x in images]) for i in (0, 2)
@@ -397,3 +397,9 @@ def test_vertices_have_the_width_of_the_configuration(tmp_path):
     older = {key: value for key, value in job.run.config.items() if key != "width"}  # a run.json of before
     network = training.single(dataclasses.replace(job.run, config=older), job.images, 0)
     assert network.head.in_features == 64
+
+
+def test_each_draw_is_in_one_process(tmp_path):
+    for stage in together(tmp_path, "digits_line", script=TRAIN, batch_size=36, draws=3):
+        code, text = stage.wait()
+        assert code == 1 and "among 2 processes and 3 draws, of which each is in one process" in text

@@ -59,10 +59,14 @@ def test_runs_that_are_not_there(folders, pattern, message):
             "fashion_low_5way",
             "experiments.meta_learning.01_training.train_prototypical fashion_5way --task low --ways 5",
         ),
+        (
+            "digits_low_layerwise_line",
+            "experiments.subspaces.01_training.train_subspace digits_line --task low --layerwise true",
+        ),
         ("digits_low_line", "experiments.subspaces.01_training.train_subspace digits_line --task low"),
         (
             "fashion_all_simplex4_wide",
-            "experiments.subspaces.01_training.train_subspace fashion_simplex --task all --vertices 4",
+            "experiments.subspaces.01_training.train_subspace fashion_simplex --task all --vertices 4 --variant wide",
         ),
         ("digits_all_3way", "experiments.meta_learning.01_training.train_prototypical digits --task all --ways 3"),
         ("fashion_all_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch fashion --task all"),
