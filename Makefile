@@ -6,7 +6,7 @@
 # make claims       the paper's claims, measured on Fashion-MNIST with 5 seeds; 35 minutes
 # make claims-quick    one seed, a few steps, no verdicts; 3 minutes
 # make subspaces    lines, curves and simplexes of networks, measured on Fashion-MNIST with 5 seeds; 48 minutes
-# make subspaces-quick  two seeds, a few steps, no verdicts; 75 seconds
+# make subspaces-quick  two seeds, a few steps, no verdicts; 2 minutes
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
