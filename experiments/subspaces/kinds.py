@@ -56,23 +56,19 @@ def best_schedule(results: Results, level: str, seed: int) -> tuple[int, str]:
     return epochs, runs[epochs]
 
 
-def _last(run: str) -> Predict:
+def last(run: str) -> Predict:
+    """Return what takes the last network of a run, in whose name {} is the level."""
     return lambda results, level, seed: results.last(f"{run.format(level)}_head", seed)
 
 
-def _middle(run: str) -> Predict:
-    def predict(results, level, seed):
-        name = f"{run.format(level)}_head"
-        return results.P(name, seed, [place(results.open(name, seed).t, 0.5)])[0]
+def along(run: str, *positions: float) -> Predict:
+    """Return what takes the network at a position of a line or curve, or the ensemble of several."""
 
-    return predict
-
-
-def _near_ends(run: str) -> Predict:
     def predict(results, level, seed):
         name = f"{run.format(level)}_head"
         t = results.open(name, seed).t
-        return measures.mean_of_probabilities(results.P(name, seed, [place(t, a) for a in NEAR_ENDS]))
+        members = results.P(name, seed, [place(t, a) for a in positions])
+        return members[0] if len(members) == 1 else measures.mean_of_probabilities(members)
 
     return predict
 
@@ -100,8 +96,8 @@ def _soup(results, level, seed):
     return results.last(f"point_{level}_soup_head", results.seeds[0])  # of all seeds, so the same for each
 
 
-def _pair(run: str) -> Predict:
-    """The seed and the next one."""
+def pair(run: str) -> Predict:
+    """Return what takes the ensemble of the last networks of a seed and the next one."""
 
     def predict(results, level, seed):
         members = [results.last(f"{run.format(level)}_head", s) for s in (seed, results.next(seed))]
@@ -141,27 +137,27 @@ MIDDLE, NEAR, BETWEEN = "line, middle", "line, 0.1 and 0.9", "middle between 2 n
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind(SINGLE, 1, 1, _last("point_{}")),
+        Kind(SINGLE, 1, 1, last("point_{}")),
         Kind(STOPPED, 1, 1, _stopped),
         Kind(FEWER, 1, 1 + sum(SHORT.values()) / 40, _fewer_epochs),
-        Kind("dropout", 1, 1, _last("point_dropout-{}")),
-        Kind("label smoothing", 1, 1, _last("point_smoothing-{}")),
-        Kind(SWA, 1, 1, _last("point_constant-{}_swa")),
-        Kind("SWA, cyclic rate", 1, 1, _last("point_cyclic-{}_swa")),
+        Kind("dropout", 1, 1, last("point_dropout-{}")),
+        Kind("label smoothing", 1, 1, last("point_smoothing-{}")),
+        Kind(SWA, 1, 1, last("point_constant-{}_swa")),
+        Kind("SWA, cyclic rate", 1, 1, last("point_cyclic-{}_swa")),
         Kind("greedy soup of the seeds", 1, 5, _soup, shared=True),
-        Kind(BETWEEN, 1, 2, _middle("point_{}_between")),
-        Kind(MIDDLE, 1, 1, _middle("line_{}")),
-        Kind("layerwise line, middle", 1, 1, _middle("layerwise_line_{}")),
-        Kind("curve, middle", 1, 1, _middle("curve_{}")),
+        Kind(BETWEEN, 1, 2, along("point_{}_between", 0.5)),
+        Kind(MIDDLE, 1, 1, along("line_{}", 0.5)),
+        Kind("layerwise line, middle", 1, 1, along("layerwise_line_{}", 0.5)),
+        Kind("curve, middle", 1, 1, along("curve_{}", 0.5)),
         *(Kind(f"simplex of {n}, barycentre", 1, 1, _barycentre(n)) for n in SIMPLEXES),
-        Kind(TWO, 2, 2, _pair("point_{}")),
-        Kind("2 networks, half the epochs", 2, 1, _pair("point_half-{}")),
+        Kind(TWO, 2, 2, pair("point_{}")),
+        Kind("2 networks, half the epochs", 2, 1, pair("point_half-{}")),
         Kind("all seeds", 5, 5, _all_seeds, shared=True),
         Kind("snapshots", 5, 1, _snapshots),
         Kind("SWAG, 6 draws", 6, 1, _swag),
-        Kind(NEAR, 2, 1, _near_ends("line_{}")),
-        Kind("layerwise line, 0.1 and 0.9", 2, 1, _near_ends("layerwise_line_{}")),
-        Kind("curve, 0.1 and 0.9", 2, 1, _near_ends("curve_{}")),
+        Kind(NEAR, 2, 1, along("line_{}", *NEAR_ENDS)),
+        Kind("layerwise line, 0.1 and 0.9", 2, 1, along("layerwise_line_{}", *NEAR_ENDS)),
+        Kind("curve, 0.1 and 0.9", 2, 1, along("curve_{}", *NEAR_ENDS)),
         *(Kind(f"simplex of {n}, {RANDOM} random points", RANDOM, 1, _random_points(n)) for n in SIMPLEXES),
     )
 }

@@ -8,6 +8,7 @@ from experiments.subspaces.kinds import FEWER, MIDDLE, NEAR, NEAR_ENDS, SINGLE, 
 from experiments.subspaces.results import CLEAN, Results, of_all, place
 
 LEVELS = (0, 0.2, 0.4, 0.6)  # of label noise
+CORRUPTED = SINGLE, TWO, MIDDLE, NEAR  # kinds that predict corrupted images
 
 
 def noise(results: Results) -> dict[str, dict[str, np.ndarray]]:
@@ -46,36 +47,21 @@ def chosen_epochs(results: Results, level: str) -> dict[str, list[float]]:
 def corruption(results: Results) -> dict[str, dict[str, np.ndarray]]:
     """Return {corruption: {kind: accuracy (severities, S)}}, severity 0 being the images as they are."""
     return {
-        how: {name: np.array([_corrupted(results, how, k, name) for k in (0, *SEVERITIES)]) for name in _CORRUPTED}
+        how: {name: np.array([_corrupted(results, how, k, name) for k in (0, *SEVERITIES)]) for name in CORRUPTED}
         for how in KINDS
     }
 
 
 def _corrupted(results, how, severity, name):
-    suffix = f"_{how}{severity}_head" if severity else "_head"
-    return of_all(results, lambda seed: _CORRUPTED[name](results, suffix, seed))["accuracy"]
-
-
-def _pair(results, suffix, seed):
-    members = [results.last(f"point_{CLEAN}{suffix}", s) for s in (seed, results.next(seed))]
-    return measures.mean_of_probabilities(np.array(members))
-
-
-def _of_line(positions):
-    def predict(results, suffix, seed):
-        name = f"line_{CLEAN}{suffix}"
-        t = results.open(name, seed).t
-        return measures.mean_of_probabilities(results.P(name, seed, [place(t, a) for a in positions]))
-
-    return predict
-
-
-_CORRUPTED = {
-    SINGLE: lambda results, suffix, seed: results.last(f"point_{CLEAN}{suffix}", seed),
-    TWO: _pair,
-    MIDDLE: _of_line((0.5,)),
-    NEAR: _of_line(NEAR_ENDS),
-}
+    suffix = f"_{how}{severity}" if severity else ""
+    single, line = f"point_{{}}{suffix}", f"line_{{}}{suffix}"
+    predict = {
+        SINGLE: kinds.last(single),
+        TWO: kinds.pair(single),
+        MIDDLE: kinds.along(line, 0.5),
+        NEAR: kinds.along(line, *NEAR_ENDS),
+    }[name]
+    return of_all(results, lambda seed: predict(results, CLEAN, seed))["accuracy"]
 
 
 def dynamics(results: Results) -> dict[str, dict[str, tuple[np.ndarray, np.ndarray]]]:

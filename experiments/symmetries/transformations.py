@@ -12,41 +12,27 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from experiments.symmetries.stitches import Fixed, Stitch
-from experiments.symmetries.stitching import Training, cut, features
+from experiments.symmetries.stitches import Fixed
+from experiments.symmetries.stitching import Stitched, Training, cut, features
 
 
-class Transformed(nn.Module):
-    """A network with a matrix after one of its layers: images -> logits."""
-
-    def __init__(self, front: nn.Module, matrix: Stitch, back: nn.Module):
-        super().__init__()
-        self.front, self.matrix, self.back = front, matrix, back
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits (B, outputs)."""
-        return self.back(self.matrix(self.front(images)))
-
-
-def transformed(network: nn.Module, layer: str, matrix: torch.Tensor) -> Transformed:
-    """Return a network with a matrix (n, n) after a layer, a convolution before its activation, of a copy of it.
+def transformed(network: nn.Module, layer: str, matrix: torch.Tensor) -> Stitched:
+    """Return a copy of a network with a matrix (n, n), its stitch, after a layer: a convolution before its activation.
 
     Raises InputError for a layer that is not there; a matrix that does not fit is answered when it meets features.
     """
     front, back = cut(network, layer)
-    return Transformed(front.requires_grad_(False), Fixed(matrix), back).eval()
+    return Stitched(front.requires_grad_(False), Fixed(matrix), back).eval()
 
 
-def retrain(
-    network: Transformed, images: torch.Tensor, outputs: torch.Tensor, how: Training, seed: int = 0
-) -> Transformed:
+def retrain(network: Stitched, images: torch.Tensor, outputs: torch.Tensor, how: Training, seed: int = 0) -> Stitched:
     """Return a copy of a transformed network whose second half learned on images (N, ...) with right outputs (N,).
 
     What comes before is computed once.  The rate rises to `how.rate` in a tenth of the steps and falls linearly to 0.
     """
     found = copy.deepcopy(network)
     with torch.no_grad():
-        given = torch.cat([found.matrix(part) for part in features(found.front, images).split(500)])
+        given = torch.cat([found.stitch(part) for part in features(found.front, images).split(500)])
     back = found.back.train()
     optimiser = (torch.optim.Adam if how.adam else torch.optim.SGD)(back.parameters(), lr=how.rate)
     generator, number = torch.Generator().manual_seed(seed), 0

@@ -12,6 +12,7 @@ from torch import nn
 from experiments.subspaces.subspace import Subspace
 from info_geometry.files import InputError
 from learning import networks
+from tests.support.networks import cnn
 
 WEIGHTS = {2: [0.3, 0.7], 3: [0.2, 0.5, 0.3]}
 
@@ -37,19 +38,6 @@ def attentive(size=8, outputs=10, seed=0):
         for parameter in network.parameters():  # no biases of 0, no scales of 1
             nn.init.normal_(parameter, std=0.5)
         return network
-
-
-def cnn(size=8, outputs=10, seed=0):
-    network = networks.build("small_cnn", 1, size, outputs, seed)
-    with torch.random.fork_rng():
-        torch.manual_seed(100 + seed)
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.uniform_(module.weight, 0.5, 1.5)
-                nn.init.normal_(module.bias)
-                nn.init.normal_(module.running_mean)
-                nn.init.uniform_(module.running_var, 0.5, 1.5)
-    return network
 
 
 EACH = pytest.mark.parametrize("build", [cnn, attentive])

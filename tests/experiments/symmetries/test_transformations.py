@@ -38,7 +38,7 @@ def test_an_element_of_the_group_can_be_undone_behind_the_activation_and_a_rotat
 
     def undone(A, phi):
         found = transformations.transformed(network, layer, torch.eye(channels)).double()
-        found.matrix.matrix = torch.from_numpy(A)
+        found.stitch.matrix = torch.from_numpy(A)
         second = next(module for module in found.back if isinstance(module, nn.Conv2d))
         with torch.no_grad():
             second.weight.copy_(torch.einsum("oihw,ij->ojhw", second.weight, torch.from_numpy(np.linalg.inv(phi))))
@@ -67,7 +67,7 @@ def test_only_what_comes_behind_learns():
     again = [transformations.retrain(found, x, outputs, Training(3, 50, 0.01), seed) for seed in (0, 0, 1)]
     losses = [loss(each, x, outputs) for each in (found, *again)]
     assert losses[1] == losses[2] != losses[3] and losses[1] < losses[0] - 0.2
-    assert same(found.front, again[0].front) and same(found.matrix, again[0].matrix) and not again[0].back.training
+    assert same(found.front, again[0].front) and same(found.stitch, again[0].stitch) and not again[0].back.training
     assert same(network, networks.build("small_cnn", 1, 8, 10, 0)) and not same(found.back, again[0].back)
 
 

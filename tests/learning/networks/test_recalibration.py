@@ -9,19 +9,7 @@ from torch import nn
 
 from learning import networks
 from learning.networks.recalibration import recalibrate
-
-
-def cnn():
-    network = networks.build("small_cnn", 1, 8, 10, 0)
-    with torch.random.fork_rng():
-        torch.manual_seed(100)
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                nn.init.uniform_(module.weight, 0.5, 1.5)
-                nn.init.normal_(module.bias)
-                nn.init.normal_(module.running_mean)
-                nn.init.uniform_(module.running_var, 0.5, 1.5)
-    return network
+from tests.support.networks import cnn
 
 
 def images(B=5, seed=0):
