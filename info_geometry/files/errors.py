@@ -2,7 +2,9 @@
 
 import logging
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -20,6 +22,7 @@ def command(main: Callable[[], int | None]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     log.handlers = [logging.StreamHandler()]
     log.setLevel(logging.INFO)
+    sys.unraisablehook = _interrupted_again
     try:
         code = main() or 0
     except InputError as error:
@@ -32,6 +35,18 @@ def command(main: Callable[[], int | None]) -> NoReturn:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     sys.exit(code)
+
+
+def _interrupted_again(unraisable):
+    """Raise Ctrl-C a moment later that came in a destructor, or in the callback of a weak reference: it is lost there.
+
+    Libraries have such callbacks everywhere, h5py at each object that it closes.
+    """
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        main = threading.main_thread().ident
+        threading.Timer(0.01, signal.pthread_kill, [main, signal.SIGINT]).start()
+    else:
+        sys.__unraisablehook__(unraisable)
 
 
 def first_line(error: BaseException) -> str:

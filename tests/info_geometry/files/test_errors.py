@@ -1,5 +1,7 @@
 """Commands: errors reach the user as sentences, and the exit code says how it went."""
 
+import sys
+
 import pytest
 
 from info_geometry import files
@@ -12,6 +14,7 @@ def no_handlers_left(monkeypatch):
     """Let commands that run in this process set up their log for the one test only."""
     monkeypatch.setattr(files.log, "handlers", [])
     monkeypatch.setattr(files.log, "level", files.log.level)
+    monkeypatch.setattr(sys, "unraisablehook", sys.unraisablehook)
 
 
 def raise_(error):
@@ -49,3 +52,37 @@ def test_reader_that_leaves_is_no_error():
     process.stdout.close()
     assert process.stderr.read() == "" and process.wait() == 0
     process.stderr.close()
+
+
+def test_interrupt_in_a_destructor_is_not_lost():
+    code = """
+        import signal, time
+        from info_geometry import files
+
+        class Closing:
+            def __del__(self):
+                signal.raise_signal(signal.SIGINT)
+
+        def main():
+            Closing()
+            time.sleep(60)
+
+        files.command(main)
+    """
+    process = started(code)
+    assert process.wait(30) == 130
+    assert process.stderr.read() == "interrupted: the same command goes on from what is complete\n"
+
+
+def test_other_errors_in_destructors_are_said():
+    code = """
+        from info_geometry import files
+
+        class Closing:
+            def __del__(self):
+                1 / 0
+
+        files.command(lambda: Closing() and None)
+    """
+    process = started(code)
+    assert process.wait(30) == 0 and "ZeroDivisionError" in process.stderr.read()
