@@ -4,7 +4,6 @@ Body and norm layers are those of a checkpoint of A; the head, which stands for 
 """
 
 import dataclasses
-import hashlib
 from pathlib import Path
 
 import torch
@@ -42,32 +41,13 @@ class Continuation:
         """
         first = load(config.dataset, self.start, images.class_names)
         try:
-            start = self._weights(folders, run.seed, first)
+            start = find.weights_of(find.Asked(supervise.name(first, None), run.seed), self.checkpoint, folders)
         except InputError:
             there = runs.read(folders.run(run.name, run.seed))
             if there is None or there.start is None:
                 raise
             start = there.start
         return dataclasses.replace(run, start=start)
-
-    def _weights(self, folders, seed, first):
-        """Return what run.json says of the weights that are started from: those of a run of the Task `first`."""
-        asked = find.Asked(supervise.name(first, None), seed)
-        folder = folders.run(asked.name, seed)
-        there, number = runs.read(folder), self.checkpoint
-        advice = f"train it with {find.training_command(asked, there, folders)}"
-        if there is None:
-            raise InputError(f"{folder} holds no run to start from; {advice}")
-        steps = there.schedule
-        if number is not None and not 0 <= number < len(steps):
-            raise InputError(f"--checkpoint {number}: {folder} has the checkpoints 0 to {len(steps) - 1}")
-        path = there.path(folder, steps[-1 if number is None else number])
-        if not path.exists():
-            raise InputError(
-                f"{path}: no such checkpoint; training did not finish, or kept predictions alone "
-                f"(--imprint-as-you-go); {advice}"
-            )
-        return {"run": asked.name, "checkpoint": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
     def train(self, job: Job) -> None:
         """Train a run, as `supervise.train` does, from the weights it starts from."""

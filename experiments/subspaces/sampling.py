@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from experiments.subspaces import measures
 from experiments.subspaces.choices import SETS, Choices
-from experiments.subspaces.images import Split, split
 from experiments.subspaces.shown import Shown
 from experiments.subspaces.taken import Taken, Trained, files
 from info_geometry import predictions
@@ -24,6 +23,7 @@ from learning.networks.recalibration import recalibrate
 from learning.runs import find, store
 from learning.runs import run as runs
 from learning.runs.run import SKIPPED
+from learning.split import Split, split
 from learning.tasks import facts
 
 COMPARED = 1000  # images whose features are compared, of each class as many

@@ -9,7 +9,7 @@ import torch
 
 from experiments.subspaces import corruptions
 from experiments.subspaces.choices import SETS, Choices
-from experiments.subspaces.images import Split, noisy
+from experiments.subspaces.images import noisy
 from experiments.subspaces.training import calibration_plan
 from info_geometry.files import InputError
 from learning import data
@@ -19,6 +19,7 @@ from learning.distributed import Processes
 from learning.imprinting import evenly
 from learning.runs import store
 from learning.runs.run import Run
+from learning.split import Split
 from learning.tasks import facts
 
 TRAINING = 2000  # images of training that are predicted, at most, where no number is said

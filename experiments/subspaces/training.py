@@ -9,7 +9,7 @@ import torch
 
 from experiments.subspaces import coefficients
 from experiments.subspaces.config import SubspaceConfig
-from experiments.subspaces.images import Split, noisy, split
+from experiments.subspaces.images import noisy
 from experiments.subspaces.subspace import Subspace
 from info_geometry import distance
 from info_geometry.files import InputError
@@ -18,6 +18,7 @@ from learning.config import of_run
 from learning.networks.recalibration import recalibrate
 from learning.runs.job import Job
 from learning.runs.run import Folders, Run, schedule
+from learning.split import Split, split
 from learning.tasks import Task
 
 STORED_BY = "experiments.subspaces.02_sampling.sample_subspace"

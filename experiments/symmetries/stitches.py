@@ -42,6 +42,9 @@ class Stitch(nn.Module):
     def project_(self, rate: float) -> None:
         """Bring the parameters back to where the family allows, after a step of this learning rate."""
 
+    def cool(self, done: float) -> None:
+        """Set what depends on which share of the training is done, before a step."""
+
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return features with the soft matrix applied, in training, or the hard one, in evaluation."""
         return apply(self.soft() if self.training else self.hard(), features)
@@ -115,11 +118,19 @@ class Monomial(Stitch):
     """G_ReLU: a permutation with positive scales, by projected gradient on doubly stochastic matrices M.
 
     start: (n,) where channel i of the sender goes, from which M begins instead of a nearly uniform matrix; scales (n,).
-    alpha: of the penalty -alpha |M - 11'/n|.  That of the published code, -alpha |M|, changes nothing: its gradient is
-    along M, and Sinkhorn's normalisation takes any factor away.
+    alpha: of the penalty -alpha |M - 11'/n|.  With centred=False it is that of the published code, -alpha |M|, which
+    changes nothing: its gradient is along M, and Sinkhorn's normalisation takes any factor away.
     """
 
-    def __init__(self, channels: int, seed: int, alpha: float = 0.0, start: Sequence[int] | None = None, scales=None):
+    def __init__(
+        self,
+        channels: int,
+        seed: int,
+        alpha: float = 0.0,
+        start: Sequence[int] | None = None,
+        scales: Sequence[float] | None = None,
+        centred: bool = True,
+    ):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         M = torch.rand(channels, channels, generator=generator)
@@ -129,7 +140,7 @@ class Monomial(Stitch):
         self.M = nn.Parameter(sinkhorn(M, 100))
         given = torch.ones(channels) if scales is None else torch.as_tensor(scales).float()
         self.log_scale = nn.Parameter(given.clamp(min=SMALLEST).log())  # so that they stay positive
-        self.alpha = alpha
+        self.alpha, self.centre = alpha, 1 / channels if centred else 0.0
 
     def soft(self):
         return self.M * self.log_scale.exp()
@@ -142,7 +153,7 @@ class Monomial(Stitch):
         return P * self.log_scale.exp()
 
     def penalty(self):
-        return -self.alpha * (self.M - 1 / len(self.M)).norm()
+        return -self.alpha * (self.M - self.centre).norm()
 
     @torch.no_grad()
     def project_(self, rate):
@@ -154,18 +165,21 @@ class Monomial(Stitch):
 
 
 class GumbelSinkhorn(Stitch):
-    """G_ReLU: M = Sinkhorn(exp(X / tau)) with tau annealed by `cool`, and positive scales (Mena et al. 2018)."""
+    """G_ReLU: M = Sinkhorn(exp(X / tau)), and positive scales; tau falls to final_tau (Mena et al. 2018).
 
-    def __init__(self, channels: int, seed: int, tau: float = 1.0):
+    At a lower temperature M is nearer to a permutation; it falls by the same factor in each step.
+    """
+
+    def __init__(self, channels: int, seed: int, tau: float = 1.0, final_tau: float = 0.05):
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
         self.X = nn.Parameter(0.01 * torch.randn(channels, channels, generator=generator))
         self.log_scale = nn.Parameter(torch.zeros(channels))
-        self.tau = tau
+        self.tau, self._ends = tau, (tau, final_tau)
 
-    def cool(self, tau: float) -> None:
-        """Set the temperature: at a lower one M is nearer to a permutation."""
-        self.tau = tau
+    def cool(self, done):
+        first, last = self._ends
+        self.tau = first * (last / first) ** done
 
     def M(self) -> torch.Tensor:
         """Return the doubly stochastic matrix."""

@@ -13,15 +13,18 @@ recalibrated under the phi that is used, `hard()`, since running statistics of f
 
 import copy
 import dataclasses
+from collections.abc import Iterable
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from experiments.symmetries.stitches import Stitch
+from experiments.symmetries.stitches import Stitch, apply
 from info_geometry.files import InputError
 from learning.networks import without_statistics
-from learning.networks.recalibration import BATCH_NORMS, recalibrate
+from learning.networks.recalibration import BATCH_NORMS, batch_norms, recalibrate
+
+BATCH = 500  # images, or features, that go through a half at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,7 +92,7 @@ def rectified(network: nn.Module, images: torch.Tensor) -> list[str]:
 
 
 @torch.no_grad()
-def features(front: nn.Module, images: torch.Tensor, batch_size: int = 500) -> torch.Tensor:
+def features(front: nn.Module, images: torch.Tensor, batch_size: int = BATCH) -> torch.Tensor:
     """Return the features (N, C, height, width) of images after the first half of a network."""
     return torch.cat([front(part) for part in images.split(batch_size)])
 
@@ -112,9 +115,16 @@ def stitched(
     front, back = cut(sender, layer)[0], cut(receiver, layer)[1]
     given = features(front, images)
     fit(stitch, back, given, outputs, how, seed)
-    with torch.no_grad():
-        recalibrate(back, [stitch(part) for part in given.split(500)])
+    recalibrated(back, stitch.hard(), given.split(BATCH))
     return Stitched(front, stitch, back).eval()
+
+
+@torch.no_grad()
+def recalibrated(back: nn.Module, matrix: torch.Tensor, given: Iterable[torch.Tensor]) -> nn.Module:
+    """Recalibrate the batch norms of a second half, if it has any, on features under a matrix, and return it."""
+    if batch_norms(back):
+        recalibrate(back, [apply(matrix, part) for part in given])
+    return back.eval()
 
 
 def fit(
@@ -140,6 +150,7 @@ def fit(
         for _ in range(how.epochs):
             total = 0.0
             for chosen in torch.randperm(len(given), generator=generator).split(how.batch_size)[:steps]:
+                stitch.cool(number / (how.epochs * steps))
                 rate = how.rate * (1 - (number + 0.5) / (how.epochs * steps))
                 optimiser.param_groups[0]["lr"] = rate
                 optimiser.zero_grad(set_to_none=True)
@@ -149,5 +160,6 @@ def fit(
                 stitch.project_(rate)
                 total, number = total + float(loss.detach()) / steps, number + 1
             losses.append(total)
+    stitch.cool(1.0)
     stitch.eval(), back.eval()
     return losses

@@ -10,13 +10,18 @@ from info_geometry.files import log
 BATCH_NORMS = nn.modules.batchnorm._BatchNorm
 
 
+def batch_norms(network: nn.Module) -> list[nn.Module]:
+    """Return the batch norms of a network that have running statistics."""
+    return [x for x in network.modules() if isinstance(x, BATCH_NORMS) and x.track_running_stats]
+
+
 @torch.no_grad()
 def recalibrate(network: nn.Module, batches: Sequence[torch.Tensor]) -> nn.Module:
     """Set the running statistics of a network's batch norms to the mean over batches of images, and return it.
 
     All else is as in evaluation.  What statistics there were plays no part, so that doing it twice changes nothing.
     """
-    norms = [x for x in network.modules() if isinstance(x, BATCH_NORMS) and x.track_running_stats]
+    norms = batch_norms(network)
     network.eval()
     if not norms:
         log.info("there are no batch norms to recalibrate")

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import fnmatch
+import hashlib
 import re
 import shlex
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from info_geometry import predictions
 from info_geometry.files import ROOT, InputError
+from learning.runs import run as runs
 from learning.runs.run import Folders, Run
 
 # how runs of version 0.1, whose run.json does not say it, and runs that are not there are trained: their names, module
@@ -87,6 +89,28 @@ def training_command(asked: Asked, run: Run | None, folders: Folders) -> str:
     """Return a command that can be pasted, which trains a run, or goes on with it."""
     trained_by = (run.trained_by if run else ()) or asked.trained_by or guessed(asked.name)
     return command(*trained_by, "--seed", asked.seed, folders=folders)
+
+
+def weights_of(asked: Asked, number: int | None, folders: Folders) -> dict[str, str]:
+    """Return what run.json says of weights that a run starts from: checkpoint `number` (None: the last) of another.
+
+    {"run": its name, "checkpoint": the name of its file, "sha256"}.  Raises InputError where it is not there.
+    """
+    folder = folders.run(asked.name, asked.seed)
+    there = runs.read(folder)
+    advice = f"train it with {training_command(asked, there, folders)}"
+    if there is None:
+        raise InputError(f"{folder} holds no run to start from; {advice}")
+    steps = there.schedule
+    if number is not None and not 0 <= number < len(steps):
+        raise InputError(f"--checkpoint {number}: {folder} has the checkpoints 0 to {len(steps) - 1}")
+    path = there.path(folder, steps[-1 if number is None else number])
+    if not path.exists():
+        raise InputError(
+            f"{path}: no such checkpoint; training did not finish, or kept predictions alone "
+            f"(--imprint-as-you-go); {advice}"
+        )
+    return {"run": asked.name, "checkpoint": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 def command(module: str, *words: object, folders: Folders) -> str:

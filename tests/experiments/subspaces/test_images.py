@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from experiments.subspaces.config import SubspaceConfig
-from experiments.subspaces.images import Split, noisy, split
+from experiments.subspaces.images import noisy
 from info_geometry.files import InputError
 from learning import tasks
+from learning.split import Split, split
 
 LABELS = np.random.default_rng(0).permutation(np.arange(1200) % 10)
 SHARES = 0, 0.1, 0.25, 0.29, 0.5, 0.57, 1

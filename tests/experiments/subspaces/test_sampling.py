@@ -12,13 +12,14 @@ from experiments.subspaces import coefficients, measures
 from experiments.subspaces.choices import Choices
 from experiments.subspaces.config import SubspaceConfig
 from experiments.subspaces.corruptions import corrupted
-from experiments.subspaces.images import noisy, split
+from experiments.subspaces.images import noisy
 from info_geometry import distance, predictions
 from info_geometry.files import InputError
 from learning import data, imprint, networks
 from learning.networks.recalibration import recalibrate
 from learning.runs import run as runs
 from learning.runs import weights
+from learning.split import split
 from tests.support import stages
 from tests.support.runs import folder_of
 from tests.support.stages import STORE, done, run

@@ -8,12 +8,13 @@ import torch
 
 from experiments.subspaces.choices import Choices
 from experiments.subspaces.config import SubspaceConfig
-from experiments.subspaces.images import noisy, split
+from experiments.subspaces.images import noisy
 from experiments.subspaces.shown import Shown
 from info_geometry.files import InputError
 from learning import data
 from learning.distributed import Processes
 from learning.runs.job import describe
+from learning.split import split
 from learning.tasks import load
 
 SETTINGS = {"dataset": "digits", "network": "small_cnn", "epochs": 2, "batch_size": 32, "learning_rate": 0.1}

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from experiments.subspaces import coefficients, training
 from experiments.subspaces.config import SubspaceConfig
-from experiments.subspaces.images import noisy, split
+from experiments.subspaces.images import noisy
 from experiments.subspaces.subspace import Subspace
 from info_geometry import predictions
 from learning import data, networks, tasks
@@ -23,6 +23,7 @@ from learning.runs import run as runs
 from learning.runs import weights
 from learning.runs.job import Job, describe
 from learning.runs.run import Folders
+from learning.split import split
 from tests.support import stages
 from tests.support.runs import all_done, folder_of, same_runs, together
 from tests.support.stages import STORE, Stage, done, run, until
