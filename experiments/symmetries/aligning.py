@@ -79,7 +79,7 @@ def _store(
     folders, seeds = options.folders, (item.seed, choices.other(item.seed))
     run, other = (_trained(find.Asked(item.name, seed), folders) for seed in seeds)
     _check_comparable(run, other, item.name, seeds)
-    imprinter = imprinters(run.config["dataset"])
+    imprinter = imprinter_of(run.config["dataset"])
     target = folders.file(choices.name(item.name), item.seed)
     with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
         if target.exists():
