@@ -15,7 +15,7 @@ where pi puts the channels of the second network in the order of those of the fi
     --training-images N             that matching and correction look at, of each class as many
 
 Networks predict by their own heads; probabilities are 0 at classes that are not of the task.  The same command again
-skips what is there.
+skips what is there.  Eleven networks between two of digits take about half a second on one CPU core.
 """
 
 from experiments.symmetries.choices import CORRECTIONS, MATCHINGS, Choices

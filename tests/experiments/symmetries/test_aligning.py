@@ -183,7 +183,7 @@ def test_the_same_command_again_skips_and_other_choices_are_refused(copied):
     expected = stages.contents(copied, "predictions/*/*.h5")
     (path,) = copied.glob("predictions/*/*.h5")
     path.rename(path.with_name(f".{path.name}.0.tmp"))  # not a finished file
-    done(LINES, copied, *words)
+    assert "redoing (found an unfinished write)" in done(LINES, copied, *words)
     assert stages.contents(copied, "predictions/*/preds_0.h5") == dict.fromkeys(
         [str(path.relative_to(copied))], *expected.values()
     )
