@@ -15,12 +15,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from experiments.symmetries.choices import CORRECTIONS
 from experiments.symmetries.features import by_channel
 from experiments.symmetries.matching import alike
 from info_geometry.files import InputError
 from learning.networks.recalibration import recalibrate
-
-CORRECTIONS = ("none", "recalibration", "repair")
 
 
 def line(
