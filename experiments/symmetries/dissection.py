@@ -8,6 +8,8 @@ fewer are selective then (Zhou et al. 2018; Godfrey et al. 2022, section 6, whos
 Here concepts are classes, see `selectivity`, and three properties that every image has, see `properties`.
 """
 
+import itertools
+
 import numpy as np
 import scipy.linalg
 import torch
@@ -35,8 +37,8 @@ def counts(before: np.ndarray, labels: np.ndarray, images: np.ndarray, seed: int
     x, rng = np.asarray(before, np.float64), np.random.default_rng(seed)
     if draws < 1:
         raise InputError(f"{draws} draws of random matrices; expected 1 or more")
-    if x.ndim < 2 or x.size == 0:
-        raise InputError(f"expected features (N, C, ...), not of shape {x.shape}")
+    if x.ndim < 2 or x.size == 0 or not np.isfinite(x).all():
+        raise InputError(f"expected features (N, C, ...) that are finite, not of shape {x.shape} or of other values")
     if x.min() >= 0:
         raise InputError("no feature is below 0; expected those before a ReLU, which are turned and then rectified")
     if x.max() <= 0:
@@ -160,8 +162,7 @@ def layers(network: nn.Module) -> dict[str, str]:
     Those within residual blocks are not among them.  Raises InputError for a body that is no sequence.
     """
     modules = stitching.layers(network)
-    names = list(modules)
-    return {name: last for last, name in zip(names, names[1:]) if isinstance(modules[name], nn.ReLU)}
+    return {name: last for last, name in itertools.pairwise(modules) if isinstance(modules[name], nn.ReLU)}
 
 
 def before(network: nn.Module, layer: str, images: torch.Tensor) -> np.ndarray:

@@ -90,7 +90,7 @@ def recovered(
 
         channels, live              int: of the layer, and of them not dead
         found                       share of the live ones that are matched with their own
-        scale_error                 largest |s m - 1| of the live ones, for scale s and entry m of the match, ideally 1/s
+        scale_error                 largest |s m - 1| of the live ones, for scales s planted and entries m of the match
         change                      max |f' - f| / max |f| of outputs f' of the stitched network
         accuracy_change             its accuracy less that of the network
         wreath_procrustes, orthogonal_procrustes, wreath_cka, linear_cka    of the two features, see METRICS
