@@ -8,7 +8,7 @@ from torch import nn
 from tqdm import tqdm
 
 from experiments.symmetries import trained
-from experiments.symmetries.choices import MATCHINGS, Choices
+from experiments.symmetries.choices import MATCHINGS, LineChoices
 from experiments.symmetries.lines import line
 from experiments.symmetries.matching import activation_matching, alike, apply, unchanged, weight_matching
 from info_geometry import predictions
@@ -24,7 +24,7 @@ from learning.tasks import facts
 TOGETHER = 100  # images at a time whose features at all layers are in memory
 
 
-def store_lines(options: Options, choices: Choices) -> int:
+def store_lines(options: Options, choices: LineChoices) -> int:
     """Store the predictions of the line from each run that is asked for, and return the exit code."""
     with distributed.processes(options.device, alone=True) as here:
 
@@ -70,7 +70,7 @@ def aligned(
 
 def _store(
     item: find.Asked,
-    choices: Choices,
+    choices: LineChoices,
     options: Options,
     here: Processes,
     imprinter_of: Callable[[str], store.Imprinter],
@@ -142,12 +142,12 @@ def _check_comparable(run: Run, other: Run, name: str, seeds: tuple[int, int]) -
         )
 
 
-def _check_choices(target, choices: Choices) -> None:
+def _check_choices(target, choices: LineChoices) -> None:
     """Raise InputError unless a file was stored here, with these choices."""
     there = predictions.open_trajectory(target).attributes.get("choices")
     if not isinstance(there, dict):
         raise InputError(f"{target} was stored by another command; delete it to store that of this one")
-    there = {**Choices().as_stored(), **there}  # choices that came later are as usual
+    there = {**LineChoices().as_stored(), **there}  # choices that came later are as usual
     differ = [key for key, value in choices.as_stored().items() if there[key] != value]
     if differ:
         raise InputError(f"{target} was stored with other choices ({', '.join(differ)}); delete it to store these")

@@ -8,10 +8,12 @@ from info_geometry.files import InputError
 
 MATCHINGS = ("none", "weights", "activations")
 CORRECTIONS = ("none", "recalibration", "repair")
+EPOCHS = ("chosen", "last")
+STATISTICS = ("recalibrated", "soft", "receiver")
 
 
 @dataclasses.dataclass(frozen=True)
-class Choices:
+class LineChoices:
     """Which lines between networks of two seeds are taken, and where on them.
 
     receiver: what is added to the seed of the first network for that of the second one, at t = 1.
@@ -55,3 +57,36 @@ class Choices:
     def as_stored(self) -> dict[str, Any]:
         """Return the choices as a prediction file holds them."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
+@dataclasses.dataclass(frozen=True)
+class StitchChoices:
+    """Which stitched networks of a run are stored.
+
+    soft: with the matrices that were trained, instead of those that the kind allows.
+    statistics: of batch norms behind the stitch: `recalibrated` under the matrix that is used, under the `soft` one, or
+    as they are in the `receiver`.  epoch: of each layer, `chosen` by images held out, or the `last`.
+    path: instead, all checkpoints of each layer.
+    """
+
+    soft: bool = False
+    statistics: str = STATISTICS[0]
+    epoch: str = EPOCHS[0]
+    path: bool = False
+
+    def __post_init__(self):
+        if self.soft and self.statistics == "soft":
+            raise InputError("--soft is recalibrated under the soft matrix; leave out --statistics soft")
+        if self.path and self.epoch != EPOCHS[0]:
+            raise InputError(f"--path is of all epochs; leave out --epoch {self.epoch}")
+
+    def name(self, run: str, layer: str = "") -> str:
+        """Return the name under which predictions of a run are stored; layer: of a path."""
+        parts = (
+            (self.soft, "soft"),
+            (self.statistics != STATISTICS[0], f"{self.statistics}_statistics"),
+            (self.epoch != EPOCHS[0], self.epoch),
+            (self.path, f"path_at_{layer}"),
+            (True, "head"),
+        )
+        return "_".join([run, *(part for used, part in parts if used)])

@@ -156,7 +156,7 @@ class Halves(nn.Module):
         """
         if self.learns == "stitch":
             for stitch, back, x in zip(self.stitches, self.backs, given):
-                stitching.recalibrated(back, stitch.soft() if soft else stitch.hard(), x.split(BATCH))
+                stitching.recalibrated(back, stitch.soft() if soft else stitch.hard(), x.split(stitching.BATCH))
         return self.eval()
 
 

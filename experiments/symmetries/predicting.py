@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from experiments.symmetries import halves, stitches, stitching, training
-from experiments.symmetries.choices import Choices
+from experiments.symmetries.choices import StitchChoices
 from experiments.symmetries.config import of_run
 from experiments.symmetries.stitching import BATCH
 from info_geometry import predictions
@@ -27,7 +27,7 @@ from learning.split import split
 from learning.tasks import facts
 
 
-def store_all(options: Options, choices: Choices) -> int:
+def store_all(options: Options, choices: StitchChoices) -> int:
     """Store what is chosen of the runs that are asked for, and return the exit code."""
     with distributed.processes(options.device, alone=True) as here:
         asked = options.taken(find.named(options.runs, options.seeds, options.folders))
@@ -57,7 +57,7 @@ def store_all(options: Options, choices: Choices) -> int:
             )
 
 
-def _store(item: find.Asked, choices: Choices, options: Options, here: Processes, images, imprinter) -> bool:
+def _store(item: find.Asked, choices: StitchChoices, options: Options, here: Processes, images, imprinter) -> bool:
     """Store what is chosen of one run, a file or more, and return whether there was something to do."""
     folder = options.folders.run(item.name, item.seed)
     run = runs.read(folder)
@@ -95,7 +95,7 @@ def _store(item: find.Asked, choices: Choices, options: Options, here: Processes
     return stored
 
 
-def _check_choices(target: Path, choices: Choices) -> None:
+def _check_choices(target: Path, choices: StitchChoices) -> None:
     there = predictions.open_trajectory(target).attributes.get("choices")
     if there != dataclasses.asdict(choices):
         raise InputError(f"{target} was stored with other choices; delete it to store these")
@@ -107,7 +107,7 @@ class Together:
     images: of training, on which batch norms are recalibrated.  epochs: that each layer is taken from.
     """
 
-    def __init__(self, run: Run, folder: Path, folders: Folders, images, device: torch.device, choices: Choices):
+    def __init__(self, run: Run, folder: Path, folders: Folders, images, device: torch.device, choices: StitchChoices):
         self._run, self._folder, self._choices, self._device = run, folder, choices, device
         self._config = of_run(run.config)
         self._layers = run.config["layers"].split(",")

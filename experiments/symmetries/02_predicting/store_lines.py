@@ -18,13 +18,13 @@ Networks predict by their own heads; probabilities are 0 at classes that are not
 skips what is there.  Eleven networks between two of digits take about half a second on one CPU core.
 """
 
-from experiments.symmetries.choices import CORRECTIONS, MATCHINGS, Choices
+from experiments.symmetries.choices import CORRECTIONS, MATCHINGS, LineChoices
 from info_geometry.files import InputError, command
 from learning import arguments
 
 
 def add_arguments(parser):
-    usual = Choices()
+    usual = LineChoices()
     parser.add_argument(
         "--receiver", type=int, default=usual.receiver, metavar="N", help="seed of the second, less S; default: 1"
     )
@@ -38,7 +38,7 @@ def add_arguments(parser):
 
 def main(argv=None):
     options, own = arguments.of_runs(__doc__, argv, add_arguments)
-    choices = Choices(**{**own, "positions": tuple(own["positions"])})
+    choices = LineChoices(**{**own, "positions": tuple(own["positions"])})
     if options.seeds is None:
         raise InputError("--seed is missing: of the networks that lines begin at")
     for seed in options.seeds:

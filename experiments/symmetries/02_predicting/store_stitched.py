@@ -14,7 +14,7 @@ layer (t = layer, from 1), with the matrix that the kind allows, of the epoch th
 Probabilities of heads are 0 at classes that are not of the task.  The same command again skips what is there.
 """
 
-from experiments.symmetries.choices import EPOCHS, STATISTICS, Choices
+from experiments.symmetries.choices import EPOCHS, STATISTICS, StitchChoices
 from info_geometry.files import command
 from learning import arguments
 
@@ -28,7 +28,7 @@ def add_arguments(parser):
 
 def main(argv=None):
     options, own = arguments.of_runs(__doc__, argv, add_arguments)
-    choices = Choices(**own)
+    choices = StitchChoices(**own)
     from experiments.symmetries import predicting  # torch takes seconds: after mistakes are answered
 
     return predicting.store_all(options, choices)

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from experiments.symmetries import aligning, anatomy, lines, matching, trained
-from experiments.symmetries.choices import CORRECTIONS, MATCHINGS, Choices
+from experiments.symmetries.choices import CORRECTIONS, MATCHINGS, LineChoices
 from experiments.symmetries.elements import transform
 from info_geometry import distance, predictions
 from info_geometry.files import InputError
@@ -63,7 +63,7 @@ def kept(folder, seed=0, **chosen):
     """Store the line of digits_all with these choices, unless it is there, and return what was stored."""
     words = [word for key, value in chosen.items() for word in (f"--{key}", value)]
     done(LINES, folder, "digits_all", "--seed", seed, *words)
-    return stored(folder, Choices(**chosen).name("digits_all"), seed)
+    return stored(folder, LineChoices(**chosen).name("digits_all"), seed)
 
 
 def barrier(there):
@@ -289,5 +289,5 @@ def test_names_of_files():
         "r_line_plus3_uncorrected_head": {"receiver": 3, "matching": "none", "correction": "none"},
         "r_line_plus1_by_activations_repair_head": {"correction": "repair"},
     }
-    assert [Choices(**choices).name("r") for choices in names.values()] == list(names)
-    assert Choices(receiver=-2).other(5) == 3
+    assert [LineChoices(**choices).name("r") for choices in names.values()] == list(names)
+    assert LineChoices(receiver=-2).other(5) == 3
