@@ -2,7 +2,7 @@
 
     make symmetries       trains what is missing and measures: see README.md
     python -m experiments.symmetries.measure [--seeds S ...] [--predictions FOLDER] [--checkpoints FOLDER]
-        [--plots FOLDER] [--quick] [--redo]
+        [--plots FOLDER] [--dataset NAME] [--quick] [--redo]
 
 --seeds: of the first network of each pair; its partner is the next one.  Writes <plots>/claims.md, tables of claims, of
 stitches and of similarity, and figures and a page beside it.  --quick: no verdicts.
@@ -33,11 +33,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help="default: 10 12 14")
     for option, folder in (("predictions", "predictions"), ("checkpoints", "checkpoints"), ("plots", "plots")):
         parser.add_argument(f"--{option}", type=Path, default=ROOT / folder / "symmetries", help="default: %(default)s")
+    parser.add_argument("--dataset", default="fashion", help="default: %(default)s")
     parser.add_argument("--data", type=Path, default=Folders.data, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="no verdicts")
     parser.add_argument("--redo", action="store_true", help="measure again what is there")
     given = parser.parse_args(argv)
-    results = Results(Folders(given.data, given.checkpoints, given.predictions), tuple(given.seeds))
+    results = Results(Folders(given.data, given.checkpoints, given.predictions), tuple(given.seeds), given.dataset)
     found = [
         predictions.open_trajectory(path)
         for seed in results.seeds

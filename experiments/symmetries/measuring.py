@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.symmetries import dissection, measured, metrics, planted, stitching, trained
 from experiments.symmetries.measured import BAD, METRICS, Measured, Stitches, Sweep
-from experiments.symmetries.results import DIGITS, LINES, SHOWCASE, TASK, WIDTHS, Pair, Results, accuracy
+from experiments.symmetries.results import DIGITS, LINES, SHOWCASE, WIDTHS, Pair, Results, accuracy
 from info_geometry import distance
 from learning.tasks import facts
 
@@ -66,8 +66,8 @@ def measure(results: Results) -> Measured:
     widths = {width: _width(results, width) for width in WIDTHS if width != 48}
     widths[48] = {name: _half(kinds[name]) for name in (measured.ANY, measured.MATCHED, measured.G_RELU)}
     similar = {width: networks.similar(f"width{width}", one_way) for width in WIDTHS}
-    runs = {**{f"width {w}": f"{TASK}_width{w}" for w in WIDTHS}, "no batch norm": f"{TASK}_{PLAIN}"}
-    runs |= {"residual": f"{TASK}_{RESNET}", "transformer": f"{DIGITS}_{CCT}"}
+    runs = {**{f"width {w}": f"{results.task}_width{w}" for w in WIDTHS}, "no batch norm": f"{results.task}_{PLAIN}"}
+    runs |= {"residual": f"{results.task}_{RESNET}", "transformer": f"{DIGITS}_{CCT}"}
     nearest, own = _nearest(results, [*BAD, measured.ANY])
     return Measured(
         layers=tuple(layers),
@@ -147,7 +147,7 @@ def _sweep(results: Results, values, kinds: Sequence[str], pairs: Sequence[Pair]
 def _transformed(results: Results) -> dict[str, np.ndarray]:
     found = {}
     for name, kind in TRANSFORMED.items():
-        runs = [results.open(f"{TASK}_{PLAIN}_retrained_{kind}_head", seed) for seed in results.first]
+        runs = [results.open(f"{results.task}_{PLAIN}_retrained_{kind}_head", seed) for seed in results.first]
         own = np.array([results.network(PLAIN, seed)[1] for seed in results.first])
         found[name] = own[:, None] - np.array([_accuracy(x) for x in runs])
     return found
@@ -164,14 +164,14 @@ def _residual(results: Results) -> dict[str, Stitches]:
 
 def _nearest(results: Results, names: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return d_B of stitched networks, and of networks themselves, to the nearest model of others while they train."""
-    ways = {seed: results.open(f"{TASK}_{SHOWCASE}_head", seed) for seed in results.seeds}
+    ways = {seed: results.open(f"{results.task}_{SHOWCASE}_head", seed) for seed in results.seeds}
 
     def others(*seeds):
         return [way for seed, way in ways.items() if seed not in seeds]
 
     found = {}
     for name in names:
-        runs = [results.open(f"{TASK}_{SHOWCASE}_{p.name}_{KINDS[name]}_head", p.sender) for p in results.both]
+        runs = [results.open(f"{results.task}_{SHOWCASE}_{p.name}_{KINDS[name]}_head", p.sender) for p in results.both]
         near = [distance.cross([x], others(*p.seeds)) for x, p in zip(runs, results.both)]
         found[name] = np.array([x.min(axis=1) for x in near])
     own = [distance.cross([results.network(SHOWCASE, p.sender)[0]], others(*p.seeds)) for p in results.one_way]
@@ -187,10 +187,11 @@ class Networks:
         self.images = functools.lru_cache(None)(self._images)
         self.features = functools.lru_cache(32)(self._features)
 
-    def _network(self, networks, seed, task=TASK):
-        return trained.network(f"{task}_{networks}", seed, folders=self._results.folders)
+    def _network(self, networks, seed, task=""):
+        return trained.network(f"{task or self._results.task}_{networks}", seed, folders=self._results.folders)
 
-    def _images(self, networks, task=TASK):
+    def _images(self, networks, task=""):
+        task = task or self._results.task
         dataset = task.partition("_")[0]
         split = facts(dataset).evaluation_split
         return trained.images(f"{task}_{networks}", IMAGES, self._results.first[0], split, self._results.folders)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from experiments.symmetries import measured
 from experiments.symmetries.measured import ALIGNED, ANY, BEFORE, IDENTITY, MATCHED, NOISE, RANK_1, RANK_4, REPAIRED
 from experiments.symmetries.measuring import KINDS, PLAIN, SENDERS, SHOWN_ALPHA, TRANSFORMED
-from experiments.symmetries.results import LINES, SHOWCASE, TASK, Results, accuracy
+from experiments.symmetries.results import LINES, SHOWCASE, Results, accuracy
 from info_geometry import distance, inpca, predictions
 from info_geometry.figures import style
 
@@ -40,16 +40,18 @@ class Picture:
 def runs(results: Results) -> list[tuple[str, int, predictions.Trajectory]]:
     """Return (name, seed, trajectory) of all that is in the picture."""
     pair = results.one_way[0]
-    start = f"{TASK}_{SHOWCASE}_{pair.name}"
-    files = [(TRAINED, seed, f"{TASK}_{SHOWCASE}_head") for seed in pair.seeds]
+    start = f"{results.task}_{SHOWCASE}_{pair.name}"
+    files = [(TRAINED, seed, f"{results.task}_{SHOWCASE}_head") for seed in pair.seeds]
     files += [(name, pair.sender, f"{start}_{KINDS[name]}_head") for name in BY_DEPTH if name in KINDS]
-    files.append((NOISE, pair.sender, f"{TASK}_{SHOWCASE}_{SENDERS[NOISE]}_{pair.name}_full_head"))
+    files.append((NOISE, pair.sender, f"{results.task}_{SHOWCASE}_{SENDERS[NOISE]}_{pair.name}_full_head"))
     files += [(name, pair.sender, f"{start}_{SHOWN_ALPHA}{how}_head") for name, how in ((LEARNED, ""), (SOFT, "_soft"))]
     last = results.open(f"{start}_full_head", pair.sender).attributes["layers"][-1]
     files.append((PATH, pair.sender, f"{start}_{SHOWN_ALPHA}_path_at_{last}_head"))
-    files += [(way, pair.sender, LINES[way].name(f"{TASK}_{SHOWCASE}")) for way in (BEFORE, ALIGNED, REPAIRED)]
-    files.append((OTHER, pair.sender, f"{TASK}_{PLAIN}_head"))
-    files += [(name, pair.sender, f"{TASK}_{PLAIN}_retrained_{TRANSFORMED[how]}_head") for how, name in BEHIND.items()]
+    files += [(way, pair.sender, LINES[way].name(f"{results.task}_{SHOWCASE}")) for way in (BEFORE, ALIGNED, REPAIRED)]
+    files.append((OTHER, pair.sender, f"{results.task}_{PLAIN}_head"))
+    files += [
+        (name, pair.sender, f"{results.task}_{PLAIN}_retrained_{TRANSFORMED[how]}_head") for how, name in BEHIND.items()
+    ]
     return [(name, seed, results.open(run, seed)) for name, seed, run in files]
 
 

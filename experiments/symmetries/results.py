@@ -14,7 +14,7 @@ from info_geometry import distance, predictions, trajectory
 from info_geometry.files import InputError
 from learning.runs.run import Folders
 
-TASK, DIGITS = "fashion_all", "digits_all"
+DIGITS = "digits_all"
 WIDTHS = 16, 24, 32, 48, 64
 SHOWCASE = "width48"
 LEAST = 1e-30  # probability
@@ -47,10 +47,16 @@ class Pair:
 
 @dataclass(frozen=True)
 class Results:
-    """Files of predictions and checkpoints, of pairs of seeds (first, first + 1)."""
+    """Files of predictions and checkpoints of a data set, of pairs of seeds (first, first + 1)."""
 
     folders: Folders
     first: tuple[int, ...]
+    dataset: str = "fashion"
+
+    @property
+    def task(self) -> str:
+        """How the names of runs begin."""
+        return f"{self.dataset}_all"
 
     @property
     def one_way(self) -> tuple[Pair, ...]:
@@ -76,8 +82,8 @@ class Results:
 
     @functools.lru_cache(64)  # noqa: B019
     def network(self, networks: str, seed: int) -> tuple[np.ndarray, float]:
-        """Return probabilities (N, C) of a trained network of Fashion-MNIST, and its accuracy in points."""
-        x = self.open(f"{TASK}_{networks}_head", seed)
+        """Return probabilities (N, C) of a trained network, and its accuracy in points."""
+        x = self.open(f"{self.task}_{networks}_head", seed)
         P = np.square(x.select([x.shape[0] - 1]).roots(dtype=np.float64))[0]
         return P, accuracy(P, x.labels)
 
@@ -93,7 +99,7 @@ class Results:
         alone = null in ("self", "planted")
         where = null if alone else "_".join(filter(None, [null, pair.name]))
         seed = pair.sender
-        x = self.open("_".join(filter(None, [TASK, networks, where, kind, choices, "head"])), seed)
+        x = self.open("_".join(filter(None, [self.task, networks, where, kind, choices, "head"])), seed)
         P = np.square(x.roots(dtype=np.float64))
         ends = [self.network(networks, s) for s in ((seed, seed) if alone else (seed, pair.receiver))]
         clean = (ends[0][1] + ends[1][1]) / 2
@@ -103,7 +109,7 @@ class Results:
 
     def log(self, networks: str, kind: str, pair: Pair, key: str) -> np.ndarray:
         """Return what the log of a run of stitches says of `key`, (checkpoints, L)."""
-        folder = self.folders.run(f"{TASK}_{networks}_{pair.name}_{kind}", pair.sender)
+        folder = self.folders.run(f"{self.task}_{networks}_{pair.name}_{kind}", pair.sender)
         try:
             lines = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
         except OSError:
