@@ -184,7 +184,7 @@ def measured(pairs=3, **changes):
             }
             for name in LINES
         },
-        "recovered": {name: recovered for name in ("width 48", "no batch norm")},
+        "recovered": dict.fromkeys(("width 48", "no batch norm"), recovered),
         "invariance": dict.fromkeys(
             ("wreath_procrustes", "wreath_cka", "orthogonal_procrustes", "linear_cka_channel"), invariant
         )
