@@ -23,7 +23,7 @@ ROWS = {  # {kind of stitch: colour}, in groups
 FAMILIES = {
     "any matrix, or rotation": BLACK,
     "permutation with scales": BLUE,
-    "... of three ways to it": SKY,
+    "... each of three ways to one": SKY,
     "low rank": GREEN,
     "worthless, of the trained sender": RED,
     "any matrix, of a worthless sender": PINK,
@@ -102,6 +102,7 @@ def lasso(folder: Path, found: Measured) -> list[Path]:
             ax.plot(beside, values[:, layer], **{**look, "markersize": 2.6, "alpha": 0.45})
             ax.plot([place], [values[:, layer].mean()], **{**look, "markersize": 5})
         ax.set(xscale="log", title=title, xlabel="entries per channel that are not 0")
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         penalties(ax, "y", [sweep.penalty, *chosen])
         ax.grid()
     axes[0].set_ylabel("penalty, points")
