@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from experiments.symmetries import groups, rules
 from experiments.symmetries import measured as m
@@ -71,14 +71,14 @@ def similarity(folder: Path, found: Measured, width: int = rules.SHOWCASE) -> li
                 color="black" if value > 0.6 else "white",
                 fontsize=8,
             )
-        ax.set(title=name, xlabel="layer of one network")
+        ax.set(title=name, xlabel="layer of the receiver")
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_locator(FixedLocator(range(count)))
             axis.set_major_formatter(FuncFormatter(lambda place, _: f"{place + 1:.0f}"))
         ax.tick_params(length=0)
         ax.spines[:].set_visible(False)
     if found.maps:
-        rest[0].set_ylabel("layer of the other")
+        rest[0].set_ylabel("layer of the sender")
         figure.colorbar(image, ax=rest, shrink=0.8, pad=0.02).outline.set_visible(False)
     legend(figure, OF_METRICS, 4)
     return style.save(figure, folder, "similarity")
@@ -92,17 +92,16 @@ def gelu(folder: Path, found: Measured) -> list[Path]:
     slope, (at, _) = rules.Y11["slope"][1], rules.Y11["maximum"]
     ax.plot(scales, groups.gelu_defect(scales), color=BLUE)
     ax.plot(scales[scales >= 1], slope * (scales[scales >= 1] - 1), ":", color="0.5", linewidth=0.9)
-    ax.text(2.2, slope * 1.2 - 0.006, f"slope at infinity {slope:.4f}", color="0.4", fontsize=7, ha="center", va="top")
+    ax.text(2.95, 0.03, f"dotted: slope at infinity, {slope:.4f}", color="0.4", fontsize=7, ha="right")
     for x, text, place, side in (
-        (at, "local maximum", (0.05, 0.115), "left"),
-        (1.0, "0 at 1", (1.0, 0.022), "center"),
-        (2.0, "", (1.95, 0.2), "right"),
+        (at, "local maximum\n{:.4f} at {:g}", (at, 0.085), "center"),
+        (1.0, "{:.0f} at {:g}", (1.0, -0.025), "center"),
+        (2.0, "{:.4f} at {:g}", (1.93, 0.18), "right"),
     ):
         y = float(groups.gelu_defect(x))
         ax.plot([x], [y], "o", color=RED)
-        said = text if x == 1 else f"{text} {y:.4f} at {x:g}".strip()
-        ax.annotate(said, (x, y), place, ha=side, va="bottom", fontsize=7)
-    ax.set(xlabel="scale", ylabel="defect of GELU", xlim=(0, 3), ylim=(-0.01, None))
+        ax.annotate(text.format(y, x), (x, y), place, ha=side, va="bottom", fontsize=7)
+    ax.set(xlabel="scale", ylabel="defect of GELU", xlim=(0, 3), ylim=(-0.03, None))
     ax.grid()
     return style.save(figure, folder, "gelu")
 
@@ -151,7 +150,7 @@ def lines(folder: Path, found: Measured) -> list[Path]:
         for way in ways:
             values = np.array([wide[width][way].barrier for width in sorted(wide)]).T
             curve(ax, sorted(wide), np.maximum(values, LEAST_BARRIER), **OF_WAYS[way])
-        ax.set(xscale="log", yscale="log", xlabel="width", ylabel="barrier, NLL")
+        ax.set(xscale="log", yscale="log", xlabel="width", ylabel="barrier, NLL", title="by width")
         ax.xaxis.set_major_locator(FixedLocator(sorted(wide)))
         ax.xaxis.set_minor_locator(NullLocator())
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -162,11 +161,12 @@ def lines(folder: Path, found: Measured) -> list[Path]:
 
 
 def _plain(ax: Axes, which: str):
-    """Write numbers of a logarithmic axis as they are, and of the small ticks those of 2 and 5 if there is little else."""
+    """Write numbers of a logarithmic axis as they are, more of them the less it spans."""
     axis = getattr(ax, f"{which}axis")
     low, high = sorted(getattr(ax, f"get_{which}lim")())
-    steps = (1, 2, 3, 5, 7) if high < 3 * low else (1, 2, 5) if high < 30 * low else (1,)
-    axis.set_major_locator(FixedLocator([step * 10.0**k for k in range(-12, 7) for step in steps]))
+    steps = (1, 2, 5) if high < 30 * low else (1,)
+    at_steps = FixedLocator([step * 10.0**k for k in range(-12, 7) for step in steps])
+    axis.set_major_locator(MaxNLocator(5) if high < 4 * low else at_steps)
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
     getattr(ax, f"set_{which}lim")(low, high)
@@ -176,15 +176,15 @@ def _plain(ax: Axes, which: str):
 def barrier(folder: Path, found: Measured) -> list[Path]:
     """Draw `barrier`: the barrier between two networks, once they are aligned, by how alike they are."""
     figure = Figure((style.PAGE, 2.9), layout="constrained")
-    axes = figure.subplots(1, 2, sharex=True)
+    axes = figure.subplots(1, 2, sharex=True, sharey=True)
     looks = {f"width {w}": {**dot(c), "marker": k} for w, c, k in zip(found.similar, style.PALETTE, "osD^v<>X")}
     for ax, way in zip(axes, (m.ALIGNED, m.BEFORE)):
         for width, look in zip(found.similar, looks.values()):
             x, y = found.similar[width][m.WREATH].mean(axis=1), found.lines[f"width {width}"][way].barrier
             ax.plot(x, np.maximum(y, LEAST_BARRIER), **look, alpha=0.8)
         ax.set(yscale="log", title=way, xlabel="wreath Procrustes, mean of layers")
-        _plain(ax, "y")
         ax.grid()
+    _plain(axes[0], "y")
     axes[0].set_ylabel("barrier, NLL")
     legend(figure, looks, 5)
     return style.save(figure, folder, "barrier")
@@ -246,7 +246,7 @@ def depth(folder: Path, found: Measured) -> list[Path]:
     right.set_title("those that are near")
     looks = {name: {**look, "marker": "o", "markeredgewidth": 0} for name, look in kinds.items()}
     looks["from sender to receiver"] = {"color": "0.5", "linestyle": ":"}
-    legend(figure, looks, 4)
+    legend(figure, looks, 3)
     figure.suptitle("larger dots: later layers", fontsize=7.5)
     return style.save(figure, folder, "depth")
 
