@@ -92,9 +92,9 @@ def gelu(folder: Path, found: Measured) -> list[Path]:
     slope, (at, _) = rules.Y11["slope"][1], rules.Y11["maximum"]
     ax.plot(scales, groups.gelu_defect(scales), color=BLUE)
     ax.plot(scales[scales >= 1], slope * (scales[scales >= 1] - 1), ":", color="0.5", linewidth=0.9)
-    ax.text(2.95, 0.03, f"dotted: slope at infinity, {slope:.4f}", color="0.4", fontsize=7, ha="right")
+    ax.text(2.95, 0, f"dotted: slope\nat infinity, {slope:.4f}", color="0.4", fontsize=7, ha="right")
     for x, text, place, side in (
-        (at, "local maximum\n{:.4f} at {:g}", (at, 0.085), "center"),
+        (at, "local maximum\n{:.4f} at {:g}", (0.06, 0.085), "left"),
         (1.0, "{:.0f} at {:g}", (1.0, -0.025), "center"),
         (2.0, "{:.4f} at {:g}", (1.93, 0.18), "right"),
     ):
@@ -243,7 +243,7 @@ def depth(folder: Path, found: Measured) -> list[Path]:
         ax.grid()
     left.set_ylabel("$d_B$ to the receiver")
     left.set_title("all stitches")
-    right.set_title("those that are near")
+    right.set_title("the nearer ones")
     looks = {name: {**look, "marker": "o", "markeredgewidth": 0} for name, look in kinds.items()}
     looks["from sender to receiver"] = {"color": "0.5", "linestyle": ":"}
     legend(figure, looks, 3)
