@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from experiments.symmetries.lines import barrier
 from learning.finding import mean_and_error
 
 # kinds of stitches, in the order of tables and figures
@@ -68,8 +69,7 @@ class Line:
     @property
     def barrier(self) -> np.ndarray:
         """The largest height (D,) of NLL above the straight line between its ends."""
-        over = self.nll - (1 - self.t) * self.nll[:, :1] - self.t * self.nll[:, -1:]
-        return over.max(axis=1)
+        return np.array([barrier(self.t, each) for each in self.nll])
 
 
 @dataclass(frozen=True)
