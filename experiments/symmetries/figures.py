@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from experiments.symmetries import measured as m
+from experiments.symmetries import more_figures as more
 from experiments.symmetries.drawing import curve, dot, groups, legend, penalties, rows_of_dots, spread_out, titles
 from experiments.symmetries.measured import Measured
 from info_geometry.figures import style
@@ -203,3 +204,9 @@ def residual(folder: Path, found: Measured) -> list[Path]:
     ax.set(xlabel="layer", ylabel="penalty, points")
     legend(figure, {name: dot(RESIDUAL[name]) for name in kinds}, 4)
     return style.save(figure, folder, "residual")
+
+
+FIGURES = (
+    *(stitching, transformed, lasso, alpha, widths, rounding, residual),
+    *(more.similarity, more.gelu, more.planted, more.lines, more.barrier, more.zoo, more.depth, more.dissection),
+)

@@ -45,17 +45,19 @@ LEAST_BARRIER, LEAST_CHANGE = 1e-3, 1e-17  # what is less is drawn here, on loga
 
 
 @style.STYLE
-def similarity(folder: Path, found: Measured, width: int = rules.SHOWCASE) -> list[Path]:
+def similarity(folder: Path, found: Measured) -> list[Path]:
     """Draw `similarity`: four metrics by layer, and maps by CKA of all layers of two networks."""
     figure = Figure((style.PAGE, 2.8), layout="constrained")
     left, *rest = figure.subplots(1, 1 + max(len(found.maps), 1), width_ratios=(1.25, *[1] * max(len(found.maps), 1)))
     count = len(found.layers)
     for number, (name, look) in enumerate(OF_METRICS.items()):
-        values = found.similar[width][name]
+        values = found.similar[rules.SHOWCASE][name]
         places = np.arange(1, count + 1) + 0.05 * (number - 1.5)
         errors = [mean_and_error(x)[1] for x in values.T]
         left.errorbar(places, values.mean(axis=0), errors, capsize=2, elinewidth=0.8, **{**look, "linewidth": 0.8})
-    left.set(xlabel="layer", ylabel="similarity", title=f"width {width}", xlim=(0.7, count + 0.3), ylim=(None, 1.02))
+    left.set(
+        xlabel="layer", ylabel="similarity", title=f"width {rules.SHOWCASE}", xlim=(0.7, count + 0.3), ylim=(None, 1.02)
+    )
     left.set_xticks(range(1, count + 1))
     left.grid(axis="y")
     for ax, (name, each) in zip(rest, found.maps.items()):
