@@ -171,7 +171,7 @@ def _plain(ax: Axes, which: str):
     axis.set_major_locator(MaxNLocator(5) if high < 4 * low else at_steps)
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
-    getattr(ax, f"set_{which}lim")(low, high)
+    getattr(ax, f"set_{which}lim")(low if low > 0 else None, high)
 
 
 @style.STYLE
@@ -234,6 +234,7 @@ def depth(folder: Path, found: Measured) -> list[Path]:
                 ax.plot([a], [b], "o", markersize=size, color=kinds[name]["color"], markeredgewidth=0)
         ax.set(xscale="log", yscale="log", xlabel="$d_B$ to the sender")
         ends = [*ax.get_xlim(), *ax.get_ylim(), apart / 1.3, apart * 1.3]
+        ends = [x for x in ends if x > 0] or [0.01, 1]
         limits = min(ends), max(ends)
         ax.plot(limits, limits, color="0.7", linewidth=0.8, zorder=0)
         for draw in (ax.axvline, ax.axhline):
