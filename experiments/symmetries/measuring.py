@@ -163,19 +163,24 @@ def _residual(results: Results) -> dict[str, Stitches]:
 
 
 def _nearest(results: Results, names: Sequence[str]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return d_B of stitched networks, and of networks themselves, to the nearest model of others while they train."""
+    """Return d_B of stitched networks, and of networks themselves, to the nearest model of others while they train.
+
+    NaN where there are no others, as with a single pair.
+    """
     ways = {seed: results.open(f"{results.task}_{SHOWCASE}_head", seed) for seed in results.seeds}
 
     def others(*seeds):
         return [way for seed, way in ways.items() if seed not in seeds]
 
+    def nearest(models, pair, count):
+        return distance.cross([models], others(*pair.seeds)).min(axis=1) if len(ways) > 2 else np.full(count, np.nan)
+
     found = {}
     for name in names:
         runs = [results.open(f"{results.task}_{SHOWCASE}_{p.name}_{KINDS[name]}_head", p.sender) for p in results.both]
-        near = [distance.cross([x], others(*p.seeds)) for x, p in zip(runs, results.both)]
-        found[name] = np.array([x.min(axis=1) for x in near])
-    own = [distance.cross([results.network(SHOWCASE, p.sender)[0]], others(*p.seeds)) for p in results.one_way]
-    return found, np.array([x.min() for x in own])
+        found[name] = np.array([nearest(x, p, x.shape[0]) for x, p in zip(runs, results.both)])
+    own = [nearest(results.network(SHOWCASE, p.sender)[0], p, 1) for p in results.one_way]
+    return found, np.concatenate(own)
 
 
 class Networks:
