@@ -35,9 +35,10 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
 
 
 def said(values: Sequence[float], digits: int = 2, sign: bool = True) -> str:
-    """Return a mean and its standard error as a text."""
+    """Return a mean and its standard error as a text; of a single value there is no error."""
     mean, error = mean_and_error(values)
-    return f"{mean:{'+' if sign else ''}.{digits}f} +- {error:.{digits}f}"
+    spread = f" +- {error:.{digits}f}" if len(values) > 1 else ""
+    return f"{mean:{'+' if sign else ''}.{digits}f}{spread}"
 
 
 def above(values: Sequence[float], bound: float = 0) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from experiments.symmetries.lines import barrier
-from learning.finding import mean_and_error
+from learning.finding import said
 
 # kinds of stitches, in the order of tables and figures
 G_RELU = "permutation with scales, learned"
@@ -129,4 +129,4 @@ def both_ways(values: np.ndarray) -> np.ndarray:
 
 def by_layer(values: np.ndarray, digits: int = 1) -> str:
     """Return means over the first axis of (D, L), and their standard errors, as a text."""
-    return ", ".join("{:.{d}f} +- {:.{d}f}".format(*mean_and_error(x), d=digits) for x in values.T)
+    return ", ".join(said(x, digits, False) for x in values.T)

@@ -24,3 +24,4 @@ def test_two_standard_errors():
     assert finding.above(values, 0.84) and not finding.above(values, 0.85)
     assert finding.below(values, 3.16) and not finding.below(values, 3.15)
     assert finding.said(values) == "+2.00 +- 0.58" and finding.said(-values, 1, False) == "-2.0 +- 0.6"
+    assert finding.said([1.5], 1) == "+1.5"
