@@ -68,6 +68,27 @@ def test_runs_that_are_not_there(folders, pattern, message):
             "fashion_all_simplex4_wide",
             "experiments.subspaces.01_training.train_subspace fashion_simplex --task all --vertices 4 --variant wide",
         ),
+        (
+            "digits_all_plus1_full",
+            "experiments.symmetries.01_training.train_stitch digits_stitch --task all --receiver 1 --kind full",
+        ),
+        (
+            "fashion_low_untrained_minus2_random_g_relu_wide",
+            "experiments.symmetries.01_training.train_stitch fashion_stitch --task low --sender untrained "
+            "--receiver -2 --kind random_g_relu --variant wide",
+        ),
+        (
+            "digits_all_plus1_g_relu",
+            "experiments.symmetries.01_training.train_stitch digits_g_relu --task all --receiver 1",
+        ),
+        (
+            "digits_all_planted_matched",
+            "experiments.symmetries.01_training.train_stitch digits_stitch --task all --sender planted --kind matched",
+        ),
+        (
+            "digits_all_retrained_identity",
+            "experiments.symmetries.01_training.train_stitch digits_transformed --task all --kind identity",
+        ),
         ("digits_all_3way", "experiments.meta_learning.01_training.train_prototypical digits --task all --ways 3"),
         ("fashion_all_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch fashion --task all"),
         (
