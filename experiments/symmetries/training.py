@@ -99,7 +99,7 @@ class Stitching:
             raise InputError(f"{run.name}: stage 2 puts stitched networks together; leave out --imprint-as-you-go")
         own = split(job.images.labels, run.task.classes, config)
         batch = min(config.batch_size, len(own.training))
-        if batch % here.world:
+        if config.trains and batch % here.world:
             raise InputError(
                 f"{run.name}: batches of {batch} images cannot be divided evenly among {here.world} processes; change "
                 "--batch_size or --nproc-per-node"

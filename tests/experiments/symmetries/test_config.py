@@ -20,7 +20,10 @@ CONFIGS = sorted((ROOT / "experiments" / "symmetries" / "01_training" / "configs
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"kind": "fulll"}, "kind is 'fulll', expected one of full, low_rank, lasso, g_relu, gumbel_sinkhorn, identity"),
+        (
+            {"kind": "fulll"},
+            "kind is 'fulll', expected one of full, low_rank, lasso, g_relu, gumbel_sinkhorn, identity",
+        ),
         ({"sender": "other"}, "sender is 'other', expected one of trained, untrained, random_labels, noise, planted"),
         ({"learns": "all"}, "learns is 'all', expected one of stitch, rest"),
         ({"kind": "low_rank", "rank": 0}, "rank is 0, expected a positive number"),

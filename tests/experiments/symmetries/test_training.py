@@ -11,24 +11,24 @@ import torch.nn.functional as F
 
 from experiments.symmetries import halves, stitches, stitching, trained
 from experiments.symmetries.config import SENDERS, StitchConfig
-from experiments.symmetries.training import Stitching, parents as parents_of
+from experiments.symmetries.training import parents as parents_of
 from info_geometry.files import InputError
 from learning import data
 from learning.networks.recalibration import recalibrate
 from learning.runs import run as runs
 from learning.runs import weights
 from learning.split import split
-from tests.experiments.symmetries.stitch_runs import TRAIN_STITCH, checkpoint, copy_of, folders_of, job_of
+from tests.experiments.symmetries.stitch_runs import TRAIN_STITCH, checkpoint, copy_of
 from tests.experiments.symmetries.stitch_runs import trained as run_of
 from tests.support import stages
 from tests.support.runs import all_done, folder_of, same_runs, together
-from tests.support.stages import TRAIN, Stage, done, run, until
+from tests.support.stages import Stage, done, run, until
 
 
-@pytest.fixture(scope="module")
-def folder(parents, tmp_path_factory):
-    """A folder of networks, and what tests stitch in it: each under a name of its own."""
-    return copy_of(parents, tmp_path_factory.mktemp("stitches") / "runs")
+@pytest.fixture
+def folder(parents, tmp_path):
+    """A folder of networks, where stitches can be trained."""
+    return copy_of(parents, tmp_path / "runs")
 
 
 def log_of(job):
@@ -96,8 +96,8 @@ def test_each_sender(folder, sender):
         name = {"random_labels": "digits_randomlab"}.get(sender, "digits_all")
         assert (start["sender"]["run"], start["sender"]["seed"]) == (name, 0)
         assert (start["sender"]["checkpoint"] == "0_0.pth") == (sender == "untrained")
-    known = log_of(job)[-1]["validation"]["8"]
-    assert known < 0.75 if sender in ("untrained", "random_labels") else known > 0.85
+    if sender not in ("untrained", "random_labels"):
+        assert log_of(job)[-1]["validation"]["8"] > 0.85
 
 
 def test_planted_and_self_are_the_receiver(folder):
@@ -106,7 +106,7 @@ def test_planted_and_self_are_the_receiver(folder):
         matrix = checkpoint(job)["1.matrix"]
         own = parents_of(job.run, job.config, job.folders)
         images, _ = pixels(split(job.images.labels, range(10), job.config).validation)
-        fronts, joined = halves.build(job.config, own, ["2", "5", "8"], 0, images)
+        fronts = halves.build(job.config, own, ["2", "5", "8"], 0, images)[0]
         for front, layer, key in zip(fronts, ("2", "5", "8"), range(3)):
             there = stitching.features(stitching.cut(own.receiver, layer)[0], images)
             found = stitches.apply(checkpoint(job)[f"{key}.matrix"], stitching.features(front, images))
@@ -159,7 +159,7 @@ def test_accuracies_on_images_held_out_are_those_of_a_stitched_network(folder):
 
 @pytest.mark.parametrize("kind", ["full", "g_relu"])
 def test_layers_learn_each_by_itself_in_any_order(folder, kind):
-    each = [copy_of(folder, folder.parent / f"{kind}_{at}") for at in ("both", "alone", "turned")]
+    each = [copy_of(folder, folder.parent / name) for name in ("both", "alone", "turned")]
     both, alone, turned = (
         run_of(place, kind=kind, layers=at, training_images=300) for place, at in zip(each, ("2,5", "5", "5,2"))
     )
@@ -228,14 +228,14 @@ INTERRUPTED = {  # name of a run: configuration and settings
 def test_interrupted_and_resumed(parents, tmp_path, name, number):
     """To the same bits as without interruption."""
     config, settings = INTERRUPTED[name]
-    settings = {**settings, "epochs": 40, "warmup_epochs": 1, "batch_size": 60}
+    settings = {**settings, "epochs": 20, "warmup_epochs": 1, "batch_size": 60}
     whole, cut = copy_of(parents, tmp_path / "whole"), copy_of(parents, tmp_path / "cut")
     done(TRAIN_STITCH, whole, config, **settings)
     stage = Stage(TRAIN_STITCH, cut, config, **settings)
-    until(lambda: len(stages.log_lines(folder_of(cut, name))) >= 5)
+    until(lambda: len(stages.log_lines(folder_of(cut, name))) >= 4)
     stages.interrupt(stage, number, folder_of(cut, name))
     done(TRAIN_STITCH, cut, config, **settings)
-    assert len(stages.contents(folder_of(cut, name), "ckpt/*.pth")) == 41
+    assert len(stages.contents(folder_of(cut, name), "ckpt/*.pth")) == 21
     same_runs(whole, cut)
 
 
@@ -275,16 +275,10 @@ def test_networks_that_were_trained_anew_are_noticed(parents, tmp_path):
     folder = copy_of(parents, tmp_path / "runs")
     job = run_of(folder, kind="identity")
     path = folder_of(folder, "digits_all", 1) / "ckpt" / "4_0.pth"
-    weights.save(path, {key: value * 1.0001 for key, value in weights.load(path).items() if value.ndim}
-                 | {key: value for key, value in weights.load(path).items() if not value.ndim})
-    with pytest.raises(InputError, match="4_0.pth is not what digits_all_plus1_identity was stitched from; delete"):
+    there = weights.load(path)
+    weights.save(path, {**there, "head.bias": there["head.bias"] + 0.01})
+    with pytest.raises(InputError, match=r"4_0\.pth is not what digits_all_plus1_identity was stitched from; delete"):
         parents_of(job.run, job.config, job.folders)
     code, text = run(TRAIN_STITCH, folder, "digits_stitch", kind="identity", epochs=2, recalibration_images=300)
     assert code == 1 and "was trained with other settings" in text and "start" in text
     assert json.loads((job.folder / "run.json").read_text())["start"] == job.run.start
-    assert folders_of(folder) == job.folders and Stitching() and job_of and TRAIN
-
-
-# What is refused
-
-
