@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 
-from experiments.symmetries import halves, stitching, trained
+from experiments.symmetries import halves, stitches, stitching, trained
 from experiments.symmetries.halves import ClusteredNoise, Halves, Parents
 from info_geometry.files import InputError
-from learning import networks
+from learning import data, networks
 from learning.networks.recalibration import batch_norms, recalibrate
 from tests.experiments.symmetries.stitch_runs import config, evaluated, folders_of
 
@@ -117,6 +117,22 @@ def test_noise_clusters_by_the_class_that_the_network_sees(two):
         inside = found[seen == k] - means[k]
         covariance = torch.corrcoef(inside)
         assert covariance[~torch.eye(len(inside), dtype=torch.bool)].abs().mean() < 0.15
+
+
+def test_noise_is_worth_no_more_than_what_its_network_sees(parents, two):
+    """Of images that a network calls alike, at most those of the most frequent class can be right."""
+    poor = trained.network("digits_randomlab", 0, folders=folders_of(parents))
+    images, outputs = trained.images("digits_all", 1000, folders=folders_of(parents))
+    front, back = ClusteredNoise(poor, (64, 2, 2), seed=0), stitching.cut(two.receiver, "8")[1]
+    stitch, given = stitches.Full(64, 64, 0), front(images)
+    stitching.fit(stitch, back, given, outputs, stitching.Training(epochs=6))
+    stitching.recalibrated(back, stitch.hard(), given.split(500))
+    labels = torch.from_numpy(data.load("digits", "test", "").labels)
+    with torch.no_grad():
+        seen = poor(evaluated()).argmax(dim=1)
+        right = float((back(stitch(front(evaluated()))).argmax(dim=1) == labels).double().mean())
+    bound = sum(int(torch.bincount(labels[seen == k]).max()) for k in seen.unique()) / len(labels)
+    assert right <= bound + 0.02 and bound < 0.6
 
 
 def test_noise_has_the_shape_of_the_receiver(two, images):

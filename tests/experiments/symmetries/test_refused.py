@@ -4,7 +4,7 @@ import pytest
 
 from tests.experiments.symmetries.stitch_runs import TRAIN_STITCH, copy_of
 from tests.support.runs import folder_of
-from tests.support.stages import run
+from tests.support.stages import done, run
 
 G_RELU = "which does not act at layer 4; it does at 2, 5, 8"
 IDENTITY = "digits_all_plus1_identity"
@@ -84,6 +84,14 @@ def test_one_pair_that_fails_does_not_stop_the_others(folder):
     assert code == 1 and "training: 1 done, 0 skipped (already complete), 1 failed" in text
     assert "digits_all/seed_2 holds no run to start from" in text
     assert (folder_of(folder, IDENTITY) / "run.json").exists()
+
+
+def test_runs_that_hold_no_single_networks(folder):
+    done(TRAIN_STITCH, folder, "digits_stitch", "--seed", 0, "--kind", "identity")
+    words = ("--networks", "plus1_identity", "--kind", "procrustes", "--sender", "self")
+    code, text = run(TRAIN_STITCH, folder, "digits_stitch", *words)
+    expected = "plus1_identity/seed_0 holds no single networks; it is of experiments.symmetries.02_predicting"
+    assert code == 1 and expected in text
 
 
 def test_networks_of_different_widths_take_kinds_that_are_not_square(parents, tmp_path):
