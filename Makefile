@@ -7,12 +7,14 @@
 # make claims-quick    one seed, a few steps, no verdicts; 3 minutes
 # make subspaces    lines, curves and simplexes of networks, measured on Fashion-MNIST with 5 seeds; 48 minutes
 # make subspaces-quick  two seeds, a few steps, no verdicts; 2 minutes
+# make symmetries   stitching and alignment of networks, measured on Fashion-MNIST with 3 pairs; MINUTES minutes
+# make symmetries-quick  one pair, on digits, no verdicts; QUICK minutes
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
 # make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 5 minutes
 # make benchmark-gpu    the CUDA part of it; 10 minutes
-# make clean        remove what picture, fashion, claims and subspaces made
+# make clean        remove what picture, fashion, claims, subspaces and symmetries made
 
 PYTHON ?= python3
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -25,7 +27,7 @@ THEIRS := $(if $(ACTIVE),$(if $(filter-out $(abspath .venv),$(abspath $(ACTIVE))
 BIN := $(if $(THEIRS),$(ACTIVE)/bin,.venv/bin)
 PIP = $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: install install-dev picture fashion claims claims-quick subspaces subspaces-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
+.PHONY: install install-dev picture fashion claims claims-quick subspaces subspaces-quick symmetries symmetries-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
 install: $(if $(THEIRS),,.venv/installed)
 install-dev: $(if $(THEIRS),install-theirs,.venv/installed-dev)
 
@@ -101,6 +103,31 @@ subspaces-quick: install
 		--checkpoints checkpoints/$(FEW) --plots plots/$(FEW)
 	@echo "open plots/$(FEW)/claims.md"
 
+# lines between networks: $(call LINES,folder,data set,seeds)
+WAYS = "--matching none" "--matching weights" "--matching activations" "--correction none" "--correction repair"
+LINES = for way in $(WAYS); do $(BIN)/python -m experiments.symmetries.02_predicting.store_lines \
+	$(foreach width,16 24 32 48 64,$(2)_all_width$(width)) $(2)_all_plain $(2)_all_resnet digits_all_cct --seed $(3) $$way \
+	--checkpoints-folder checkpoints/$(1) --predictions predictions/$(1) || exit; done
+SYMMETRIES = experiments/symmetries/runs.yaml
+symmetries: install
+	@$(BIN)/python -m learning.sweep $(SYMMETRIES) --jobs $(JOBS) \
+		--checkpoints-folder checkpoints/symmetries --predictions predictions/symmetries
+	@$(call LINES,symmetries,fashion,10 12 14)
+	@$(BIN)/python -m experiments.symmetries.measure
+	@echo "open plots/symmetries/claims.md"
+
+# the same runs of one pair, on digits
+ONE = symmetries_quick
+symmetries-quick: install
+	@mkdir -p checkpoints/$(ONE)
+	@sed -e 's/fashion/digits/' -e 's/resolution: 14, evaluation_resolution: 14, //' $(SYMMETRIES) > checkpoints/$(ONE)/runs.yaml
+	@$(BIN)/python -m learning.sweep checkpoints/$(ONE)/runs.yaml --jobs $(JOBS) --among 10 11 \
+		--checkpoints-folder checkpoints/$(ONE) --predictions predictions/$(ONE)
+	@$(call LINES,$(ONE),digits,10)
+	@$(BIN)/python -m experiments.symmetries.measure --quick --dataset digits --seeds 10 \
+		--predictions predictions/$(ONE) --checkpoints checkpoints/$(ONE) --plots plots/$(ONE)
+	@echo "open plots/$(ONE)/claims.md"
+
 lab: install
 	@$(PIP) -q -e '.[notebook]'
 	$(BIN)/python -m jupyterlab picture_of_tasks_tutorial.ipynb
@@ -128,8 +155,8 @@ lint: install-dev
 	@$(BIN)/ruff format --check .
 
 MADE = $(addprefix digits_,$(DIGITS)) $(addprefix fashion_,$(FASHION)) claims claims_quick \
-	subspaces subspaces_quick
+	subspaces subspaces_quick symmetries symmetries_quick
 clean:
 	rm -rf $(addprefix checkpoints/,$(MADE)) $(addprefix predictions/,$(MADE))
 	rm -rf $(foreach set,digits fashion,predictions/embedding/$(set).npz plots/$(set)) plots/claims plots/claims.md plots/claims_quick \
-		plots/subspaces plots/subspaces_quick
+		plots/subspaces plots/subspaces_quick plots/symmetries plots/symmetries_quick

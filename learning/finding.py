@@ -32,3 +32,21 @@ def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     """Return the mean and its standard error (0 for a single value)."""
     values = np.asarray(values, float)
     return float(values.mean()), float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+
+def said(values: Sequence[float], digits: int = 2, sign: bool = True) -> str:
+    """Return a mean and its standard error as a text."""
+    mean, error = mean_and_error(values)
+    return f"{mean:{'+' if sign else ''}.{digits}f} +- {error:.{digits}f}"
+
+
+def above(values: Sequence[float], bound: float = 0) -> bool:
+    """Return whether the mean less 2 SE is above a bound."""
+    mean, error = mean_and_error(values)
+    return mean - 2 * error > bound
+
+
+def below(values: Sequence[float], bound: float = 0) -> bool:
+    """Return whether the mean plus 2 SE is below a bound."""
+    mean, error = mean_and_error(values)
+    return mean + 2 * error < bound

@@ -77,8 +77,15 @@ class Grid:
         return value if value[0].isalpha() and value not in ("true", "false") else short + value
 
 
-def read(path: str | Path, seeds: Sequence[int] | None = None, changes: Sequence[str] = ()) -> list[Grid]:
+def read(
+    path: str | Path,
+    seeds: Sequence[int] | None = None,
+    changes: Sequence[str] = (),
+    among: Sequence[int] | None = None,
+) -> list[Grid]:
     """Return the grids in a file; seeds: instead of theirs.  changes: `key=value[,value...]`, of any of them.
+
+    among: of the seeds of each grid these alone; a grid that has none of them is left out.
 
     A key that some grid has among its arguments is changed there alone, any other key in the settings of all.
     Raises InputError naming the file and the key.
@@ -103,6 +110,12 @@ def read(path: str | Path, seeds: Sequence[int] | None = None, changes: Sequence
         ]
     if seeds is not None:
         grids = [dataclasses.replace(grid, seed=tuple(map(str, seeds))) for grid in grids]
+    if among is not None:
+        wanted = set(map(str, among))
+        grids = [dataclasses.replace(grid, seed=tuple(s for s in grid.seed if s in wanted)) for grid in grids]
+        grids = [grid for grid in grids if grid.seed]
+        if not grids:
+            raise InputError(f"{path}: no grid has a seed among {', '.join(map(str, among))}")
     for grid in grids:
         _check_distinct(grid, path)
     return grids

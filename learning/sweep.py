@@ -1,6 +1,7 @@
 """Train all runs of a grid file and store their predictions, several at a time.                               [command]
 
-    python -m learning.sweep GRID.yaml [--jobs N] [--seeds S ...] [--set key=value[,value...] ...] [--part I/N]
+    python -m learning.sweep GRID.yaml [--jobs N] [--seeds S ...] [--among S ...] [--set key=value[,value...] ...]
+        [--part I/N]
     python -m learning.sweep supervised_imagenet/sweeps/digits.yaml --jobs 2
 
 GRID.yaml says which runs (learning/grids.py shows how).  Each is taken once, by whichever process is free.  Grids are
@@ -9,6 +10,7 @@ store predictions (stage 2) of what is trained.  What is complete is skipped, wh
 sweep is at is waited for at the end.  With several jobs each process computes with one thread.
 
     --set epochs=1      changes a key of the configuration in all grids; several values vary it, and name the variant
+    --among 10 11       of the seeds that each grid names takes these alone
     --nproc N           on machines with GPUs: trains one run after the other with N processes of torchrun each
     --part I/N          of all runs takes the I-th, (I+N)-th, ..., to share a sweep among machines
 
@@ -40,6 +42,7 @@ def main(argv=None):
     parser.add_argument("--jobs", type=int, default=1, metavar="N", help="processes; default: 1, with all threads")
     parser.add_argument("--nproc", type=int, default=0, metavar="N", help="processes of torchrun that train one run")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="S", help="instead of those of the file")
+    parser.add_argument("--among", type=int, nargs="+", metavar="S", help="of the seeds of each grid these alone")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="changes all grids")
     parser.add_argument("--part", default="0/1", metavar="I/N", help="of all runs take the I-th, (I+N)-th, ...")
     arguments.add_folders(parser)
@@ -48,7 +51,7 @@ def main(argv=None):
     given = parser.parse_args(argv)
     if given.jobs < 1 or given.nproc < 0:
         raise InputError(f"--jobs is {given.jobs}, --nproc {given.nproc}; expected whole numbers from 1")
-    every = grids.read(given.grid, given.seeds, given.set)
+    every = grids.read(given.grid, given.seeds, given.set, given.among)
     folders, part = arguments.folders_of(given), arguments.part_of(given.part)
     words = [*_words(folders), "--workers", str(given.workers), *(["--device", given.device] if given.device else [])]
     try:

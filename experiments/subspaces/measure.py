@@ -18,13 +18,12 @@ import numpy as np
 from experiments.subspaces import claims, figures, kinds, pairs, picture, series
 from experiments.subspaces.measured import Measured, measure
 from experiments.subspaces.results import CLEAN, NOISY, REGIMES, Results
-from experiments.subspaces.rules import said
 from info_geometry import predictions
 from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
 from info_geometry.files import ROOT, command, write_text
 from info_geometry.storage import runs as storage
-from learning.finding import HEAD
+from learning.finding import HEAD, said
 
 SEEDS = [10, 11, 12, 13, 14]
 

@@ -5,8 +5,7 @@ import numpy as np
 from experiments.subspaces.kinds import STOPPED
 from experiments.subspaces.measured import Measured
 from experiments.subspaces.results import REGIMES
-from experiments.subspaces.rules import above, below, said
-from learning.finding import Finding, decide
+from learning.finding import Finding, above, below, decide, said
 
 LONGER = 1.5  # times its chord
 

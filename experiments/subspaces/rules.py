@@ -4,14 +4,12 @@ Rules were fixed before the seeds that they are applied to were trained; README.
 error of a mean over seeds of paired differences.  Accuracies are in points, hundredths.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from experiments.subspaces.kinds import FEWER, MIDDLE, NEAR, SINGLE, STOPPED, SWA, TWO
 from experiments.subspaces.measured import Measured, middles
 from experiments.subspaces.results import CLEAN, NOISY, REGIMES, UNDER, Scores
-from learning.finding import Finding, decide, mean_and_error
+from learning.finding import Finding, above, below, decide, said
 
 SLACK = 0.3  # points of accuracy that are no difference
 S2_NLL, S2_ECE, S3_POINTS, S4_POINTS, S5_NLL, S6_LOW, S6_HIGH, S7_POINTS = 0.9, 0.5, 0.4, 5, 0.9, 0.01, 0.05, 5
@@ -21,24 +19,6 @@ S9_ERROR = 1e-10
 def points(x: Scores) -> np.ndarray:
     """Return accuracies in points."""
     return 100 * np.asarray(x)
-
-
-def said(values: Sequence[float], digits: int = 2, sign: bool = True) -> str:
-    """Return a mean and its standard error as a text."""
-    mean, error = mean_and_error(values)
-    return f"{mean:{'+' if sign else ''}.{digits}f} +- {error:.{digits}f}"
-
-
-def above(values: Sequence[float], bound: float = 0) -> bool:
-    """Return whether the mean less 2 SE is above a bound."""
-    mean, error = mean_and_error(values)
-    return mean - 2 * error > bound
-
-
-def below(values: Sequence[float], bound: float = 0) -> bool:
-    """Return whether the mean plus 2 SE is below a bound."""
-    mean, error = mean_and_error(values)
-    return mean + 2 * error < bound
 
 
 def s1(found: Measured) -> Finding:

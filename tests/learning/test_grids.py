@@ -73,6 +73,15 @@ def test_changes_from_the_command_line(tmp_path):
     assert variants(read(tmp_path, GOOD, changes=["epochs=1,2"])[0]) == ["epochs1", "epochs2"]
 
 
+def test_some_of_the_seeds_of_each_grid(tmp_path):
+    both, one = {**GOOD, "seed": [3, 4, 5]}, {**GOOD, "config": "fashion", "seed": [5]}
+    (found,) = read(tmp_path, both, one, among=[4, 3, 9])
+    assert found.seed == ("3", "4") and found.config == GOOD["config"]
+    assert [grid.seed for grid in read(tmp_path, both, one, among=[5])] == [("5",), ("5",)]
+    with pytest.raises(InputError, match="no grid has a seed among 1, 2"):
+        read(tmp_path, both, one, among=[1, 2])
+
+
 @pytest.mark.parametrize("path", [*ROOT.glob("*/sweeps/*.yaml"), *ROOT.glob("experiments/*/runs.yaml")], ids=str)
 def test_shipped_grids_load(path):
     assert all(grid.runs() for grid in grids.read(path))

@@ -96,13 +96,6 @@ def test_seeds_that_differ_leave_a_claim_undecided(number, changed):
     assert RULES[number](measured(**changed)).verdict == "undecided"
 
 
-def test_two_standard_errors():
-    values = np.array([1.0, 2.0, 3.0])  # 2 +- 0.577
-    assert rules.above(values, 0.84) and not rules.above(values, 0.85)
-    assert rules.below(values, 3.16) and not rules.below(values, 3.15)
-    assert rules.said(values) == "+2.00 +- 0.58" and rules.said(-values, 1, False) == "-2.0 +- 0.6"
-
-
 def test_slope_of_vertices_is_that_of_a_line():
     found = measured()
     middles = {n: 0.5 + 0.02 * n + 0.001 * WOBBLE * n for n in (2, 3, 4)}

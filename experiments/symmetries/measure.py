@@ -1,0 +1,132 @@
+"""Measure symmetries on the runs of runs.yaml: claims with verdicts, tables and figures.                      [command]
+
+    make symmetries       trains what is missing and measures: see README.md
+    python -m experiments.symmetries.measure [--seeds S ...] [--predictions FOLDER] [--checkpoints FOLDER]
+        [--plots FOLDER] [--dataset NAME] [--quick] [--redo]
+
+--seeds: of the first network of each pair; its partner is the next one.  Writes <plots>/claims.md, tables of claims, of
+stitches and of similarity, and figures and a page beside it.  --quick: no verdicts.
+"""
+
+import argparse
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.symmetries import claims, figures, measured, measuring, picture
+from experiments.symmetries.measured import Measured, both_ways, by_layer
+from experiments.symmetries.results import Results
+from info_geometry import predictions
+from info_geometry.commands.once import once
+from info_geometry.figures import page, provenance
+from info_geometry.files import ROOT, command, write_text
+from info_geometry.storage import runs as storage
+from learning.finding import HEAD, said
+from learning.runs.run import Folders
+
+SEEDS = [10, 12, 14]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command with these arguments, by default those it was given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help="default: 10 12 14")
+    for option, folder in (("predictions", "predictions"), ("checkpoints", "checkpoints"), ("plots", "plots")):
+        parser.add_argument(f"--{option}", type=Path, default=ROOT / folder / "symmetries", help="default: %(default)s")
+    parser.add_argument("--dataset", default="fashion", help="default: %(default)s")
+    parser.add_argument("--data", type=Path, default=Folders.data, help="default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="no verdicts")
+    parser.add_argument("--redo", action="store_true", help="measure again what is there")
+    given = parser.parse_args(argv)
+    results = Results(Folders(given.data, given.checkpoints, given.predictions), tuple(given.seeds), given.dataset)
+    found = [
+        predictions.open_trajectory(path)
+        for seed in results.seeds
+        for path in sorted(given.predictions.glob(f"*/preds_{seed}.h5"))
+    ]
+    logs = [path for seed in results.seeds for path in sorted(given.checkpoints.glob(f"*/seed_{seed}/log.jsonl"))]
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), ROOT / "learning" / "finding.py"]
+    inputs = [storage.identity(found), given.quick, *(path.read_text(encoding="utf-8") for path in (*logs, *sources))]
+    stamp = given.plots / ".symmetries.json"
+    once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
+
+
+def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[Path]]:
+    """Measure all, and write tables and figures; return the table of claims, and the paths of what was written."""
+    print("reading predictions, comparing features", flush=True)
+    found = measuring.measure(results)
+    written = [path for draw in figures.FIGURES for path in draw(plots, found)]
+    print("the picture", flush=True)
+    drawn = picture.draw(results)
+    written += picture.figure(plots, drawn)
+    written += _page(plots, drawn)
+    rows, beside = [*HEAD], []
+    for claim in claims.CLAIMS:
+        one = claim.measure(found)
+        verdict = "not asked (quick)" if quick else one.verdict
+        rows.append(f"| {claim.number}. {claim.sentence} | {claim.where} | {one.value} | {one.null} | **{verdict}** |")
+        beside += [f"- {claim.number}: {one.beside}."] if one.beside else []
+    about = (
+        f"Pairs {', '.join(f'{p.sender} and {p.receiver}' for p in results.one_way)}; "
+        f"{datetime.date.today().isoformat()}; {provenance.made_with()}.  Rules: experiments/symmetries/README.md."
+    )
+    tables = [_stitches(found), _similar(found), _lines(found)]
+    text = "\n".join([*rows, "", "Beside these:", "", *beside, "", *tables, about])
+    write_text(plots / "claims.md", text + "\n")
+    return text, [plots / "claims.md", *written]
+
+
+def _stitches(found: Measured) -> str:
+    """Return the table of stitches, by kind and layer, at width 48."""
+    n = len(found.layers)
+    lines = [
+        "Stitches at width 48, by layer: penalty in points, mean d_B to sender and receiver, and to truth (NLL / 2).",
+        "",
+        f"| kind | penalty at {' | '.join(found.layers)} | d_B to sender | to receiver | to truth |",
+        "| --- |" + " ---: |" * n + " --- | --- | --- |",
+    ]
+    for name, x in {**found.kinds, **found.ways}.items():
+        two = len(x.penalty) == len(found.apart)
+        values = [both_ways(each) if two else each for each in (x.penalty, x.to_sender, x.to_receiver, x.to_truth)]
+        distances = [", ".join(f"{column.mean():.3f}" for column in each.T) for each in values[1:]]
+        cells = [said(column, 1, False) for column in values[0].T]
+        lines.append(f"| {name} | {' | '.join(cells)} | {' | '.join(distances)} |")
+    return "\n".join([*lines, ""])
+
+
+def _similar(found: Measured) -> str:
+    """Return the table of similarity by width and layer."""
+    lines = [
+        "Similarity of the same layer of two networks, by width: from the first layer to the last.",
+        "",
+        f"| width | {' | '.join(measured.METRICS)} |",
+        "| ---: |" + " --- |" * len(measured.METRICS),
+    ]
+    for width, x in found.similar.items():
+        lines.append(f"| {width} | {' | '.join(by_layer(x[name], 3) for name in measured.METRICS)} |")
+    return "\n".join([*lines, ""])
+
+
+def _lines(found: Measured) -> str:
+    """Return the table of lines between networks."""
+    lines = [
+        "Lines between two networks: barrier in NLL, and Riemann length over chord where the channels were aligned.",
+        "",
+        f"| networks | {' | '.join(measured.WAYS)} | length / chord before | and after |",
+        "| --- |" + " ---: |" * (len(measured.WAYS) + 2),
+    ]
+    for name, x in found.lines.items():
+        cells = [said(x[way].barrier, 3, False) for way in measured.WAYS]
+        cells += [said(x[way].length / x[way].chord, 2, False) for way in (measured.BEFORE, measured.ALIGNED)]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _page(plots: Path, drawn: picture.Picture) -> list[Path]:
+    x = drawn.embedding
+    title = "Stitched networks in the picture"
+    return page.write(plots, x.coordinates, x.eigenvalues, x.imaginary, x.index, x.explained_stress(), name=title)
+
+
+if __name__ == "__main__":
+    command(main)
