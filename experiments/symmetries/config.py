@@ -1,7 +1,6 @@
 """How stitches are trained, and networks behind a fixed matrix: the configuration.  Imports no torch."""
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -71,6 +70,7 @@ class StitchConfig(Config):
         "micro_batch_size": "a batch of features is small",
         "label_smoothing": "the loss is cross entropy",
         "compile": "features are computed once",
+        "precision": "what learns is small, in float32",
         **dict.fromkeys(("network", "width", "resolution", "evaluation_resolution"), f"these {SAME}"),
         **dict.fromkeys(("final_resolution", "grow_from", "grow_until"), f"images {SAME}"),
     }
@@ -99,8 +99,6 @@ class StitchConfig(Config):
             object.__setattr__(self, "sender", "self")
         if self.final_tau > self.tau:
             raise InputError(f"final_tau is {self.final_tau}, expected at most tau ({self.tau})")
-        if not math.isfinite(self.spread):
-            raise InputError(f"spread is {self.spread}, expected a finite number")
 
     @property
     def trains(self) -> bool:

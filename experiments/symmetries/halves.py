@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -36,8 +38,9 @@ class ClusteredNoise(nn.Module):
         return torch.relu(self.centres[self.network(images).argmax(dim=1)] + noise)
 
     def _noise(self, image):
-        own = int.from_bytes(image.double().sum().numpy().tobytes(), "little") ^ self.seed
-        return torch.randn(self.shape, generator=torch.Generator().manual_seed(own % 2**63))
+        pixels = (256 * image).round().to(torch.int16).numpy().tobytes()  # without what rounding does on other machines
+        own = hashlib.sha256(pixels + str(self.seed).encode()).digest()[:4]
+        return torch.randn(self.shape, generator=torch.Generator().manual_seed(int.from_bytes(own, "little")))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +81,9 @@ def parents(run: str, null: str, seed: int, receiver: int, config: StitchConfig,
 
 
 def layers(parents: Parents, config: StitchConfig, images: torch.Tensor) -> list[str]:
-    """Return the layers at which a configuration stitches; images: any few, of the networks' size.
+    """Return the layers at which a configuration stitches, from the first to the last one.
+
+    images: any few, of the networks' size.
 
     Raises InputError for a layer that is not there, or after which G_ReLU is no group of symmetries, and for features
     that differ in their height and width.
@@ -109,7 +114,7 @@ def layers(parents: Parents, config: StitchConfig, images: torch.Tensor) -> list
             ]
             if shapes[0][2:] != shapes[1][2:]:
                 raise InputError(f"layer {name}: features are {tuple(shapes[0][2:])} and {tuple(shapes[1][2:])} pixels")
-    return chosen
+    return [name for name in every if name in chosen]
 
 
 class Halves(nn.Module):
@@ -129,6 +134,11 @@ class Halves(nn.Module):
     def forward(self, given: Sequence[torch.Tensor]) -> list[torch.Tensor]:
         """Return the logits (B, outputs) of each layer, of features (B, C, ...) of each."""
         return [back(stitch(x)) for stitch, back, x in zip(self.stitches, self.backs, given)]
+
+    def cool(self, done: float) -> None:
+        """Set what depends on which share of the training is done."""
+        for stitch in self.stitches:
+            stitch.cool(done)
 
     @contextlib.contextmanager
     def learning(self) -> Iterator[None]:
@@ -165,16 +175,18 @@ def build(
 ) -> tuple[list[nn.Module], Halves]:
     """Return the first halves at some layers, and the stitches and second halves, as they are before anything learns.
 
-    images: (N, channels, size, size), that stitches are fitted to, where they are.
+    images: (N, channels, size, size), that stitches are fitted to, where they are.  What is random in the stitch of a
+    layer follows from the seed and the layer, whatever others there are.
     """
     fronts, backs = own.fronts(at, config, seed, images), own.backs(at)
-    made = []
-    for number, (layer, front) in enumerate(zip(at, fronts)):
+    made, every = [], list(stitching.layers(own.receiver))
+    for layer, front in zip(at, fronts):
         there = stitching.cut(own.receiver, layer)[0]
 
         def both(front=front, there=there):
             return tuple(stitching.features(x, images).cpu().numpy() for x in (front, there))
 
         before, after = (stitching.features(x, images[:2]).shape[1] for x in (front, there))
-        made.append(kinds.build(config, before, after, seed + number, both))
+        drawn = int(np.random.SeedSequence([seed, every.index(layer)]).generate_state(1)[0])
+        made.append(kinds.build(config, before, after, drawn, both))
     return fronts, Halves(made, backs, config.learns)

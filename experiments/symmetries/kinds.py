@@ -22,8 +22,8 @@ def build(config: StitchConfig, before: int, after: int, seed: int, features: Fe
     kind = config.kind
     if kind in SQUARE and before != after:
         raise InputError(
-            f"a stitch of kind {kind} is between as many channels, not {before} and {after}; take networks of one "
-            "width, or one of the kinds full, low_rank, lasso"
+            f"a stitch of this kind is between as many channels, not {before} and {after}; take networks of one width, "
+            "or one of the kinds full, low_rank, lasso"
         )
     rng = np.random.default_rng(seed)
     drawn = {

@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from experiments.symmetries import halves, stitches, stitching, training
-from experiments.symmetries.choices import StitchChoices
+from experiments.symmetries.choices import STATISTICS, StitchChoices
 from experiments.symmetries.config import of_run
 from experiments.symmetries.stitching import BATCH
 from info_geometry import predictions
@@ -65,8 +65,14 @@ def _store(item: find.Asked, choices: StitchChoices, options: Options, here: Pro
     if run is None:
         raise InputError(f"{folder} holds no run; train it with {told}")
     if run.stored_by != training.STORED_BY:
-        raise InputError(f"{folder} holds no stitches; store its predictions with python -m {run.stored_by or STORE}")
+        other = find.command(run.stored_by or STORE, run.name, "--seed", run.seed, folders=options.folders)
+        raise InputError(f"{folder} holds no stitches; store its predictions with {other}")
     stage.check_trained(folder, run, told)
+    if run.config["learns"] == "rest" and (choices.soft or choices.statistics != STATISTICS[0]):
+        raise InputError(
+            f"{run.name}: the rest of a network learned behind a fixed matrix, with statistics of its own; leave out "
+            "--soft and --statistics"
+        )
     dataset = run.config["dataset"]
     predictor, put, stored = imprinter(dataset), None, False
     at = run.config["layers"].split(",")
@@ -96,9 +102,10 @@ def _store(item: find.Asked, choices: StitchChoices, options: Options, here: Pro
 
 
 def _check_choices(target: Path, choices: StitchChoices) -> None:
-    there = predictions.open_trajectory(target).attributes.get("choices")
-    if there != dataclasses.asdict(choices):
-        raise InputError(f"{target} was stored with other choices; delete it to store these")
+    there, asked = predictions.open_trajectory(target).attributes.get("choices"), dataclasses.asdict(choices)
+    if there != asked:
+        differ = [key for key, value in asked.items() if not isinstance(there, dict) or there.get(key) != value]
+        raise InputError(f"{target} was stored with other choices ({', '.join(differ)}); delete it to store these")
 
 
 class Together:
@@ -118,7 +125,7 @@ class Together:
             self._config.unfitted, parents, self._layers, run.seed, self._images[:2]
         )
         self._there = None
-        at = [run.schedule[i] for i in chosen_epochs(folder, choices.epoch)]
+        at = [run.schedule[i] for i in chosen_epochs(folder, run, choices.epoch)]
         self._steps = dict(zip(self._layers, at))
         self.epochs = [run.time(step) for step in at]
 
@@ -157,8 +164,16 @@ class Together:
         return stitching.Stitched(front, stitches.Fixed(used.detach()), back).eval()
 
 
-def chosen_epochs(folder: Path, which: str) -> list[int]:
-    """Return the number of the checkpoint that each layer is taken from: the best on images held out, or the last."""
-    log = (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()
-    found = np.array([list(json.loads(line)["validation"].values()) for line in log])  # (checkpoints, layers)
+def chosen_epochs(folder: Path, run: Run, which: str) -> list[int]:
+    """Return the number of the checkpoint that each layer is taken from: the best on images held out, or the last.
+
+    Raises InputError where the log lacks a checkpoint, such as the one during which training was killed.
+    """
+    path = folder / "log.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    log = [json.loads(line) for line in lines if line.endswith("}")]
+    if [line["step"] for line in log] != run.schedule:
+        last = run.path(folder, run.schedule[-1])
+        raise InputError(f"{path} does not say how well each checkpoint does; delete {last} and train again")
+    found = np.array([list(line["validation"].values()) for line in log])  # (checkpoints, layers)
     return [len(found) - 1] * found.shape[1] if which == "last" else found.argmax(axis=0).tolist()

@@ -26,6 +26,8 @@ def network(name: str, seed: int = 0, checkpoint: int = -1, folders: Folders = U
     Raises InputError where the run, or the checkpoint, is not there, or holds something else.
     """
     run, folder = _run(name, seed, folders)
+    if run.stored_by:
+        raise InputError(f"{folder} holds no single networks; it is of {run.stored_by.rpartition('.')[0]}")
     count = len(run.schedule)
     if not -count <= checkpoint < count:
         raise InputError(f"checkpoint {checkpoint}: {folder} has the checkpoints 0 to {count - 1}")

@@ -5,6 +5,7 @@ Features of the sender are computed once.  Each layer learns by itself: the loss
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -42,6 +43,10 @@ class Stitching:
         """Return the name of the run that stitches networks of a Task."""
         if not self.receiver and not config.alone:
             raise InputError("--receiver 0: a network is stitched into itself with --sender self")
+        if self.receiver not in (0, type(self).receiver) and config.alone:
+            raise InputError(
+                f"--receiver {self.receiver}: the sender is {config.sender}, of the same network; leave it out"
+            )
         pair = f"{'plus' if self.receiver > 0 else 'minus'}{abs(self.receiver)}"
         where = "retrained" if config.learns == "rest" else config.sender if config.alone else pair
         null = config.sender if config.sender not in (SENDERS[0], where, "self") else ""
@@ -50,19 +55,24 @@ class Stitching:
     def _run(self, dataset, task):
         return "_".join(filter(None, [dataset, task, self.networks]))
 
+    def _weights(self, dataset, task, seed, number, folders):
+        variant = ("--variant", self.networks) if self.networks else ()
+        asked = find.Asked(self._run(dataset, task), seed, (*find.guessed(f"{dataset}_{task}"), *variant))
+        return find.weights_of(asked, number, folders)
+
     def describe(self, run: Run, images, config: StitchConfig, folders: Folders) -> Run:
         """Return the Run with the networks it starts from; raise InputError where they are not there or do not fit."""
         if run.task.random_labels:
             raise InputError(f"task {run.task.name}: say --sender random_labels of a task that has labels")
-        name, null = (self._run(run.task.dataset, task) for task in (run.task.name, "randomlab"))
+        name = self._run(run.task.dataset, run.task.name)
         to = run.seed if config.alone else run.seed + self.receiver
         if to < 0:
             raise InputError(f"--receiver {self.receiver}: there is no seed {to}")
-        start = {"receiver": {"seed": to, **find.weights_of(find.Asked(name, to), None, folders)}}
+        start = {"receiver": {"seed": to, **self._weights(run.task.dataset, run.task.name, to, None, folders)}}
         if not config.alone:
-            sent = null if config.sender == "random_labels" else name
+            sent = "randomlab" if config.sender == "random_labels" else run.task.name
             first = 0 if config.sender == "untrained" else None
-            start["sender"] = {"seed": run.seed, **find.weights_of(find.Asked(sent, run.seed), first, folders)}
+            start["sender"] = {"seed": run.seed, **self._weights(run.task.dataset, sent, run.seed, first, folders)}
         there = runs.read(folders.run(name, to))
         values = {**run.config, **{key: there.config[key] for key in ("network", "width", "evaluation_resolution")}}
         samples = len(split(images.labels, run.task.classes, config).training)
@@ -89,7 +99,7 @@ class Stitching:
             raise InputError(f"{run.name}: stage 2 puts stitched networks together; leave out --imprint-as-you-go")
         own = split(job.images.labels, run.task.classes, config)
         batch = min(config.batch_size, len(own.training))
-        if batch % here.world:
+        if config.trains and batch % here.world:
             raise InputError(
                 f"{run.name}: batches of {batch} images cannot be divided evenly among {here.world} processes; change "
                 "--batch_size or --nproc-per-node"
@@ -107,26 +117,30 @@ class Stitching:
 
         def step():
             chosen = place[next(plan).indices].to(here.device)
-            done = record.step / run.schedule[-1]
-            return update(record.model, joined, record.optimiser, [x[chosen] for x in given], outputs[chosen], done)
+            joined.cool(record.step / run.schedule[-1])
+            found = update(record.model, joined, record.optimiser, [x[chosen] for x in given], outputs[chosen])
+            joined.cool((record.step + 1) / run.schedule[-1])  # as stage 2 takes it from a checkpoint after this step
+            return found
 
         job.take_steps(record, step)
 
 
 def parents(run: Run, config: StitchConfig, folders: Folders) -> Parents:
-    """Return the networks of a run that were stitched."""
+    """Return the networks of a run that were stitched; raise InputError where others are in their places now."""
     there = run.start
+    for each in there.values():
+        path = folders.run(each["run"], each["seed"]) / "ckpt" / each["checkpoint"]
+        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != each["sha256"]:
+            raise InputError(f"{path} is not what {run.name} was stitched from; delete that run and train it again")
     null = there["sender"]["run"] if "sender" in there else ""
     return halves.parents(there["receiver"]["run"], null, run.seed, there["receiver"]["seed"], config, folders)
 
 
-def update(model, joined: Halves, optimiser, given, outputs: torch.Tensor, done: float) -> torch.Tensor:
+def update(model, joined: Halves, optimiser, given, outputs: torch.Tensor) -> torch.Tensor:
     """Take one step on features of each layer; return a tensor of the sum of losses, of right answers and of images.
 
     The first two are means over layers.  model: what is called, joined or a wrapper around it.
     """
-    for stitch in joined.stitches:
-        stitch.cool(done)
     optimiser.zero_grad(set_to_none=True)
     with joined.learning():
         logits = model(given)

@@ -14,11 +14,24 @@ from info_geometry.files import ROOT, InputError
 from learning.runs import run as runs
 from learning.runs.run import Folders, Run
 
-# how runs of version 0.1, whose run.json does not say it, and runs that are not there are trained: their names, module
+# how runs of version 0.1, whose run.json does not say it, and runs that are not there are trained: their names, module,
+# and what the names of its configurations end with, where the name of the run does not say it
+STITCH = "experiments.symmetries.01_training.train_stitch"
+KINDS = (
+    "full|low_rank|lasso|gumbel_sinkhorn|identity|random_permutation|random_g_relu|random_rotation|matched|procrustes"
+)
+KIND = rf"((?P<more>g_relu)|(?P<kind>{KINDS}))(_(?P<variant>.+))?"
 METHODS = (
     (r"(?P<task>.+)_(?P<more>simclr|barlow)", "experiments.contrastive.01_training.train_contrastive"),
     (r"(?P<task>.+)_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch"),
     (r"(?P<task>.+)_(?P<more>(?P<ways>\d+)way)", "experiments.meta_learning.01_training.train_prototypical"),
+    (rf"(?P<task>.+?)_retrained_{KIND}", STITCH, "transformed"),
+    (rf"(?P<task>.+?)_(?P<sender>self|planted)_{KIND}", STITCH, "stitch"),
+    (
+        rf"(?P<task>.+?)(_(?P<sender>untrained|random_labels|noise))?_(?P<receiver>(plus|minus)\d+)_{KIND}",
+        STITCH,
+        "stitch",
+    ),
     (
         r"(?P<task>.+?)_from_(?P<start>.+?)(_at_(?P<checkpoint>\d+))?",
         "experiments.fine_tuning.01_training.train_fine_tuned",
@@ -127,14 +140,16 @@ def command(module: str, *words: object, folders: Folders) -> str:
 def guessed(name: str) -> tuple[str, ...]:
     """Return what trains a run according to its name: a module, a configuration, and what it is told."""
     dataset, _, rest = name.partition("_")
-    for pattern, module in METHODS:
+    for pattern, module, *ending in METHODS:
         found = re.fullmatch(pattern, rest)
         if found:
             said = {key: value for key, value in found.groupdict().items() if value is not None}
             said = {key: "true" if value == f"{key}_" else value for key, value in said.items()}
+            if "receiver" in said:
+                said["receiver"] = said["receiver"].replace("plus", "").replace("minus", "-")
             configs = ROOT.joinpath(*module.split(".")[:-1], "configs")
             names = sorted(path.stem for path in configs.glob(f"{dataset}*.yaml"))
-            exact = f"{dataset}_{said.pop('more', '')}"
+            exact = f"{dataset}_{said.pop('more', *ending or [''])}"
             config = exact if exact in names else dataset if dataset in names else (names or ["CONFIG"])[0]
             return module, config, *(word for key, value in said.items() for word in (f"--{key}", value))
     return "supervised_imagenet.01_training.train_imagenet", "CONFIG"

@@ -92,7 +92,7 @@ class Job:
         if self.here.main:
             runs.start(self.folder, self.run, type(self.config))
         record = Record(self.folder, self.run, model, optimiser, self.here, keep, say)
-        if self.here.world > 1:
+        if self.here.world > 1 and any(p.requires_grad for p in model.parameters()):
             record.model = torch.nn.parallel.DistributedDataParallel(model)
         if self.config.compile:
             networks.compile_on(self.here.device, record.model)

@@ -31,7 +31,9 @@ SCRIPTS = [
     "experiments/semi_supervised/01_training/train_fixmatch.py",
     "experiments/subspaces/01_training/train_subspace.py",
     "experiments/subspaces/02_sampling/sample_subspace.py",
+    "experiments/symmetries/01_training/train_stitch.py",
     "experiments/symmetries/02_predicting/store_lines.py",
+    "experiments/symmetries/02_predicting/store_stitched.py",
     "experiments/claims/verdicts.py",
 ]
 

@@ -265,7 +265,8 @@ def test_runs_that_are_not_complete(copied):
 
 
 def test_networks_that_are_not_known(copied, monkeypatch):
-    monkeypatch.delitem(anatomy.SPECIFICATIONS, "small_cnn")
+    others = {name: value for name, value in anatomy.SPECIFICATIONS.items() if name != "small_cnn"}
+    monkeypatch.setattr(anatomy, "SPECIFICATIONS", others)
     code, _, error = main(monkeypatch, LINES, copied, "digits_all", "--seed", 0)
     assert code == 1 and "small_cnn has no specification of its symmetries; there are plain_cnn" in error
 

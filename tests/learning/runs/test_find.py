@@ -1,5 +1,7 @@
 """Which runs are asked for, by names and patterns; and the command that trains each."""
 
+import hashlib
+
 import pytest
 
 from info_geometry.files import InputError
@@ -68,6 +70,27 @@ def test_runs_that_are_not_there(folders, pattern, message):
             "fashion_all_simplex4_wide",
             "experiments.subspaces.01_training.train_subspace fashion_simplex --task all --vertices 4 --variant wide",
         ),
+        (
+            "digits_all_plus1_full",
+            "experiments.symmetries.01_training.train_stitch digits_stitch --task all --receiver 1 --kind full",
+        ),
+        (
+            "fashion_low_untrained_minus2_random_g_relu_wide",
+            "experiments.symmetries.01_training.train_stitch fashion_stitch --task low --sender untrained "
+            "--receiver -2 --kind random_g_relu --variant wide",
+        ),
+        (
+            "digits_all_plus1_g_relu",
+            "experiments.symmetries.01_training.train_stitch digits_g_relu --task all --receiver 1",
+        ),
+        (
+            "digits_all_planted_matched",
+            "experiments.symmetries.01_training.train_stitch digits_stitch --task all --sender planted --kind matched",
+        ),
+        (
+            "digits_all_retrained_identity",
+            "experiments.symmetries.01_training.train_stitch digits_transformed --task all --kind identity",
+        ),
         ("digits_all_3way", "experiments.meta_learning.01_training.train_prototypical digits --task all --ways 3"),
         ("fashion_all_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch fashion --task all"),
         (
@@ -87,3 +110,32 @@ def test_command_can_be_pasted(folders):
         f"--predictions {folders.predictions}"
     )
     assert find.command("module", 3, folders=Folders()) == "python -m module 3"
+
+
+def test_weights_that_a_run_starts_from(undisturbed):
+    there = Folders(checkpoints=undisturbed / "checkpoints", predictions=undisturbed / "predictions")
+    folder = there.run("digits_all", 0) / "ckpt"
+    for number, name in ((None, "2_0.pth"), (11, "2_0.pth"), (0, "0_0.pth")):
+        expected = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+        found = find.weights_of(Asked("digits_all", 0), number, there)
+        assert found == {"run": "digits_all", "checkpoint": name, "sha256": expected}
+
+
+def test_weights_that_are_not_there(copied):
+    there = Folders(checkpoints=copied / "checkpoints", predictions=copied / "predictions")
+    trained = "train it with python -m supervised_imagenet.01_training.train_imagenet digits"
+    for asked, number, message in (
+        (Asked("digits_all", 1), None, f"digits_all/seed_1 holds no run to start from; {trained} --task all --seed 1"),
+        (
+            Asked("digits_low", 0, ("a.module", "word")),
+            0,
+            "no run to start from; train it with python -m a.module word",
+        ),
+        (Asked("digits_all", 0), 12, "--checkpoint 12: .*digits_all/seed_0 has the checkpoints 0 to 11"),
+        (Asked("digits_all", 0), -1, "--checkpoint -1: .*digits_all/seed_0 has the checkpoints 0 to 11"),
+    ):
+        with pytest.raises(InputError, match=message):
+            find.weights_of(asked, number, there)
+    (there.run("digits_all", 0) / "ckpt" / "2_0.pth").unlink()
+    with pytest.raises(InputError, match=r"2_0\.pth: no such checkpoint; training did not finish, or kept predictions"):
+        find.weights_of(Asked("digits_all", 0), None, there)
