@@ -37,7 +37,7 @@ BY_WIDTH = {
     m.G_RELU: {"color": BLUE, "marker": "o"},
     m.MATCHED: {"color": SKY, "marker": "s", "linestyle": "--"},
 }
-LEAST = 0.1  # entries left per channel, where none is
+LEAST = 0.1  # where entries left per channel are drawn that are 0, on a logarithmic axis
 
 
 @style.STYLE
@@ -103,7 +103,7 @@ def lasso(folder: Path, found: Measured) -> list[Path]:
             ax.plot(beside, values[:, layer], **{**look, "markersize": 2.6, "alpha": 0.45})
             ax.plot([place], [values[:, layer].mean()], **{**look, "markersize": 5})
         ax.set(xscale="log", title=title, xlabel="entries per channel that are not 0")
-        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        ax.xaxis.set_major_formatter(lambda value, _: "0" if np.isclose(value, LEAST) else f"{value:g}")
         penalties(ax, "y", [sweep.penalty, *chosen])
         ax.grid()
     axes[0].set_ylabel("penalty, points")

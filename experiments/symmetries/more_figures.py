@@ -166,12 +166,15 @@ def _plain(ax: Axes, which: str):
     """Write numbers of a logarithmic axis as they are, more of them the less it spans."""
     axis = getattr(ax, f"{which}axis")
     low, high = sorted(getattr(ax, f"get_{which}lim")())
+    if low <= 0:  # nothing is drawn
+        getattr(ax, f"set_{which}scale")("linear")
+        return
     steps = (1, 2, 5) if high < 30 * low else (1,)
     at_steps = FixedLocator([step * 10.0**k for k in range(-12, 7) for step in steps])
     axis.set_major_locator(MaxNLocator(5) if high < 4 * low else at_steps)
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
-    getattr(ax, f"set_{which}lim")(low if low > 0 else None, high)
+    getattr(ax, f"set_{which}lim")(low, high)
 
 
 @style.STYLE

@@ -78,7 +78,7 @@ def predicts_barrier(found: Measured) -> Finding:
     value = f"Spearman {r:.2f}, p = {p:.2g}, {len(after)} pairs"
     null = f"before alignment {spearmanr(similarity, before)[0]:.2f}"
     ranks = [np.concatenate([x - x.mean() for x in np.split(values, len(widths))]) for values in (similarity, after)]
-    beside = f"within widths {spearmanr(*ranks)[0]:.2f}"
+    beside = f"within widths {spearmanr(*ranks)[0]:.2f}" if len(after) > len(widths) else ""
     return Finding(value, null, decide(r < STRONG and p < LEVEL, r > 0), {}, beside=beside)
 
 
