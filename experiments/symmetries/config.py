@@ -12,6 +12,7 @@ RANDOM = ("identity", "random_permutation", "random_g_relu", "random_rotation")
 FITTED = ("matched", "procrustes")  # to features, without training
 SENDERS = ("trained", "untrained", "random_labels", "noise", "planted", "self")
 ALONE = ("planted", "self")  # senders that come from the receiver
+WITH_SOFT = ("g_relu", "gumbel_sinkhorn")  # whose matrix that is trained is not the one that is used
 OF_RELU = ("g_relu", "gumbel_sinkhorn", "random_g_relu")
 SAME = "are those of the networks that are stitched"
 
@@ -97,6 +98,11 @@ class StitchConfig(Config):
                     f"sender is {self.sender}, but the rest of a network learns behind itself; leave it out"
                 )
             object.__setattr__(self, "sender", "self")
+        if self.kind == "lasso" and self.optimiser != "sgd":
+            raise InputError(
+                f"optimiser is {self.optimiser}, but the proximal steps of lasso follow steps along the gradient; take "
+                "the configurations that end in _lasso, or sgd"
+            )
         if self.final_tau > self.tau:
             raise InputError(f"final_tau is {self.final_tau}, expected at most tau ({self.tau})")
 

@@ -12,7 +12,7 @@ from experiments.symmetries.results import DIGITS, LINES, SHOWCASE, WIDTHS, Pair
 from info_geometry import distance
 from learning.tasks import facts
 
-ALPHAS, PUBLISHED, STRENGTHS = (0, 0.1, 0.3, 1, 3), (0.1, 1, 10), (0.03, 0.1, 0.3, 0.6, 1)
+ALPHAS, PUBLISHED, STRENGTHS = (0, 0.1, 0.3, 1, 3), (0.1, 1, 10), (0.003, 0.01, 0.03, 0.1, 0.3)
 NARROW_ALPHAS = 0, 0.3, 1
 SHOWN_ALPHA = "g_relu_alpha0.3"
 GUMBEL = "gumbel_sinkhorn"
@@ -83,7 +83,7 @@ def measure(results: Results) -> Measured:
         published=_sweep(
             results, PUBLISHED, [f"g_relu_published-alpha{a:g}" for a in PUBLISHED], one_way, "saturation"
         ),
-        strengths=_sweep(results, STRENGTHS, [f"lasso_strength{s:g}" for s in STRENGTHS], one_way, "sparsity"),
+        strengths=_sweep(results, STRENGTHS, [f"lasso_strength{s:g}" for s in STRENGTHS], one_way, "sparsity", "last"),
         widths=dict(sorted(widths.items())),
         similar=similar,
         maps=networks.maps(SHOWCASE, one_way),
@@ -135,9 +135,9 @@ def _width(results: Results, width: int) -> dict[str, Stitches]:
     return {**found, measured.G_RELU: taken(results, networks, ways, pairs)}
 
 
-def _sweep(results: Results, values, kinds: Sequence[str], pairs: Sequence[Pair], key: str) -> Sweep:
-    """Return stitches along a setting; key: what their logs say besides, in the end."""
-    penalty = np.array([results.stitches(SHOWCASE, kind, pairs).penalty for kind in kinds]).swapaxes(0, 1)
+def _sweep(results: Results, values, kinds: Sequence[str], pairs: Sequence[Pair], key: str, which: str = "") -> Sweep:
+    """Return stitches along a setting; key: what their logs say besides, in the end.  which: choices of stage 2."""
+    penalty = np.array([results.stitches(SHOWCASE, kind, pairs, which).penalty for kind in kinds]).swapaxes(0, 1)
     logged = np.array([[results.log(SHOWCASE, kind, pair, key)[-1] for kind in kinds] for pair in pairs])
     none = np.full(penalty.shape, np.nan)
     both = {"saturation": none, "sparsity": none, key: logged}

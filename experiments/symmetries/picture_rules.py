@@ -48,12 +48,11 @@ def leave_together(found: Measured) -> Finding:
     less than P2_SIDES of their mean, by 2 SE; fails if any is the other way round.
     """
     good, bad, rows = [], [], []
-    own = found.nearest_own.mean()
     for name in BAD:
         x = found.kinds[name]
-        sides = np.abs(both_ways(x.to_sender - x.to_receiver)) / both_ways((x.to_sender + x.to_receiver) / 2)
-        near = everywhere(sides, below, above, P2_SIDES)
-        far = everywhere(both_ways(found.nearest[name]), above, below, P2_FAR * own)
+        sides = both_ways((x.to_sender - x.to_receiver) / ((x.to_sender + x.to_receiver) / 2))
+        near = everywhere(sides, _within, _beyond, P2_SIDES)
+        far = everywhere(both_ways(found.nearest[name]) - P2_FAR * found.nearest_own[:, None], above, below)
         good.append(near[0] and far[0])
         bad.append(near[1] or far[1])
         rows.append(
@@ -61,6 +60,14 @@ def leave_together(found: Measured) -> Finding:
         )
     null = f"trained network {said(found.nearest_own, 4, False)}; {ANY} {by_layer(both_ways(found.nearest[ANY]), 3)}"
     return Finding("; ".join(rows), null, decide(all(good), any(bad)), {})
+
+
+def _within(values, bound):
+    return below(values, bound) and above(values, -bound)
+
+
+def _beyond(values, bound):
+    return above(values, bound) or below(values, -bound)
 
 
 def predicts_barrier(found: Measured) -> Finding:

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from experiments.symmetries import halves, stitches, stitching, training
 from experiments.symmetries.choices import STATISTICS, StitchChoices
-from experiments.symmetries.config import of_run
+from experiments.symmetries.config import WITH_SOFT, of_run
 from experiments.symmetries.stitching import BATCH
 from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
@@ -72,6 +72,11 @@ def _store(item: find.Asked, choices: StitchChoices, options: Options, here: Pro
         raise InputError(
             f"{run.name}: the rest of a network learned behind a fixed matrix, with statistics of its own; leave out "
             "--soft and --statistics"
+        )
+    if (choices.soft or choices.statistics == "soft") and run.config["kind"] not in WITH_SOFT:
+        raise InputError(
+            f"{run.name}: a stitch of kind {run.config['kind']} is used as it was trained; leave out --soft, and "
+            "--statistics soft"
         )
     dataset = run.config["dataset"]
     predictor, put, stored = imprinter(dataset), None, False
@@ -165,7 +170,8 @@ class Together:
 
 
 def chosen_epochs(folder: Path, run: Run, which: str) -> list[int]:
-    """Return the number of the checkpoint that each layer is taken from: the best on images held out, or the last.
+    """Return the number of the checkpoint that each layer is taken from: the last one, or the best on images held
+    out, of which the latest.
 
     Raises InputError where the log lacks a checkpoint, such as the one during which training was killed.
     """
@@ -176,4 +182,7 @@ def chosen_epochs(folder: Path, run: Run, which: str) -> list[int]:
         last = run.path(folder, run.schedule[-1])
         raise InputError(f"{path} does not say how well each checkpoint does; delete {last} and train again")
     found = np.array([list(line["validation"].values()) for line in log])  # (checkpoints, layers)
-    return [len(found) - 1] * found.shape[1] if which == "last" else found.argmax(axis=0).tolist()
+    last = len(found) - 1
+    return (
+        [last] * found.shape[1] if which == "last" else (last - found[::-1].argmax(axis=0)).tolist()
+    )  # of ties the latest

@@ -17,10 +17,8 @@ from learning.runs.run import Folders, Run
 # how runs of version 0.1, whose run.json does not say it, and runs that are not there are trained: their names, module,
 # and what the names of its configurations end with, where the name of the run does not say it
 STITCH = "experiments.symmetries.01_training.train_stitch"
-KINDS = (
-    "full|low_rank|lasso|gumbel_sinkhorn|identity|random_permutation|random_g_relu|random_rotation|matched|procrustes"
-)
-KIND = rf"((?P<more>g_relu)|(?P<kind>{KINDS}))(_(?P<variant>.+))?"
+KINDS = "full|low_rank|gumbel_sinkhorn|identity|random_permutation|random_g_relu|random_rotation|matched|procrustes"
+KIND = rf"((?P<more>g_relu|lasso)|(?P<kind>{KINDS}))(_(?P<variant>.+))?"
 METHODS = (
     (r"(?P<task>.+)_(?P<more>simclr|barlow)", "experiments.contrastive.01_training.train_contrastive"),
     (r"(?P<task>.+)_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch"),
