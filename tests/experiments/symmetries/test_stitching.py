@@ -1,11 +1,13 @@
 """Stitching: halves of networks, planted symmetries, and training of stitches on digits."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from experiments.symmetries import elements, stitches, stitching
+from experiments.symmetries import elements, groups, stitches, stitching
 from experiments.symmetries.stitching import Training
 from info_geometry.files import InputError
 from learning import data, networks
@@ -139,3 +141,22 @@ def test_networks_of_other_widths_need_a_stitch_that_is_not_square(trained):
         stitching.stitched(wide, trained[0], "5", stitches.Monomial(32, 0), images, outputs)
     found = stitching.stitched(wide, trained[0], "5", stitches.Full(48, 32, 0), images, outputs, Training(epochs=1))
     assert found(images[:2]).shape == (2, 10)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("layer, convolution", [("0", 1), ("2", 1)])
+def test_an_element_of_the_group_can_be_undone_behind_the_activation_and_a_rotation_cannot(layer, convolution):
+    network = networks.build("plain_cnn", 1, 8, 10, 0).double().eval()
+    images = torch.randn(20, 1, 8, 8, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    front, back = stitching.cut(network, layer)
+    channels, rng = stitching.layers(network)[layer].out_channels, np.random.default_rng(0)
+
+    def undone(A, phi):
+        behind = copy.deepcopy(back)
+        weight = behind[convolution].weight
+        weight.copy_(torch.einsum("oihw,ij->ojhw", weight, torch.from_numpy(np.linalg.inv(phi))))
+        return behind(stitches.apply(torch.from_numpy(A), front(images)))
+
+    A, Q = groups.random_element("relu", channels, rng), groups.random_rotation(channels, rng)
+    assert torch.allclose(undone(A, groups.phi("relu", A)), network(images), atol=1e-10)
+    assert not torch.allclose(undone(Q, Q), network(images), atol=1e-2)
