@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from experiments.subspaces.config import SubspaceConfig
-from experiments.subspaces.images import noisy
 from learning import tasks
+from learning.noise import noisy
 from learning.split import Split, split
 
 LABELS = np.random.default_rng(0).permutation(np.arange(1200) % 10)
