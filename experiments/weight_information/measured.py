@@ -20,6 +20,12 @@ def mixture(model: Variational, network: networks.Network, draws: int, seed: int
     return Mixture(network, [model.draw(each) for each in seeds])
 
 
+def losses(log_probabilities: torch.Tensor, outputs: torch.Tensor) -> torch.Tensor:
+    """Return the cross entropies (draws, N), float64, of log probabilities (draws, N, C) at the right outputs (N,)."""
+    right = outputs[None, :, None].expand(len(log_probabilities), -1, 1)
+    return -log_probabilities.gather(2, right).squeeze(2).double()
+
+
 @torch.no_grad()
 def told(
     model: Variational,
@@ -36,23 +42,16 @@ def told(
     E_q H / N; `training_accuracy` of the mean of their probabilities; `kl_of_layers` in nats, not divided by N;
     `lambdas`, the standard deviations of the priors.
     """
-    drawn, mean, several = mixture(model, network, draws, seed), Mixture(network, [model.mean_network()]), []
+    drawn, mean = mixture(model, network, draws, seed), Mixture(network, [model.mean_network()])
     outputs = outputs.to(next(model.parameters()).device)
-    for images in batches:
-        several.append((mean.each(images), drawn.each(images)))
-    of_mean, of_draws = (torch.cat(each, dim=1) for each in zip(*several))
-    right = outputs[None, :, None]
-    N = len(outputs)
-
-    def cross_entropy(found):
-        return float(-found.gather(2, right.expand(len(found), N, 1)).double().mean())
-
+    pairs = [(mean.each(images), drawn.each(images)) for images in batches]
+    of_mean, of_draws = (torch.cat(each, dim=1) for each in zip(*pairs))
     kl = {name: float(value) for name, value in model.kl().items()}
     return {
-        "cross_entropy": cross_entropy(of_mean),
-        "cross_entropy_of_draws": cross_entropy(of_draws),
+        "cross_entropy": float(losses(of_mean, outputs).mean()),
+        "cross_entropy_of_draws": float(losses(of_draws, outputs).mean()),
         "training_accuracy": float((mixed(of_draws).argmax(dim=1) == outputs).double().mean()),
-        "kl": sum(kl.values()) / N,
+        "kl": sum(kl.values()) / len(outputs),
         "kl_of_layers": kl,
         "lambdas": {name: float((layer.log_prior / 2).exp()) for name, layer in model.layers.items()},
     }
