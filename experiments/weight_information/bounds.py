@@ -6,8 +6,8 @@ over them, for all Q at once,
 
     E_Q R <= [E_Q H / N + b L (KL(Q || P) + log(1 / delta)) / N] / (1 - 1 / (2 b))
 
-R: mean loss of other images; H: loss summed over the N images; all logarithms are natural.  With L = 1 and delta = 1 the
-right side is (H + b KL) / (N (1 - 1 / (2 b))): then both sides, averaged over samples, are in this order.  A cross
+R: mean loss of other images; H: loss summed over the N images; all logarithms are natural.  With L = 1 and delta = 1
+the right side is (H + b KL) / (N (1 - 1 / (2 b))): then both sides, averaged over samples, are in this order.  A cross
 entropy has no upper limit, and so it is clipped at L.
 
 The prior of a layer, N(0, lambda^2), is fitted to the images, which the bound does not allow.  As in Dziugaite and Roy

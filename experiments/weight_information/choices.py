@@ -34,10 +34,10 @@ def without_beta(name: str, variant: str) -> tuple[str, str]:
 
     Of the variant `beta0.1-ln1` remains `ln1`.  Raises InputError for a variant that does not say beta.
     """
-    found = [match for match in re.finditer(rf"(?:(?<=^)|(?<=-)){BETA}(?=-|$)", variant)]
+    found = re.search(rf"(?:^|(?<=-)){BETA}(?=-|$)", variant)
     if not found:
         raise InputError(f"{name}: its variant {variant!r} does not say beta; name those of a sweep such as beta0.1")
-    start, end = found[0].span()
+    start, end = found.span()
     rest = "-".join(filter(None, (variant[:start].rstrip("-"), variant[end:].lstrip("-"))))
     base = name.removesuffix(f"_{variant}")
     return "_".join(filter(None, (base, rest, "by_beta"))), rest

@@ -61,7 +61,7 @@ def predict_all(options: Options, choices: Choices) -> int:
     with distributed.processes(options.device, alone=True) as here:
         load = functools.cache(lambda dataset, part: data.load(dataset, part, options.folders.data))
         asked = find.named(options.runs, options.seeds, options.folders)
-        several = _sweeps(asked, options) if choices.sweep else [[item] for item in asked]
+        several = _sweeps(asked, options) if choices.sweep else [(item.name, [item]) for item in asked]
         several = options.taken(several)
         with tqdm(total=len(several), unit=" files", leave=False, disable=True if options.report else None) as bar:
 
@@ -71,18 +71,18 @@ def predict_all(options: Options, choices: Choices) -> int:
                 finally:
                     bar.update()
 
-            items = [(each, (each[0].name, each[0].seed)) for each in several]
+            items = [(each, (name, each[0].seed)) for name, each in several]
             return stage.each(items, work, here, bar, "predicting", "stored", options.report)
 
 
-def _sweeps(asked: Sequence[find.Asked], options) -> list[list[find.Asked]]:
-    """Return the runs of each sweep and seed together; a run that is not there alone."""
+def _sweeps(asked: Sequence[find.Asked], options) -> list[tuple[str, list[find.Asked]]]:
+    """Return (name, its runs) of each sweep and seed; a run that is not there is alone."""
     found = {}
     for item in asked:
         run = runs.read(options.folders.run(item.name, item.seed))
         name = without_beta(run.name, run.variant)[0] if run else item.name
         found.setdefault((name, item.seed), []).append(item)
-    return list(found.values())
+    return [(name, items) for (name, _), items in found.items()]
 
 
 def _trained(item: find.Asked, options: Options, load) -> Trained:
@@ -117,9 +117,7 @@ def _store(items, choices: Choices, options: Options, here, load) -> bool:
             there = predictions.open_trajectory(target).attributes
             differ = [key for key, value in said.items() if there.get(key) != value]
             if differ:
-                raise InputError(
-                    f"{target} was stored with other {', '.join(differ)}; delete it to store it with these"
-                )
+                raise InputError(f"{target} was stored with other {', '.join(differ)}; delete it to store these")
             return False
         if remove_orphans(target.parent, target.name):
             print(f"{target.parent.name} seed {run.seed}: redoing (found an unfinished write)", flush=True)
@@ -148,7 +146,8 @@ def _swept(every: list[Trained]) -> Run:
         differ += ["start"] if first.start != trained.run.start else []
         if differ:
             raise InputError(f"{first.name} and {trained.run.name} differ in {', '.join(differ)}; expected beta alone")
-    return dataclasses.replace(first, name=name, variant=variant)
+    config = {key: value for key, value in first.config.items() if key != "beta"}
+    return dataclasses.replace(first, name=name, variant=variant, config=config)
 
 
 def _imprinter(trained: Trained, choices: Choices, here, options, load) -> store.Imprinter:

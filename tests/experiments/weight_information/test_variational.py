@@ -156,7 +156,7 @@ def test_mean_network(name):
 
 
 def test_draws_have_the_mean_and_variance_of_q_and_follow_from_the_seed():
-    model, images = made("mlp_small")
+    model, _ = made("mlp_small")
     network, count = networks.build("mlp_small", 1, 8, 3, 1, 4).double(), 4000
     assert all(torch.equal(w, model.draw(3)[name]) for name, w in model.draw(3).items())
     network.load_state_dict(model.draw(3))

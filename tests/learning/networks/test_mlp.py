@@ -49,7 +49,7 @@ def test_it_takes_images_of_the_resolution_of_the_configuration():
         network = networks.of_config(dataclasses.replace(usual, **changes), images, 10, 0)
         assert side is None or network.body[1].in_features == side**2
     for changes in ({"resolution": 4}, {"evaluation_resolution": 4}, {"final_resolution": 16}):
-        with pytest.raises(InputError, match="mlp_small has weights for each pixel, but images are of [48] pixels in "):
+        with pytest.raises(InputError, match=r"mlp_small has weights for each pixel, but images are of [48] pixels"):
             networks.of_config(dataclasses.replace(usual, **changes), images, 10, 0)
 
 
