@@ -57,7 +57,7 @@ def test_log_variances_may_be_negative_and_nothing_else():
     assert config(initial_log_variance=-9.0).initial_log_variance == -9
     with pytest.raises(InputError, match="epochs is -1"):
         config(epochs=-1)
-    with pytest.raises(InputError, match="learning_rate is -0.1"):
+    with pytest.raises(InputError, match=r"learning_rate is -0\.1"):
         Config("digits", "mlp_small", 3, 8, -0.1)
 
 

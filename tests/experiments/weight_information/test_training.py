@@ -1,6 +1,7 @@
 """Training of variational networks: steps are those of a direct evaluation, and runs go on exactly."""
 
 import copy
+import dataclasses
 import math
 import shutil
 import signal
@@ -162,19 +163,27 @@ def test_noise_of_batches_follows_from_seed_epoch_and_batch(tmp_path):
 # Going on
 
 
+def two_steps(job):
+    """Train until a run was told to end in its second step from now on."""
+    taken, stop = [], []
+
+    def advance(steps):
+        taken.append(steps)
+        if len(taken) == 3:  # the first says where the run stands
+            stop.append(True)
+
+    try:
+        Variation().train(dataclasses.replace(job, advance=advance, stop=stop))
+    except SystemExit as end:
+        assert end.code == 75
+
+
 def test_a_run_that_stops_after_every_few_steps_ends_with_the_same_bits(tmp_path):
     usual = {"label_noise": 0.5, "epochs": 3}
     one = trained(tmp_path / "one", **usual)
+    job = job_of(tmp_path / "other", **usual)
     for _ in range(9):
-        job, stop = job_of(tmp_path / "other", **usual), []
-        count = iter(range(99))
-        job = Job(*(getattr(job, key) for key in ("run", "config", "images", "folders", "here")), 0, None, False)
-        job = Job(**{**vars(job), "advance": lambda steps: steps == 1 and next(count) == 1 and stop.append(1)})
-        job = Job(**{**vars(job), "stop": stop})
-        try:
-            Variation().train(job)
-        except SystemExit as end:
-            assert end.code == 75
+        two_steps(job)
     assert stages.contents(one.folder, "ckpt/*") == stages.contents(job.folder, "ckpt/*") != {}
     assert stages.log_lines(one.folder) == stages.log_lines(job.folder)
     states = [weights.load(x / "last.pth") for x in (one.folder, job.folder)]
