@@ -12,7 +12,7 @@ variances and priors, and its log says cross entropies and KL.  Stage 2 stores w
                     a variational one of a small beta, or an ordinary one; the run is called ..._variational_warm
 
 Everything else is as in supervised_imagenet/01_training: skipping, going on, signals; one process trains a run.
-A run of 500 images of Fashion-MNIST takes about TIME seconds on one CPU core.
+A run of 500 images of Fashion-MNIST takes about 10 seconds on one CPU core.
 """
 
 from experiments.weight_information.config import VariationalConfig
