@@ -46,7 +46,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     ]
     logs = [path for seed in results.seeds for path in sorted(given.checkpoints.glob(f"*/seed_{seed}/log.jsonl"))]
     sources = [*sorted(Path(__file__).parent.glob("*.py")), ROOT / "learning" / "finding.py"]
-    inputs = [storage.identity(found), given.quick, *(path.read_text(encoding="utf-8") for path in (*logs, *sources))]
+    inputs = [
+        storage.identity(found),
+        given.dataset,
+        given.quick,
+        *(path.read_text(encoding="utf-8") for path in (*logs, *sources)),
+    ]
     stamp = given.plots / ".symmetries.json"
     once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
 

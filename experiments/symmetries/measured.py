@@ -123,6 +123,7 @@ class Measured:
 
 def both_ways(values: np.ndarray) -> np.ndarray:
     """Return the means (D, ...) of values (P, ...) over the two directions of a pair: these are not independent."""
+    assert len(values) % 2 == 0, "one direction is missing"
     half = len(values) // 2
     return (values[:half] + values[half:]) / 2
 

@@ -10,6 +10,7 @@ from experiments.symmetries import dissection, measured, metrics, planted, stitc
 from experiments.symmetries.measured import BAD, METRICS, Measured, Stitches, Sweep
 from experiments.symmetries.results import DIGITS, LINES, SHOWCASE, WIDTHS, Pair, Results, accuracy
 from info_geometry import distance
+from info_geometry.files import InputError
 from learning.tasks import facts
 
 ALPHAS, PUBLISHED, STRENGTHS = (0, 0.1, 0.3, 1, 3), (0.1, 1, 10), (0.003, 0.01, 0.03, 0.1, 0.3)
@@ -65,10 +66,12 @@ def measure(results: Results) -> Measured:
     kinds[measured.G_RELU] = taken(results, SHOWCASE, [*gradient, "g_relu_matched", GUMBEL], pairs)
     widths = {width: _width(results, width) for width in WIDTHS if width != 48}
     widths[48] = {name: _half(kinds[name]) for name in (measured.ANY, measured.MATCHED, measured.G_RELU)}
-    similar = {width: networks.similar(f"width{width}", one_way) for width in WIDTHS}
     runs = {**{f"width {w}": f"{results.task}_width{w}" for w in WIDTHS}, "no batch norm": f"{results.task}_{PLAIN}"}
     runs |= {"residual": f"{results.task}_{RESNET}", "transformer": f"{DIGITS}_{CCT}"}
+    lines = {name: {way: results.line(run, way) for way in LINES} for name, run in runs.items()}
+    transformed, residual = _transformed(results), _residual(results)
     nearest, own = _nearest(results, [*BAD, measured.ANY])
+    similar = {width: networks.similar(f"width{width}", one_way) for width in WIDTHS}  # takes long: files come first
     return Measured(
         layers=tuple(layers),
         channels=tuple(networks.channels(SHOWCASE)),
@@ -87,13 +90,13 @@ def measure(results: Results) -> Measured:
         widths=dict(sorted(widths.items())),
         similar=similar,
         maps=networks.maps(SHOWCASE, one_way),
-        transformed=_transformed(results),
+        transformed=transformed,
         transformed_layers=tuple(networks.before(PLAIN)),
-        lines={name: {way: results.line(run, way) for way in LINES} for name, run in runs.items()},
+        lines=lines,
         unchanged=networks.unchanged(runs),
         recovered=networks.recovered({"width 48": SHOWCASE, "no batch norm": PLAIN}),
         invariance=networks.invariance(SHOWCASE),
-        residual=_residual(results),
+        residual=residual,
         residual_layers=tuple(networks.layers(RESNET)),
         dissection=networks.dissection(SHOWCASE),
         zoo=networks.zoo(),
@@ -193,13 +196,21 @@ class Networks:
         self.features = functools.lru_cache(32)(self._features)
 
     def _network(self, networks, seed, task=""):
-        return trained.network(f"{task or self._results.task}_{networks}", seed, folders=self._results.folders)
+        return trained.network(self._there(task, networks, seed), seed, folders=self._results.folders)
 
     def _images(self, networks, task=""):
-        task = task or self._results.task
-        dataset = task.partition("_")[0]
-        split = facts(dataset).evaluation_split
-        return trained.images(f"{task}_{networks}", IMAGES, self._results.first[0], split, self._results.folders)
+        seed = self._results.first[0]
+        name = self._there(task, networks, seed)
+        split = facts(name.partition("_")[0]).evaluation_split
+        return trained.images(name, IMAGES, seed, split, self._results.folders)
+
+    def _there(self, task, networks, seed):
+        """Return the name of a run; raise InputError where it is missing."""
+        name = f"{task or self._results.task}_{networks}"
+        folder = self._results.folders.run(name, seed)
+        if not (folder / "run.json").exists():
+            raise InputError(f"{folder} holds no run; `make symmetries` trains it")
+        return name
 
     def layers(self, networks: str) -> list[str]:
         """Return the layers after an activation."""

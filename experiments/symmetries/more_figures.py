@@ -271,8 +271,9 @@ def dissection(folder: Path, found: Measured) -> list[Path]:
             curve(ax, STEPS, 100 * kinds[kind]["turned"].mean(axis=2) / channels, color=colour, marker="o")
             flat = 100 * kinds[kind]["symmetry"].mean() / channels
             ax.plot([0, 1], [flat, flat], "--", color=colour, linewidth=0.9)
-        ax.set(title=title, xlabel="share of the way to a rotation", xticks=STEPS, ylim=(0, None))
+        ax.set(title=title, xlabel="share of the way to a rotation", xticks=STEPS)
         ax.grid(axis="y")
+    axes[0].set_ylim(bottom=0)  # of all panels, once all is drawn
     axes[0].set_ylabel("selective channels, %")
     looks = {kind: {"color": colour, "marker": "o"} for kind, colour in OF_PROPERTIES.items()}
     legend(figure, {**looks, "under G_ReLU": {"color": "0.4", "linestyle": "--", "linewidth": 0.9}}, 5)

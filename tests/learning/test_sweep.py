@@ -202,6 +202,19 @@ def test_parts_share_a_sweep(swept, tmp_path):
     assert len(list(tmp_path.glob("predictions/*/preds_0.h5"))) == 3
 
 
+def test_seeds_among_those_that_each_grid_names(swept, tmp_path):
+    path, grid = tmp_path / "grids.yaml", {"stage": module(TRAIN), "config": "digits", "settings": TINY}
+    tasks = {"all": [3, 4], "even": [4], "odd": [5]}
+    path.write_text(yaml.safe_dump([{**grid, "name": task, "task": task, "seed": s} for task, s in tasks.items()]))
+    code, out, error = swept(tmp_path, path, "--among", 4, 6)
+    assert (code, error) == (0, "")
+    assert "all, training: 1 done" in out and "even, training: 1 done" in out and "odd" not in out
+    there = {(place.parent.name, place.name) for place in tmp_path.glob("checkpoints/*/seed_*")}
+    assert there == {("digits_all", "seed_4"), ("digits_even", "seed_4")}
+    with pytest.raises(files.InputError, match="no grid has a seed among 6"):
+        swept(tmp_path, path, "--among", 6)
+
+
 def test_methods_one_after_the_other(swept, tmp_path):
     """The second grid starts from the runs of the first one, and has an argument of its own."""
     fine = {

@@ -18,7 +18,9 @@ USUAL |= {"validation_images": 200, "recalibration_images": 300, "optimiser": "a
 
 
 def config(**changes):
-    return StitchConfig(**{**USUAL, **changes})
+    """Return a configuration; the optimiser is Adam, but for lasso."""
+    usual = {**USUAL, "optimiser": "sgd"} if changes.get("kind") == "lasso" else USUAL
+    return StitchConfig(**{**usual, **changes})
 
 
 def copy_of(parents, folder):

@@ -151,6 +151,8 @@ BROKEN = {
     "P2": [
         *(changed("nearest", **{name: np.full((2 * D, L), 0.03)}) for name in ("IDENTITY", "RANK_1")),
         sides("RANDOM_ROTATION", to_sender=0.5 * FOUND.kinds[m.RANDOM_ROTATION].to_sender),
+        sides("IDENTITY", to_receiver=0.8 * FOUND.kinds[m.IDENTITY].to_receiver),  # on the other side
+        {"nearest_own": np.full(D, 0.3)},
     ],
     "P3": [{"similar": dict(zip(FOUND.similar, reversed(FOUND.similar.values())))}],
     "P4": [zoo_of(lambda d_B: 10 * d_B)],
@@ -250,6 +252,48 @@ def test_directions_are_averaged_before_errors_are_taken():
     change = changed("kinds", RANK_4=dataclasses.replace(FOUND.kinds[m.RANK_4], penalty=penalty))
     assert rules.y5(measured(**change)).verdict == "holds"
     assert both_ways(penalty) == pytest.approx(both_ways(FOUND.kinds[m.RANK_4].penalty))
+
+
+def leaning(share):
+    """Return what is measured where stitches are nearer to one side by a share of the mean, (P,)."""
+    share = np.resize(share, (2 * D, 1))
+    found = {name: FOUND.kinds[name].to_sender for name in m.BAD}
+    ends = {name: {"to_sender": x * (1 + share / 2), "to_receiver": x * (1 - share / 2)} for name, x in found.items()}
+    return measured(kinds={**FOUND.kinds, **{k: dataclasses.replace(FOUND.kinds[k], **x) for k, x in ends.items()}})
+
+
+@pytest.mark.parametrize(
+    ("share", "verdict"),
+    [
+        (0.09, "holds"),
+        (-0.09, "holds"),
+        (0.11, "does not hold"),
+        (-0.11, "does not hold"),
+        (np.repeat([0.3, -0.3], D), "holds"),  # one network of each pair is nearer
+        ([0.05, 0.06, 0.07], "holds"),
+        ([0.2, 0, -0.2], "undecided"),
+        ([0.08, 0.09, 0.1], "undecided"),
+    ],
+)
+def test_as_far_from_the_sender_as_from_the_receiver(share, verdict):
+    assert picture_rules.leave_together(leaning(share)).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("nearest", "own", "verdict"),
+    [
+        (0.061, 0.02, "holds"),
+        (0.059, 0.02, "does not hold"),
+        (3.5 * (0.02 + 0.01 * wobble(D)), 0.02 + 0.01 * wobble(D), "holds"),  # pair by pair
+        (2.5 * (0.02 + 0.01 * wobble(D)), 0.02 + 0.01 * wobble(D), "does not hold"),
+        (0.07, 0.02 + 0.01 * wobble(D), "undecided"),
+        (0.07 + 0.02 * wobble(D), 0.02, "undecided"),
+    ],
+)
+def test_far_from_networks_as_they_are_trained(nearest, own, verdict):
+    far = np.broadcast_to(np.resize(nearest, (2 * D, 1)), (2 * D, L))
+    found = measured(nearest={**FOUND.nearest, **dict.fromkeys(m.BAD, far)}, nearest_own=np.resize(own, D))
+    assert picture_rules.leave_together(found).verdict == verdict
 
 
 def test_a_rule_of_one_layer_does_not_look_at_others():

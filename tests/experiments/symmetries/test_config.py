@@ -4,10 +4,13 @@ import dataclasses
 import math
 import re
 
+import numpy as np
 import pytest
+import torch
 
 from experiments.symmetries import config as stitch_config
-from experiments.symmetries.config import FITTED, RANDOM, SENDERS, TRAINED, StitchConfig
+from experiments.symmetries import kinds
+from experiments.symmetries.config import FITTED, RANDOM, SENDERS, TRAINED, WITH_SOFT, StitchConfig
 from experiments.symmetries.training import Stitching
 from info_geometry.files import ROOT, InputError
 from learning import tasks
@@ -31,6 +34,11 @@ CONFIGS = sorted((ROOT / "experiments" / "symmetries" / "01_training" / "configs
         ({"alpha": 0.5}, "alpha is 0.5, but the kind is full, and the sender trained; leave it out"),
         ({"kind": "lasso", "strength": -0.1}, "strength is -0.1, expected a finite number that is not negative"),
         ({"strength": 0.1}, "strength is 0.1, but the kind is full"),
+        (
+            {"kind": "lasso", "optimiser": "adam"},
+            "optimiser is adam, but the proximal steps of lasso follow steps along the gradient; take the "
+            "configurations that end in _lasso, or sgd",
+        ),
         ({"penalty": "published"}, "penalty is 'published', but the kind is full"),
         ({"kind": "gumbel_sinkhorn", "start": "matched"}, "start is 'matched', but the kind is gumbel_sinkhorn"),
         ({"kind": "gumbel_sinkhorn", "tau": 0.01}, "final_tau is 0.05, expected at most tau (0.01)"),
@@ -81,6 +89,15 @@ def test_a_configuration_is_read_back_from_its_run(changes):
     assert stitch_config.of_run(there) == one
 
 
+def test_kinds_whose_matrix_that_is_trained_is_not_the_one_that_is_used():
+    differ = []
+    for kind in StitchConfig.CHOICES["kind"]:
+        features = np.random.default_rng(0).random((2, 20, 5, 2, 2))
+        made = kinds.build(config(kind=kind), 5, 5, 0, lambda features=features: features)
+        differ += [kind] if not torch.equal(made.hard(), made.soft()) else []
+    assert tuple(differ) == WITH_SOFT
+
+
 def test_what_trains_and_whose_networks():
     assert {kind for kind in StitchConfig.CHOICES["kind"] if config(kind=kind).trains} == set(TRAINED)
     assert all(config(kind=kind, learns="rest").trains for kind in RANDOM)
@@ -98,11 +115,17 @@ def test_stitches_that_are_fitted_to_nothing():
 def test_shipped_configurations(path):
     found = read(path, StitchConfig)
     dataset, _, what = path.stem.partition("_")
-    assert found.dataset == dataset and {"stitch": "full", "g_relu": "g_relu"}.get(what, "random_g_relu") == found.kind
+    assert found.dataset == dataset
+    assert {"stitch": "full", "transformed": "random_g_relu"}.get(what, what) == found.kind
     assert (found.learns == "rest") == (what == "transformed")
-    for kind in StitchConfig.CHOICES["kind"]:  # another kind can be said beside it
-        if what == "stitch" or (what == "transformed" and kind in RANDOM):
+    assert (found.optimiser == "sgd") == (what in ("lasso", "g_relu"))
+    for kind in StitchConfig.CHOICES["kind"]:  # another kind can be said beside it, but for lasso
+        if (what == "stitch" and kind != "lasso") or (what == "transformed" and kind in RANDOM):
             assert read(path, StitchConfig, [("kind", kind)]).kind == kind
+    if what == "stitch":
+        with pytest.raises(InputError, match="take the configurations that end in _lasso, or sgd"):
+            read(path, StitchConfig, [("kind", "lasso")])
+        assert read(path, StitchConfig, [("kind", "lasso"), ("optimiser", "sgd")]).kind == "lasso"
 
 
 # Names of runs

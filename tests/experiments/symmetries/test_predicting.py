@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from experiments.symmetries import stitches, stitching, trained
+from experiments.symmetries import predicting, stitches, stitching, trained
 from info_geometry import distance, predictions
 from learning import data
 from learning.networks.recalibration import recalibrate
@@ -94,12 +94,23 @@ def test_each_layer_is_taken_from_the_epoch_that_images_held_out_choose(folder):
         held = np.array([list(line["validation"].values()) for line in log])
         said = there.attributes
         assert there.t.tolist() == [1, 2, 3] and said["t_name"] == "layer" and said["layers"] == list(LAYERS)
-        assert said["epochs"] == held.argmax(axis=0).tolist()
+        latest = [max(np.flatnonzero(column == column.max())) for column in held.T]  # of ties
+        assert said["epochs"] == latest
         assert said["choices"] == {"soft": False, "statistics": "recalibrated", "epoch": "chosen", "path": False}
         assert said["predicted_by"] == "head" and set(said["start"]) == {"sender", "receiver"}
         assert there.shape == (3, 599, 10) and ": sound" in predictions.check(there.path)
         for number, layer in enumerate(LAYERS):
-            near(there.roots()[number], by_hand(folder, name, layer, int(held[:, number].argmax())))
+            near(there.roots()[number], by_hand(folder, name, layer, int(latest[number])))
+
+
+def test_of_checkpoints_that_do_as_well_the_latest_is_taken(folder, tmp_path):
+    place = folder_of(folder, FULL)
+    held = np.array([[0.1, 0.9, 0.5], [0.4, 0.9, 0.5], [0.4, 0.2, 0.5], [0.3, 0.9, 0.5], [0.2, 0.1, 0.5]])
+    lines = [dict(line, validation=dict(zip(LAYERS, x))) for line, x in zip(stages.log_lines(place), held.tolist())]
+    (tmp_path / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    record = runs.read(place)
+    assert predicting.chosen_epochs(tmp_path, record, "chosen") == [2, 3, 4]
+    assert predicting.chosen_epochs(tmp_path, record, "last") == [4, 4, 4]
 
 
 @pytest.mark.parametrize(
@@ -207,8 +218,8 @@ def test_the_same_command_again_skips_and_other_choices_are_refused(folder):
         ),
         (
             ("digits_low_untrained_minus2_lasso",),
-            "holds no run; train it with python -m experiments.symmetries.01_training.train_stitch digits_stitch "
-            "--task low --sender untrained --receiver -2 --kind lasso --seed 0",
+            "holds no run; train it with python -m experiments.symmetries.01_training.train_stitch digits_lasso "
+            "--task low --sender untrained --receiver -2 --seed 0",
         ),
         ((FULL, "--seed", "4"), f"{FULL}/seed_4 holds no run; train it with python -m experiments.symmetries"),
         (
@@ -217,6 +228,8 @@ def test_the_same_command_again_skips_and_other_choices_are_refused(folder):
         ),
         (("nothing_*",), "has no run 'nothing_*'; there are"),
         ((FULL, "--soft", "--statistics", "soft"), "--soft is recalibrated under the soft matrix; leave out"),
+        ((FULL, "--soft"), f"{FULL}: a stitch of kind full is used as it was trained; leave out --soft, and --stat"),
+        ((SELF, "--statistics", "soft"), f"{SELF}: a stitch of kind identity is used as it was trained; leave out --s"),
         ((FULL, "--path", "--epoch", "last"), "--path is of all epochs; leave out --epoch last"),
     ],
 )
@@ -237,15 +250,15 @@ def test_runs_that_are_not_complete_or_damaged(folder, tmp_path):
     log = (place / "log.jsonl").read_text()
     for lines in (log[: log.rindex('{"step"')], log[:-10], ""):
         (place / "log.jsonl").write_text(lines)
-        code, text = run(STORE_STITCHED, own, FULL, "--soft")
+        code, text = run(STORE_STITCHED, own, FULL, "--statistics", "receiver")
         assert code == 1 and "log.jsonl does not say how well each checkpoint does; delete" in text
     last = place / "ckpt" / "4_0.pth"
     last.unlink()
-    code, text = run(STORE_STITCHED, own, FULL, "--soft")
+    code, text = run(STORE_STITCHED, own, FULL, "--statistics", "receiver")
     assert code == 1 and "1 of 5 checkpoints missing (4_0.pth, ...); training did not finish" in text
     assert "go on with python -m experiments.symmetries.01_training.train_stitch digits_stitch --task all" in text
     done(TRAIN_STITCH, own, "digits_stitch")  # as it is told
-    store(own, FULL, "--soft")
+    store(own, FULL, "--statistics", "receiver")
     assert [line["step"] for line in stages.log_lines(place)] == [0, 4, 8, 12, 16]
     last.write_bytes(b"nothing")
     code, text = run(STORE_STITCHED, own, FULL, "--path")
@@ -258,13 +271,13 @@ def test_networks_that_were_trained_anew_or_are_gone(folder, tmp_path):
     path = folder_of(own, "digits_all", 1) / "ckpt" / "4_0.pth"
     there = weights.load(path)
     weights.save(path, {**there, "head.bias": there["head.bias"] + 1})
-    code, text = run(STORE_STITCHED, own, FULL, "--soft")
+    code, text = run(STORE_STITCHED, own, FULL, "--statistics", "receiver")
     assert code == 1 and f"4_0.pth is not what {FULL} was stitched from; delete that run and train it again" in text
     path.unlink()
-    code, text = run(STORE_STITCHED, own, FULL, "--soft")
+    code, text = run(STORE_STITCHED, own, FULL, "--statistics", "receiver")
     assert code == 1 and "4_0.pth: no such file" in text
     (folder_of(own, "digits_all", 1) / "run.json").unlink()
-    code, text = run(STORE_STITCHED, own, FULL, "--soft")
+    code, text = run(STORE_STITCHED, own, FULL, "--statistics", "receiver")
     assert code == 1 and "digits_all/seed_1 holds no run; train it with python -m supervised_imagenet" in text
 
 

@@ -54,6 +54,10 @@ def folder(parents, tmp_path_factory):
         (("--kind", "low_rank", "--rank", "17"), "rank is 17, expected 1 to 16 for 16 and 16 channels"),
         (("--alpha", "0.5"), "alpha is 0.5, but the kind is full, and the sender trained; leave it out"),
         (("--kind", "lasso", "--strength", "-1"), "strength is -1.0, expected a finite number that is not negative"),
+        (
+            ("--kind", "lasso"),
+            "optimiser is adam, but the proximal steps of lasso follow steps along the gradient; take",
+        ),
         (("--receiver", "0"), "--receiver 0: a network is stitched into itself with --sender self"),
         (("--receiver", "-1"), "--receiver -1: there is no seed -1"),
         (

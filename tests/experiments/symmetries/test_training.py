@@ -88,7 +88,7 @@ def test_each_kind_is_trained_or_there_at_once(folder, kind):
 
 @pytest.mark.parametrize("sender", SENDERS)
 def test_each_sender(folder, sender):
-    job = run_of(folder, sender=sender, kind="lasso", epochs=4, layers="8")
+    job = run_of(folder, sender=sender, kind="lasso", epochs=4, layers="8", learning_rate=0.1)
     start = job.run.start
     assert start["receiver"]["run"] == "digits_all" and start["receiver"]["seed"] == (0 if job.config.alone else 1)
     assert ("sender" in start) == (not job.config.alone)

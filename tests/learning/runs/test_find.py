@@ -89,6 +89,11 @@ def test_runs_that_are_not_there(folders, pattern, message):
             "experiments.symmetries.01_training.train_stitch digits_g_relu --task all --receiver 1",
         ),
         (
+            "digits_all_noise_minus2_lasso_strength0.1",
+            "experiments.symmetries.01_training.train_stitch digits_lasso --task all --sender noise --receiver -2 "
+            "--variant strength0.1",
+        ),
+        (
             "digits_all_planted_matched",
             "experiments.symmetries.01_training.train_stitch digits_stitch --task all --sender planted --kind matched",
         ),
