@@ -74,6 +74,7 @@ class Config:
         "evaluation_precision": ("float32", "float16", "bfloat16"),
     }
     POSITIVE: ClassVar = ("epochs", "batch_size", "learning_rate", "checkpoints", "per_epoch", "evaluation_batch_size")
+    SIGNED: ClassVar = ()  # keys that may be negative
     UNUSED: ClassVar = {}  # keys that a method does not use: why
 
     def __post_init__(self) -> None:
@@ -82,7 +83,9 @@ class Config:
             if field.name in self.CHOICES and value not in self.CHOICES[field.name]:
                 raise InputError(f"{field.name} is {value!r}, expected one of {', '.join(self.CHOICES[field.name])}")
             if isinstance(value, (int, float)) and (
-                not math.isfinite(value) or value < 0 or (field.name in self.POSITIVE and value == 0)
+                not math.isfinite(value)
+                or (field.name not in self.SIGNED and value < 0)
+                or (field.name in self.POSITIVE and value == 0)
             ):
                 raise InputError(
                     f"{field.name} is {value}, expected a {'positive' if value == 0 else 'finite'} number"

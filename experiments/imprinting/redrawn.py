@@ -58,7 +58,7 @@ def features_of(folder: Path, root: Path) -> tuple[torch.Tensor, torch.Tensor, i
         raise InputError(f"{folder} does not hold all weights of a run; train it again")
     config = of_run(run.config)
     images = data.load(config.dataset, facts(config.dataset).evaluation_split, root)
-    network = networks.build(config.network, images.channels, images.size, run.classes, run.seed, config.width)
+    network = networks.of_config(config, images, run.classes, run.seed)
     found = []
     for step in run.schedule:
         path = run.path(folder, step)

@@ -9,7 +9,6 @@ import torch
 
 from experiments.subspaces import corruptions
 from experiments.subspaces.choices import SETS, Choices
-from experiments.subspaces.images import noisy
 from experiments.subspaces.training import calibration_plan
 from info_geometry.files import InputError
 from learning import data
@@ -17,6 +16,7 @@ from learning.data import encoded
 from learning.data.folders import Folder
 from learning.distributed import Processes
 from learning.imprinting import evenly
+from learning.noise import noisy
 from learning.runs import store
 from learning.runs.run import Run
 from learning.split import Split

@@ -9,13 +9,13 @@ import torch
 
 from experiments.subspaces import coefficients
 from experiments.subspaces.config import SubspaceConfig
-from experiments.subspaces.images import noisy
 from experiments.subspaces.subspace import Subspace
 from info_geometry import distance
 from info_geometry.files import InputError
 from learning import data, imprint, networks, supervise
 from learning.config import of_run
 from learning.networks.recalibration import recalibrate
+from learning.noise import noisy
 from learning.runs.job import Job
 from learning.runs.run import Folders, Run, schedule
 from learning.split import Split, split
@@ -55,7 +55,7 @@ def initial(run: Run, config: SubspaceConfig, images) -> Subspace:
 def single(run: Run, images, seed: int) -> networks.Network:
     """Return one network of the architecture of a run, with initial weights drawn from a seed."""
     config = of_run(run.config)
-    return networks.build(config.network, images.channels, images.size, run.classes, seed, config.width)
+    return networks.of_config(config, images, run.classes, seed)
 
 
 def held(subspace: Subspace) -> torch.nn.Module:

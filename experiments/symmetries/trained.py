@@ -32,7 +32,7 @@ def network(name: str, seed: int = 0, checkpoint: int = -1, folders: Folders = U
     if not -count <= checkpoint < count:
         raise InputError(f"checkpoint {checkpoint}: {folder} has the checkpoints 0 to {count - 1}")
     config, shape = of_run(run.config), _images(run, "train", folders)
-    found = networks.build(config.network, shape.channels, shape.size, run.classes, run.seed, config.width)
+    found = networks.of_config(config, shape, run.classes, run.seed)
     path = run.path(folder, run.schedule[checkpoint])
     weights.fit(weights.load(path), found, path)
     return found.eval()

@@ -23,6 +23,10 @@ METHODS = (
     (r"(?P<task>.+)_(?P<more>simclr|barlow)", "experiments.contrastive.01_training.train_contrastive"),
     (r"(?P<task>.+)_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch"),
     (r"(?P<task>.+)_(?P<more>(?P<ways>\d+)way)", "experiments.meta_learning.01_training.train_prototypical"),
+    (
+        r"(?P<task>.+?)_(?P<more>variational)(_warm)?(_(?P<variant>.+))?",
+        "experiments.weight_information.01_training.train_variational",
+    ),
     (rf"(?P<task>.+?)_retrained_{KIND}", STITCH, "transformed"),
     (rf"(?P<task>.+?)_(?P<sender>self|planted)_{KIND}", STITCH, "stitch"),
     (

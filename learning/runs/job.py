@@ -71,13 +71,14 @@ class Job:
     def network(self) -> networks.Network:
         """Return the network of the run with initial weights, on the CPU."""
         config, images, run = self.config, self.images, self.run
-        return networks.build(config.network, images.channels, images.size, run.classes, run.seed, config.width)
+        return networks.of_config(config, images, run.classes, run.seed)
 
     def begin(
         self,
         network: torch.nn.Module,
         model: torch.nn.Module | None = None,
         say: Callable[[], dict[str, Any]] = dict,
+        optimiser: Callable[[torch.nn.Module], torch.optim.Optimizer] | None = None,
     ) -> Record:
         """Return the Record of the run, from the last state that was saved, if there is one.
 
@@ -85,9 +86,11 @@ class Job:
         network: what checkpoints hold.  model: what is trained, where that is the network and more.  `record.model` is
         to be called in training: where several processes train, gradients are averaged in it; and it may be compiled.
         say(): what the log of a checkpoint says besides; the main process asks it.
+        optimiser(model): where it is another one than the configuration says.  A group of it whose learning rate is
+        not that of the configuration says the `factor` by which it is multiplied.
         """
         model = networks.on(self.here.device, network if model is None else model)
-        optimiser = optimisers.build(model, self.config)
+        optimiser = optimiser(model) if optimiser else optimisers.build(model, self.config)
         keep = Keeper(self.folder, self.run, network, self.config, self.here, self.imprinter, self.as_you_go)
         if self.here.main:
             runs.start(self.folder, self.run, type(self.config))
@@ -113,8 +116,9 @@ class Job:
         """
         self.advance(record.step)
         for number in range(record.step, self.run.schedule[-1]):
+            rate = self.config.learning_rate_at((number + 0.5) / self.run.steps_per_epoch)
             for group in record.optimiser.param_groups:
-                group["lr"] = self.config.learning_rate_at((number + 0.5) / self.run.steps_per_epoch)
+                group["lr"] = rate * group.get("factor", 1.0)
             record.add(step())
             self.advance(1)
             if self.here.any(bool(self.stop) or self.here.abandoned()):

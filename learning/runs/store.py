@@ -97,7 +97,7 @@ class Imprinter:
                 resolution: [images.in_memory(resolution, self._here, **options) for images, _ in self._sets]
             }
         images = self.images
-        network = networks.build(config.network, images.channels, images.size, run.classes, run.seed, config.width)
+        network = networks.of_config(config, images, run.classes, run.seed)
         self._run, self._config, self._network = run, config, networks.on(self._here.device, network)
         if config.compile:
             networks.compile_on(self._here.device, self._network if self.head else self._network.body)

@@ -5,11 +5,13 @@ import itertools
 import math
 import re
 
+import numpy as np
 import pytest
 
 from experiments.subspaces.config import SubspaceConfig
 from info_geometry.files import ROOT, InputError
 from learning.config import Config, read
+from learning.split import split
 
 CONFIGS = sorted((ROOT / "experiments" / "subspaces" / "01_training" / "configs").glob("*.yaml"))
 EPOCHS = {"schedule": "epochs", "epochs": 20}
@@ -206,3 +208,11 @@ def test_snapshots():
 def test_averages_begin_with_the_first_whole_epoch(epochs, averaged_from, first):
     found = config(epochs=epochs, schedule="epochs", rate="swa_constant", averaged_from=averaged_from)
     assert found.averaged_epochs == list(range(first, epochs + 1))
+
+
+def test_a_split_does_not_depend_on_the_kind_of_subspace():
+    labels = np.random.default_rng(0).permutation(np.arange(1200) % 10)
+    usual = split(labels, range(10), config(training_images=600, validation_images=100))
+    for changes in ({"kind": "simplex", "vertices": 4}, {"label_noise": 0.4}, {"epochs": 3, "kind": "point"}):
+        other = split(labels, range(10), config(training_images=600, validation_images=100, **changes))
+        assert all(np.array_equal(a, b) for a, b in zip(dataclasses.astuple(usual), dataclasses.astuple(other)))

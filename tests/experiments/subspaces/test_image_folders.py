@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from experiments.subspaces.config import SubspaceConfig
-from experiments.subspaces.images import noisy
 from info_geometry import predictions
+from learning.noise import noisy
 from learning.split import split
 from tests.support import stages, tiny_imagenet
 from tests.support.stages import done, run

@@ -12,11 +12,11 @@ from experiments.subspaces import coefficients, measures
 from experiments.subspaces.choices import Choices
 from experiments.subspaces.config import SubspaceConfig
 from experiments.subspaces.corruptions import corrupted
-from experiments.subspaces.images import noisy
 from info_geometry import distance, predictions
 from info_geometry.files import InputError
 from learning import data, imprint, networks
 from learning.networks.recalibration import recalibrate
+from learning.noise import noisy
 from learning.runs import run as runs
 from learning.runs import weights
 from learning.split import split

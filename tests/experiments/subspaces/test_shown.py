@@ -8,11 +8,11 @@ import torch
 
 from experiments.subspaces.choices import Choices
 from experiments.subspaces.config import SubspaceConfig
-from experiments.subspaces.images import noisy
 from experiments.subspaces.shown import Shown
 from info_geometry.files import InputError
 from learning import data
 from learning.distributed import Processes
+from learning.noise import noisy
 from learning.runs.job import describe
 from learning.split import split
 from learning.tasks import load

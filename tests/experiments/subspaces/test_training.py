@@ -13,12 +13,12 @@ import torch.nn.functional as F
 
 from experiments.subspaces import coefficients, training
 from experiments.subspaces.config import SubspaceConfig
-from experiments.subspaces.images import noisy
 from experiments.subspaces.subspace import Subspace
 from info_geometry import predictions
 from learning import data, networks, tasks
 from learning.distributed import Processes
 from learning.networks.recalibration import recalibrate
+from learning.noise import noisy
 from learning.runs import run as runs
 from learning.runs import weights
 from learning.runs.job import Job, describe

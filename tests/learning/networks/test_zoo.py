@@ -20,6 +20,10 @@ from learning.networks.zoo import WIDTHS
         ("plain_cnn", 3, 32, 64),
         ("small_cct", 1, 8, 128),
         ("small_cct", 3, 32, 128),
+        ("mlp_small", 1, 8, 64),
+        ("mlp_small", 3, 32, 64),
+        ("mlp", 1, 8, 128),
+        ("mlp", 3, 32, 128),
         ("wrn_16_4", 3, 32, 256),
         ("wrn_16_4", 3, 64, 256),
         ("cifar_resnet20", 1, 28, 64),
@@ -47,6 +51,8 @@ def test_body_gives_features_and_head_gives_outputs(name, channels, size, featur
         ("cifar_resnet20", 3, 32),
         ("resnet18_small", 3, 64),
         ("small_cct", 1, 8),
+        ("mlp_small", 1, 8),
+        ("mlp", 1, 8),
     ],
 )
 def test_initial_weights_follow_from_the_seed_alone(name, channels, size):
@@ -56,7 +62,7 @@ def test_initial_weights_follow_from_the_seed_alone(name, channels, size):
     torch.manual_seed(99)
     again, other = (networks.build(name, channels, size, 10, seed).state_dict() for seed in (3, 4))
     assert all(torch.equal(first[key], again[key]) for key in first)
-    assert all(not torch.equal(first[key], other[key]) for key in first if first[key].ndim == 4)
+    assert all(not torch.equal(first[key], other[key]) for key in first if first[key].ndim in (2, 4))
 
 
 def test_seeds_beyond_32_bits_would_repeat_initial_weights():
@@ -65,7 +71,7 @@ def test_seeds_beyond_32_bits_would_repeat_initial_weights():
     assert all(torch.equal(below[key], beyond[key]) for key in below)
 
 
-@pytest.mark.parametrize("name", ["small_cnn", "plain_cnn", "small_cct"])
+@pytest.mark.parametrize("name", ["small_cnn", "plain_cnn", "small_cct", "mlp_small", "mlp"])
 def test_body_does_not_depend_on_the_number_of_outputs(name):
     one, other = (networks.build(name, 1, 8, outputs, seed=0).body.state_dict() for outputs in (3, 10))
     assert all(torch.equal(one[key], other[key]) for key in one)
@@ -112,7 +118,10 @@ def test_width_is_that_of_the_first_layer_and_all_others_follow(name, own, featu
     assert network(torch.randn(2, 1, 16, 16)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("name, own", [(name, 128 if name == "small_cct" else 16) for name in WIDTHS])
+OWN = {"small_cct": 128, "mlp_small": 64, "mlp": 256}
+
+
+@pytest.mark.parametrize("name, own", [(name, OWN.get(name, 16)) for name in WIDTHS])
 def test_a_networks_own_width_changes_no_bit(name, own):
     one, other = (networks.build(name, 1, 8, 10, 3, width).state_dict() for width in (0, own))
     assert one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)

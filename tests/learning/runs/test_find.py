@@ -71,6 +71,11 @@ def test_runs_that_are_not_there(folders, pattern, message):
             "experiments.subspaces.01_training.train_subspace fashion_simplex --task all --vertices 4 --variant wide",
         ),
         (
+            "fashion_all_variational_warm_beta0.1-ln1",
+            "experiments.weight_information.01_training.train_variational fashion_variational --task all "
+            "--variant beta0.1-ln1",
+        ),
+        (
             "digits_all_plus1_full",
             "experiments.symmetries.01_training.train_stitch digits_stitch --task all --receiver 1 --kind full",
         ),

@@ -1,35 +1,22 @@
-"""Images of subspaces: whose labels are wrong."""
+"""Random labels: how many, whose, and what does not change them."""
 
-import dataclasses
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from experiments.subspaces.config import SubspaceConfig
-from experiments.subspaces.images import noisy
 from learning import tasks
+from learning.noise import noisy
 from learning.split import Split, split
 
 LABELS = np.random.default_rng(0).permutation(np.arange(1200) % 10)
 SHARES = 0, 0.1, 0.25, 0.29, 0.5, 0.57, 1
 
 
-def config(**changes):
-    usual = {"dataset": "digits", "network": "small_cnn", "epochs": 10, "batch_size": 32, "learning_rate": 0.2}
-    return SubspaceConfig(**{**usual, **changes})
-
-
 def whole(N=1000, held=200):
     """Return a Split of N + held images of which those held out come last."""
     return Split(np.arange(N), np.arange(N, N + held), np.arange(0, N, 3))
-
-
-def test_a_split_does_not_depend_on_the_kind_of_subspace():
-    usual = split(LABELS, range(10), config(training_images=600, validation_images=100))
-    for changes in ({"kind": "simplex", "vertices": 4}, {"label_noise": 0.4}, {"epochs": 3, "kind": "point"}):
-        other = split(LABELS, range(10), config(training_images=600, validation_images=100, **changes))
-        assert all(np.array_equal(a, b) for a, b in zip(dataclasses.astuple(usual), dataclasses.astuple(other)))
 
 
 # Wrong labels: outputs that no image has, -1, show which ones are drawn
@@ -96,7 +83,7 @@ def test_random_labels_are_uniform_and_may_be_right(classes):
 
 def test_labels_of_a_task_of_a_few_classes_stay_in_it():
     low = tasks.load("digits", "low").classes
-    own = split(LABELS, low, config(validation_images=30, label_noise=0.9))
+    own = split(LABELS, low, SimpleNamespace(training_images=0, validation_images=30, recalibration_images=0))
     found = noisy(np.searchsorted(low, LABELS), own, len(low), 0.9)
     for indices in (own.training, own.validation):
         assert found[indices].min() >= 0 and found[indices].max() < len(low)
