@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -62,22 +62,25 @@ class Parents:
         return [stitching.cut(self.receiver, layer)[1] for layer in layers]
 
 
-def parents(run: str, null: str, seed: int, receiver: int, config: StitchConfig, folders: Folders) -> Parents:
-    """Return the networks that a configuration stitches, of a run and seeds; null: the run on random labels.
+def parents(start: Mapping[str, Mapping], seed: int, config: StitchConfig, folders: Folders) -> Parents:
+    """Return the networks that a configuration stitches.
 
-    Raises InputError where they are not there, have no head or no specification, or are of different architectures.
+    start: "receiver" and, unless it comes from that, "sender": each the "run", "seed" and "checkpoint" of a network.
+    seed: of what is drawn for a planted one.  Raises InputError where they are not there, or have no head or no
+    specification.
     """
-    into = trained.network(run, receiver, folders=folders)
+    into = _network(start["receiver"], folders)
     if not isinstance(into.head, nn.Linear):
-        raise InputError(f"{run} holds networks without a head; there is nothing to stitch into")
+        raise InputError(f"{start['receiver']['run']} holds networks without a head; there is nothing to stitch into")
     if config.sender == "self":
         return Parents(into, into)
     if config.sender == "planted":
         return Parents(elements.transform(into, seed, config.spread), into)
-    name, checkpoint = (
-        (null, -1) if config.sender == "random_labels" else (run, 0 if config.sender == "untrained" else -1)
-    )
-    return Parents(trained.network(name, seed, checkpoint, folders), into)
+    return Parents(_network(start["sender"], folders), into)
+
+
+def _network(there, folders):
+    return trained.network(there["run"], there["seed"], there["checkpoint"], folders)
 
 
 def layers(parents: Parents, config: StitchConfig, images: torch.Tensor) -> list[str]:

@@ -20,20 +20,23 @@ from learning.runs.run import Folders, Run
 USUAL = Folders()
 
 
-def network(name: str, seed: int = 0, checkpoint: int = -1, folders: Folders = USUAL) -> networks.Network:
-    """Return the network of a checkpoint, by its number, of a run, in evaluation.
+def network(name: str, seed: int = 0, checkpoint: int | str = -1, folders: Folders = USUAL) -> networks.Network:
+    """Return the network of a checkpoint, by its number or the name of its file, of a run, in evaluation.
 
     Raises InputError where the run, or the checkpoint, is not there, or holds something else.
     """
     run, folder = _run(name, seed, folders)
     if run.stored_by:
         raise InputError(f"{folder} holds no single networks; it is of {run.stored_by.rpartition('.')[0]}")
-    count = len(run.schedule)
-    if not -count <= checkpoint < count:
-        raise InputError(f"checkpoint {checkpoint}: {folder} has the checkpoints 0 to {count - 1}")
+    if isinstance(checkpoint, str):
+        path = folder / "ckpt" / checkpoint
+    else:
+        count = len(run.schedule)
+        if not -count <= checkpoint < count:
+            raise InputError(f"checkpoint {checkpoint}: {folder} has the checkpoints 0 to {count - 1}")
+        path = run.path(folder, run.schedule[checkpoint])
     config, shape = of_run(run.config), _images(run, "train", folders)
     found = networks.of_config(config, shape, run.classes, run.seed)
-    path = run.path(folder, run.schedule[checkpoint])
     weights.fit(weights.load(path), found, path)
     return found.eval()
 

@@ -127,13 +127,13 @@ class Stitching:
 
 def parents(run: Run, config: StitchConfig, folders: Folders) -> Parents:
     """Return the networks of a run that were stitched; raise InputError where others are in their places now."""
-    there = run.start
-    for each in there.values():
+    for each in run.start.values():
         path = folders.run(each["run"], each["seed"]) / "ckpt" / each["checkpoint"]
-        if path.exists() and hashlib.sha256(path.read_bytes()).hexdigest() != each["sha256"]:
+        if not path.exists():
+            raise InputError(f"{path}, which {run.name} was stitched from, is gone; delete that run and train it again")
+        if hashlib.sha256(path.read_bytes()).hexdigest() != each["sha256"]:
             raise InputError(f"{path} is not what {run.name} was stitched from; delete that run and train it again")
-    null = there["sender"]["run"] if "sender" in there else ""
-    return halves.parents(there["receiver"]["run"], null, run.seed, there["receiver"]["seed"], config, folders)
+    return halves.parents(run.start, run.seed, config, folders)
 
 
 def update(model, joined: Halves, optimiser, given, outputs: torch.Tensor) -> torch.Tensor:

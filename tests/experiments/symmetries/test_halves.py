@@ -35,7 +35,15 @@ def built(own, at, images, seed=0, **changes):
 @pytest.mark.parametrize("sender", ["trained", "untrained", "random_labels", "noise", "planted", "self"])
 def test_networks_of_each_sender(parents, images, sender):
     folders = folders_of(parents)
-    own = halves.parents("digits_all", "digits_randomlab", 0, 1, config(sender=sender), folders)
+    name, checkpoint, file = {
+        "random_labels": ("digits_randomlab", -1, "1_0.pth"),
+        "untrained": ("digits_all", 0, "0_0.pth"),
+    }.get(sender, ("digits_all", -1, "4_0.pth"))
+    start = {
+        "receiver": {"run": "digits_all", "seed": 1, "checkpoint": "4_0.pth"},
+        "sender": {"run": name, "seed": 0, "checkpoint": file},
+    }
+    own = halves.parents(start, 0, config(sender=sender), folders)
     into = trained.network("digits_all", 1, folders=folders)
     assert torch.equal(own.receiver(images), into(images))
     assert not own.receiver.training and not own.sender.training
@@ -44,9 +52,6 @@ def test_networks_of_each_sender(parents, images, sender):
         assert torch.allclose(sent, into(images), atol=1e-4)
         assert torch.equal(own.sender.body[0].weight, into.body[0].weight) == (sender == "self")
         return
-    name, checkpoint = {"random_labels": ("digits_randomlab", -1), "untrained": ("digits_all", 0)}.get(
-        sender, ("digits_all", -1)
-    )
     assert torch.equal(sent, trained.network(name, 0, checkpoint, folders)(images))
     if sender == "untrained":
         initial = networks.build("small_cnn", 1, 8, 10, 0).state_dict()

@@ -275,7 +275,8 @@ def test_networks_that_were_trained_anew_or_are_gone(folder, tmp_path):
     assert code == 1 and f"4_0.pth is not what {FULL} was stitched from; delete that run and train it again" in text
     path.unlink()
     code, text = run(STORE_STITCHED, own, FULL, "--statistics", "receiver")
-    assert code == 1 and "4_0.pth: no such file" in text
+    assert code == 1 and f"4_0.pth, which {FULL} was stitched from, is gone; delete that run and train it" in text
+    weights.save(path, there)
     (folder_of(own, "digits_all", 1) / "run.json").unlink()
     code, text = run(STORE_STITCHED, own, FULL, "--statistics", "receiver")
     assert code == 1 and "digits_all/seed_1 holds no run; train it with python -m supervised_imagenet" in text

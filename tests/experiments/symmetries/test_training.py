@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import signal
 
 import numpy as np
@@ -22,7 +23,7 @@ from tests.experiments.symmetries.stitch_runs import TRAIN_STITCH, checkpoint, c
 from tests.experiments.symmetries.stitch_runs import trained as run_of
 from tests.support import stages
 from tests.support.runs import all_done, folder_of, same_runs, together
-from tests.support.stages import Stage, done, run, until
+from tests.support.stages import TRAIN, Stage, done, run, until
 
 
 @pytest.fixture
@@ -282,3 +283,12 @@ def test_networks_that_were_trained_anew_are_noticed(parents, tmp_path):
     code, text = run(TRAIN_STITCH, folder, "digits_stitch", kind="identity", epochs=2, recalibration_images=300)
     assert code == 1 and "was trained with other settings" in text and "start" in text
     assert json.loads((job.folder / "run.json").read_text())["start"] == job.run.start
+
+
+def test_networks_that_were_trained_for_other_epochs_are_noticed(parents, tmp_path):
+    folder = copy_of(parents, tmp_path / "runs")
+    job = run_of(folder, kind="identity")
+    shutil.rmtree(folder_of(folder, "digits_all", 1))
+    done(TRAIN, folder, "digits", "--seed", 1, epochs=1, checkpoints=2, warmup_epochs=0)
+    with pytest.raises(InputError, match=r"4_0\.pth, which digits_all_plus1_identity was stitched from, is gone; del"):
+        parents_of(job.run, job.config, job.folders)
