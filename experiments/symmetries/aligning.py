@@ -79,12 +79,17 @@ def _store(
     folders, seeds = options.folders, (item.seed, choices.other(item.seed))
     run, other = (_trained(find.Asked(item.name, seed), folders) for seed in seeds)
     _check_comparable(run, other, item.name, seeds)
+    ends = {
+        key: {"seed": seed, **find.weights_of(find.Asked(item.name, seed), None, folders)}
+        for key, seed in zip(("sender", "receiver"), seeds)
+    }
     imprinter = imprinter_of(run.config["dataset"])
     target = folders.file(choices.name(item.name), item.seed)
     with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
         if target.exists():
             store.check_same(target, run, folders.run(item.name, item.seed), imprinter)
             _check_choices(target, choices)
+            _check_networks(target, ends)
             return False
         if remove_orphans(target.parent, target.name):
             print(f"{target.parent.name} seed {item.seed}: redoing (found an unfinished write)", flush=True)
@@ -101,7 +106,7 @@ def _store(
             imprinter,
             t_name="alpha",
             choices=choices.as_stored(),
-            receiver={"run": item.name, "seed": seeds[1]},
+            **ends,
             permuted={name: _moved(permutations[name], stays) for name, stays in unchanged(spaces).items()},
             split=facts(run.config["dataset"]).evaluation_split,
         )
@@ -151,3 +156,14 @@ def _check_choices(target, choices: LineChoices) -> None:
     differ = [key for key, value in choices.as_stored().items() if there[key] != value]
     if differ:
         raise InputError(f"{target} was stored with other choices ({', '.join(differ)}); delete it to store these")
+
+
+def _check_networks(target, ends) -> None:
+    """Raise InputError unless a file is of the networks that are there now."""
+    there = predictions.open_trajectory(target).attributes
+    differ = [f"{key}, seed {value['seed']}" for key, value in ends.items() if there.get(key) != value]
+    if differ:
+        raise InputError(
+            f"{target} is of other networks than those that are there now ({'; '.join(differ)}); delete it to store "
+            "the line between these"
+        )

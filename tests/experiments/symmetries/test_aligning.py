@@ -1,8 +1,10 @@
 """Stored lines between networks of two seeds: their ends, their barriers, and what is said of what cannot be stored."""
 
+import hashlib
 import json
 import shutil
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -97,7 +99,11 @@ def test_what_a_file_holds(runs_there):
         "positions": [k / 10 for k in range(11)],
         "training_images": 2000,
     }
-    assert there.attributes["receiver"] == {"run": "digits_all", "seed": 1} and there.attributes["seed"] == 0
+    for key, seed in (("sender", 0), ("receiver", 1)):
+        path = folder_of(runs_there, seed=seed) / "ckpt" / "8_0.pth"
+        expected = {"run": "digits_all", "seed": seed, "checkpoint": path.name}
+        assert there.attributes[key] == {**expected, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    assert there.attributes["seed"] == 0
     moved = there.attributes["permuted"]
     assert list(moved) == ["body.2", "body.5", "body.8"] and all(0.5 < share <= 1 for share in moved.values())
     assert set(kept(runs_there, matching="none").attributes["permuted"].values()) == {0}
@@ -201,6 +207,22 @@ def test_files_of_other_settings_and_of_other_commands_are_refused(copied):
     shutil.copy(copied / "predictions" / "digits_all_head" / "preds_0.h5", path)
     code, text = run(LINES, copied, *words)
     assert code == 1 and "preds_0.h5 was stored by another command; delete it" in text
+
+
+def test_a_second_network_that_was_trained_anew_is_noticed(copied):
+    words = "digits_all", "--seed", 0, "--positions", 0, 1
+    done(LINES, copied, *words)
+    path = folder_of(copied, seed=1) / "ckpt" / "8_0.pth"
+    there = weights.load(path)
+    weights.save(path, {**there, "head.bias": there["head.bias"] + 0.01})
+    code, text = run(LINES, copied, *words)
+    said = "preds_0.h5 is of other networks than those that are there now (receiver, seed 1); delete it to store"
+    assert code == 1 and said in text
+    (target,) = copied.glob("predictions/*/*.h5")
+    with h5py.File(target, "r+") as file:  # as files were before
+        del file.attrs["sender"], file.attrs["receiver"]
+    code, text = run(LINES, copied, *words)
+    assert code == 1 and "(sender, seed 0; receiver, seed 1); delete it to store" in text
 
 
 # What is refused
