@@ -4,8 +4,8 @@
 
 y are the model's labels, never those of a data set, with which g g' is another matrix (Martens 2020, section 5;
 Kunstner et al. 2019).  They are summed over (exact) or sampled.  With J = dlogits/dw, g = J' (e_y - p); exact sums are
-over the C gradients J' sqrt(p_c) (e_c - p).  Networks are in evaluation, gradients in the precision of their weights, sums
-in float64.
+over the C gradients J' sqrt(p_c) (e_c - p).  Networks are in evaluation, gradients in the precision of their weights,
+sums in float64.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,17 +33,17 @@ def diagonal(
         F_jj = 1/N sum_x sum_c p_w(c|x) (d log p_w(c|x) / d w_j)^2
 
     network: any module that takes inputs (B, ...) to logits (B, C), each input by itself.  inputs: (N, ...).
-    layers: names of layers, modules or parameters, by default all parameters.  block: gradients held at once, by default
-    what fits; the result does not depend on it.  It takes C backward passes an input.
+    layers: names of layers, modules or parameters, by default all parameters.  block: gradients held at once, by
+    default what fits; the result does not depend on it.  It takes C backward passes an input.
 
     Raises InputError if a batch norm has no running statistics, if there are no inputs, if these are integers or not
-    finite, if outputs are not logits (B, C) with C > 1, or are probabilities, if logits or gradients are not finite, and
-    for unknown layers.
+    finite, if outputs are not logits (B, C) with C > 1, or are probabilities, if logits or gradients are not finite,
+    and for unknown layers.
     """
     with opened(network, inputs) as subject:
         names = _names(subject, layers)
         total = {name: torch.zeros_like(subject.weights[name], dtype=torch.float64) for name in names}
-        for _, _, found in subject.gradients(names, lambda where: _exact(subject.probabilities[where]), block):
+        for _, _, found in subject.gradients(names, _vectors(subject, "exact"), block):
             for name, g in found.items():
                 total[name] += g.double().square().sum(dim=0)
     return _finite({name: x / len(inputs) for name, x in total.items()})
@@ -64,11 +64,12 @@ def sampled_diagonal(
     """
     at_least(1, draws, "draws")
     with opened(network, inputs) as subject:
-        names, vectors = _names(subject, layers), _sampled(subject, draws, seed)
+        names, vectors = _names(subject, layers), _vectors(subject, "sampled", draws, seed)
         first = {name: torch.zeros_like(subject.weights[name], dtype=torch.float64) for name in names}
         second = {name: torch.zeros_like(x) for name, x in first.items()}
+        each = {}
         for _, r, found in subject.gradients(names, vectors, block):
-            squares = {name: g.double().square() / draws for name, g in found.items()}
+            squares = {name: g.double().square() for name, g in found.items()}
             each = squares if r == 0 else {name: each[name] + x for name, x in squares.items()}
             if r == draws - 1:
                 for name, x in each.items():
@@ -95,12 +96,12 @@ def trace(
 
     how   "exact"     sums over classes; the error is that of the choice of inputs
           "sampled"   `draws` labels an input, drawn from the model; the error over inputs holds that of labels
-          "batch"     B |grad of the mean loss of B inputs with sampled labels|^2, averaged over batches of about `batch`
-                      inputs, in random order, `draws` times all of them: unbiased, since E g = 0 and labels are
-                      independent; one backward pass a batch, and an error over batches that is far larger
+          "batch"     B |grad of the mean loss of B inputs with sampled labels|^2, averaged over batches of up to
+                      `batch` inputs, in random order, `draws` times all of them: unbiased, since E g = 0 and labels
+                      are independent; one backward pass a batch; the error is that over batches
 
-    layers: {name: estimate} of each: of a layer, module, parameter or filter ("body.0.weight[3]"), the part of tr F that
-    is its own.  Other arguments and errors are those of `diagonal`; `block` plays no part for batches.
+    layers: {name: estimate} of each: of a layer, module, parameter or filter ("body.0.weight[3]"), the part of tr F
+    that is its own.  Other arguments and errors are those of `diagonal`; `block` plays no part for batches.
     """
     if how not in HOWS:
         raise InputError(f"a trace is computed {', '.join(HOWS)}, not {how!r}")
@@ -108,20 +109,15 @@ def trace(
     at_least(1, batch, "batch")
     with opened(network, inputs) as subject:
         wanted = parts(subject.weights, layers)
-        names = _named(subject, wanted)
-        weights = None
+        names, weights = _named(subject, wanted), None
         if how == "batch":
             values, weights = _batches(subject, wanted, names, draws, batch, seed)
         else:
-            values = {
-                name: torch.zeros(len(inputs), dtype=torch.float64, device=subject.inputs.device) for name in wanted
-            }
-            vectors = _sampled(subject, draws, seed)
-            if how == "exact":
-                vectors, draws = (lambda where: _exact(subject.probabilities[where])), 1
-            for where, _, found in subject.gradients(names, vectors, block):
+            zeros = torch.zeros(len(inputs), dtype=torch.float64, device=subject.inputs.device)
+            values = {name: zeros.clone() for name in wanted}
+            for where, _, found in subject.gradients(names, _vectors(subject, how, draws, seed), block):
                 for name, part in wanted.items():
-                    values[name][where] += _squares(found, part) / draws
+                    values[name][where] += _squares(found, part)
     found = {name: mean(_finite({name: x})[name], weights) for name, x in values.items()}
     return found[""] if layers is None else found
 
@@ -157,10 +153,7 @@ def log_determinant(
                 f"{m} inputs times {R} {'classes' if how == 'exact' else 'draws'} are {m * R} gradients; "
                 f'expected {ROWS:,} or less: give fewer inputs, or how="sampled"'
             )
-        vectors = _sampled(subject, R, seed)
-        if how == "exact":
-            vectors = lambda where: _exact(subject.probabilities[where])  # noqa: E731
-        divisor = m if how == "exact" else m * R
+        vectors = _vectors(subject, how, R, seed)
         gram = torch.zeros(m * R, m * R, dtype=torch.float64, device=subject.inputs.device)
         for name, start, stop in _pieces(subject.weights, max(1, HELD // (m * R))):
             rows = torch.empty(m, R, stop - start, dtype=subject.inputs.dtype, device=subject.inputs.device)
@@ -168,7 +161,7 @@ def log_determinant(
                 rows[where, r] = found[name].flatten(1)[:, start:stop]
             for part in rows.flatten(0, 1).split(COLUMNS, dim=1):
                 X = part.double()
-                gram.addmm_(X, X.T, alpha=scales[name] / divisor)
+                gram.addmm_(X, X.T, alpha=scales[name] / m)
     gram.diagonal().add_(1)
     _finite({"the weights": gram})
     return 2 * torch.linalg.cholesky(gram).diagonal().log().sum().item()
@@ -187,19 +180,20 @@ def per_filter(diagonal: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return {name: x.flatten(1).sum(dim=1) for name, x in diagonal.items() if x.ndim > 1}
 
 
-def _exact(P):
-    """Return sqrt(p_c) (e_c - p), (b, C, C), of probabilities (b, C)."""
-    return P.sqrt()[:, :, None] * (torch.eye(P.shape[1], dtype=P.dtype, device=P.device) - P[:, None, :])
+def _vectors(subject, how, draws=1, seed=0):
+    """Return a function: slice -> v (b, R, C), such that F of an input is the sum of R squares g g', g = J' v.
 
-
-def _sampled(subject, draws, seed):
-    """Return a function: slice -> e_y - p, (b, draws, C), of labels drawn on the CPU, all at once."""
-    labels = _draw(subject.probabilities, draws, torch.Generator().manual_seed(seed))
+    Exact: sqrt(p_c) (e_c - p), R = C; sampled: (e_y - p) / sqrt(draws), R = draws.
+    """
     P = subject.probabilities
-    return lambda where: F.one_hot(labels[where], P.shape[1]) - P[where, None, :]
+    if how == "exact":
+        return lambda where: P[where].sqrt()[:, :, None] * (torch.eye(P.shape[1]).to(P) - P[where, None, :])
+    labels = _draw(P, draws, torch.Generator().manual_seed(seed))
+    return lambda where: (F.one_hot(labels[where], P.shape[1]) - P[where, None, :]) / draws**0.5
 
 
 def _draw(P, draws, generator):
+    """Return labels (N, draws); drawn on the CPU, they are the same on every device."""
     return torch.multinomial(P.cpu(), draws, replacement=True, generator=generator).to(P.device)
 
 
@@ -228,7 +222,7 @@ def _batches(subject, wanted, names, draws, batch, seed):
 def _squares(found, part):
     """Return |g|^2 of a part, (b,), float64, of gradients {name: (b, *shape)}."""
     taken = [found[name] if index is None else found[name][:, index] for name, index in part]
-    return sum(g.double().square().flatten(1).sum(dim=1) for g in (x.reshape(len(x), -1) for x in taken))
+    return sum(g.reshape(len(g), -1).double().square().sum(dim=1) for g in taken)
 
 
 def _named(subject, wanted):

@@ -44,8 +44,8 @@ def from_predictions(
 
         tr F = lim 8 E d_B(P_w, P_{w + sigma eps}) / sigma^2,   eps ~ N(0, 1),   sigma -> 0
 
-    since d_B(P_w, P_{w + dw}) = dw' F dw / 8 + O(dw^3), d_B being the mean Bhattacharyya distance (here without a floor).
-    The bias is O(sigma^2).  In float32, sigma should not be below 1e-5 of the weights: what is measured then is rounding.
+    since d_B(P_w, P_{w + dw}) = dw' F dw / 8 + O(dw^3), d_B being the mean Bhattacharyya distance, here without a
+    floor.  The bias is O(sigma^2).  In float32, sigma below about 1e-5 of the weights measures rounding.
 
     inputs: (N, ...).  layers: {name: estimate} of each, by noise on it alone: of a layer, module, parameter or filter
     ("body.0.weight[3]"); the part of tr F that is its own.  predict: (network, inputs) -> probabilities (N, C), where

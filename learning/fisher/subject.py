@@ -22,7 +22,7 @@ Part = list[tuple[str, int | None]]  # parameters, whole or one index of their f
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A network in evaluation, its weights by name, inputs (N, ...) on its device, and probabilities (N, C), float64."""
+    """A network in evaluation, its weights by name, inputs (N, ...) as it takes them, and probabilities (N, C)."""
 
     network: nn.Module
     weights: dict[str, torch.Tensor]
@@ -177,7 +177,7 @@ def per_parameter(weights: Mapping[str, torch.Tensor], values: float | Mapping[s
 
     Raises InputError if one is not positive, if a layer is unknown, and if a parameter has none or several.
     """
-    given = {name: values for name in weights}
+    given = dict.fromkeys(weights, values)
     if isinstance(values, Mapping):
         given = {}
         for layer, value in values.items():

@@ -1,7 +1,8 @@
 """Controls for saturation: how sure a network is, and the same network, less sure.
 
-The Fisher information of a network that is sure of all its predictions tends to 0, whatever its weights; so that it falls
-late in training means little, unless it falls beside their entropy, or at the temperature that keeps their entropy.
+The Fisher information of a network that is sure of all its predictions tends to 0, whatever its weights.  That it
+falls late in training therefore means little, unless it does so relative to their entropy, or at the temperature that
+keeps their entropy.
 """
 
 import copy
