@@ -2,8 +2,8 @@
 
     F = E_x E_{y ~ p_w(.|x)} g g',   g = grad_w log p_w(y|x)
 
-y are the model's labels, never those of a data set, with which g g' is another matrix (Martens 2020, section 5;
-Kunstner et al. 2019).  They are summed over (exact) or sampled.  With J = dlogits/dw, g = J' (e_y - p); exact sums are
+y are the model's labels, never those of a data set, with which g g' is another matrix (Martens 2020; Kunstner et
+al. 2019).  They are summed over (exact) or sampled.  With J = dlogits/dw, g = J' (e_y - p); exact sums are
 over the C gradients J' sqrt(p_c) (e_c - p).  Networks are in evaluation, gradients in the precision of their weights,
 sums in float64.
 """

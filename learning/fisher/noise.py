@@ -90,8 +90,8 @@ def noise_curve(
     """Return the smallest sigma at which noise sigma * N(0, 1) on weights raises the mean cross entropy by `rise` nats.
 
     By bisection of log sigma to 0.1 %, below the first octave at which the mean over draws is above; the draws are the
-    same at each sigma.  bits = log2(lambda / sigma), the capacity of a weight in the sense of Shannon (Achille and
-    Soatto 2018, section 4).
+    same at each sigma.  bits = log2(lambda / sigma): how finely a weight of a size lambda has to be told (after
+    Achille and Soatto 2018).
 
     inputs (N, ...), labels (N,): the true ones.  layers: {name: tolerance} of each, as in `from_predictions`.
     variance: lambda^2, one for all or {layer: one}, as from `prior_variances`; where noise is on several layers it is

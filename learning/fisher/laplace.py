@@ -63,8 +63,8 @@ def information(
 
     This is what is paid for the best Gaussian posterior N(w, Sigma) with diagonal Sigma, under a prior N(0, lambda^2):
     beta times it is the minimum over Sigma of beta KL(posterior || prior) + 1/2 tr(N F Sigma), the summed cross entropy
-    being expanded to second order, 1/2 d' N F d (Achille and Soatto 2018, section 4; Achille et al. 2019).  There is no
-    factor 2 before lambda^2, as there is where the 1/2 of the expansion is left out.
+    being expanded to second order, 1/2 d' N F d (Achille and Soatto 2018; Achille, Paolini and Soatto 2019).  There is
+    no factor 2 before lambda^2, as there is where the 1/2 of the expansion is left out.
 
     fisher: {parameter: F_jj}, from `diagonal` or `sampled_diagonal`.  samples: N, of the training set.
     variance: lambda^2, one for all or {layer: one}, as from `prior_variances`.
