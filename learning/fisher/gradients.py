@@ -137,7 +137,8 @@ def log_determinant(
         F = G' G / m,   log det(I + A F) = log det(I + G A G' / m)                                      (Sylvester)
 
     G holds a row for each of m inputs and, "exact", each class, or "sampled", each of `draws` labels drawn from the
-    model; the second is of another matrix of lower rank, on average too small (the logarithm is concave).
+    model; the second is of another matrix of lower rank, on average too small (the logarithm is concave), and far too
+    small where A F is large in more directions than there are rows.
     scale: such as lambda^2 N / beta, one for all or {layer: one}.  Other arguments and errors are those of `diagonal`;
     also if there are more than 3,000 rows, if a scale is not positive, and if a parameter has none or two.
     """

@@ -14,7 +14,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from info_geometry.files import InputError
 
 FORWARD = 128  # inputs predicted at once
-HELD = {"cpu": 2**22, "cuda": 2**27}  # numbers of the gradients held at once; on CPU few are faster
+HELD = {"cpu": 2**21, "cuda": 2**27}  # numbers of the gradients held at once; on CPU few are faster
 SUM = 1e-4  # outputs >= 0 whose sums are this close to 1 are probabilities
 
 Part = list[tuple[str, int | None]]  # parameters, whole or one index of their first axis

@@ -30,8 +30,8 @@ def entropy(network: nn.Module, inputs: torch.Tensor) -> float:
 def temperature_for(network: nn.Module, inputs: torch.Tensor, target: float) -> float:
     """Return the temperature T at which the mean entropy of softmax(logits / T) on inputs (N, ...) is `target` nats.
 
-    By bisection of log T: entropy grows with T, by Var(logits) / T^3 under softmax(logits / T).  Raises InputError for what `trace` does, and if the
-    target is not between 0 and log C, or not reached between 1e-9 and 1e9, as where logits are all the same.
+    By bisection of log T: entropy grows with T, by Var(logits) / T^3.  Raises InputError for what `trace` does, and if
+    the target is not between 0 and log C, or not reached between 1e-9 and 1e9, as where logits are all the same.
     """
     with opened(network, inputs) as subject:
         z = logits(network, subject.inputs)
