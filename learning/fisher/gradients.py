@@ -156,13 +156,17 @@ def log_determinant(
             )
         vectors = _vectors(subject, how, R, seed)
         gram = torch.zeros(m * R, m * R, dtype=torch.float64, device=subject.inputs.device)
-        for name, start, stop in _pieces(subject.weights, max(1, HELD // (m * R))):
-            rows = torch.empty(m, R, stop - start, dtype=subject.inputs.dtype, device=subject.inputs.device)
-            for where, r, found in subject.gradients([name], vectors, block):
-                rows[where, r] = found[name].flatten(1)[:, start:stop]
-            for part in rows.flatten(0, 1).split(COLUMNS, dim=1):
-                X = part.double()
-                gram.addmm_(X, X.T, alpha=scales[name] / m)
+        for pieces in _pieces(subject.weights, max(1, HELD // (m * R))):
+            sizes = torch.tensor([stop - start for _, start, stop in pieces])
+            rows = torch.empty(m, R, sizes.sum(), dtype=subject.inputs.dtype, device=subject.inputs.device)
+            for where, r, found in subject.gradients([name for name, _, _ in pieces], vectors, block):
+                flat = [found[name].reshape(len(found[name]), -1)[:, start:stop] for name, start, stop in pieces]
+                rows[where, r] = torch.cat(flat, dim=1)
+            factors = torch.tensor([(scales[name] / m) ** 0.5 for name, _, _ in pieces], dtype=torch.float64)
+            factors = factors.repeat_interleave(sizes).to(gram.device)
+            for part, factor in zip(rows.flatten(0, 1).split(COLUMNS, dim=1), factors.split(COLUMNS)):
+                X = part.double() * factor
+                gram.addmm_(X, X.T)
     gram.diagonal().add_(1)
     _finite({"the weights": gram})
     return 2 * torch.linalg.cholesky(gram).diagonal().log().sum().item()
@@ -240,10 +244,18 @@ def _names(subject, layers):
 
 
 def _pieces(weights, size):
-    """Yield (name, start, stop) of flat parameters, none longer than a size."""
+    """Yield lists of (name, start, stop) of flat parameters, together no longer than a size."""
+    pieces, room = [], size
     for name, w in weights.items():
-        for start in range(0, w.numel(), size):
-            yield name, start, min(start + size, w.numel())
+        start = 0
+        while start < w.numel():
+            stop = min(start + room, w.numel())
+            pieces, room, start = [*pieces, (name, start, stop)], room - (stop - start), stop
+            if not room:
+                yield pieces
+                pieces, room = [], size
+    if pieces:
+        yield pieces
 
 
 def _finite(found):

@@ -230,7 +230,7 @@ def _said(what):
     """Turn an error of torch, but for memory, into one that says what it means here."""
     try:
         yield
-    except torch.OutOfMemoryError:
+    except torch.cuda.OutOfMemoryError:
         raise
     except (RuntimeError, TypeError, ValueError) as error:
         raise InputError(f"{what}: {(str(error).splitlines() or ['no reason given'])[0]}") from error
