@@ -7,7 +7,7 @@
 # make claims-quick    one seed, a few steps, no verdicts; 3 minutes
 # make subspaces    lines, curves and simplexes of networks, measured on Fashion-MNIST with 5 seeds; 48 minutes
 # make subspaces-quick  two seeds, a few steps, no verdicts; 2 minutes
-# make symmetries   stitching and alignment of networks, measured on Fashion-MNIST with 3 pairs; MINUTES minutes
+# make symmetries   stitching and alignment of networks, measured on Fashion-MNIST with 3 pairs; 55 minutes
 # make symmetries-quick  one pair, on digits, no verdicts; QUICK minutes
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator
 
 from experiments.symmetries import measured as m
-from experiments.symmetries import more_figures as more
+from experiments.symmetries import network_figures as more
 from experiments.symmetries.drawing import curve, dot, groups, legend, penalties, rows_of_dots, spread_out, titles
 from experiments.symmetries.measured import Measured
 from info_geometry.figures import style

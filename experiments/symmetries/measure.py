@@ -19,7 +19,7 @@ from experiments.symmetries.results import Results
 from info_geometry import predictions
 from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
-from info_geometry.files import ROOT, command, write_text
+from info_geometry.files import ROOT, InputError, command, write_text
 from info_geometry.storage import runs as storage
 from learning.finding import HEAD, said
 from learning.runs.run import Folders
@@ -38,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="no verdicts")
     parser.add_argument("--redo", action="store_true", help="measure again what is there")
     given = parser.parse_args(argv)
+    if len(given.seeds) < 2 and not given.quick:
+        raise InputError(f"--seeds {given.seeds[0]}: verdicts need two pairs or more; add seeds, or --quick")
+    if any(seed + 1 in given.seeds for seed in given.seeds):
+        raise InputError("--seeds: a pair is a seed and the next one; expected seeds of which none follows another")
     results = Results(Folders(given.data, given.checkpoints, given.predictions), tuple(given.seeds), given.dataset)
     found = [
         predictions.open_trajectory(path)
@@ -49,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = [
         storage.identity(found),
         given.dataset,
+        given.seeds,
+        str(given.checkpoints.absolute()),
         given.quick,
         *(path.read_text(encoding="utf-8") for path in (*logs, *sources)),
     ]
@@ -104,11 +110,12 @@ def _similar(found: Measured) -> str:
     lines = [
         "Similarity of the same layer of two networks, by width: from the first layer to the last.",
         "",
-        f"| width | {' | '.join(measured.METRICS)} |",
-        "| ---: |" + " --- |" * len(measured.METRICS),
+        f"| width | {' | '.join(measured.METRICS)} | live channels, at least |",
+        "| ---: |" + " --- |" * len(measured.METRICS) + " --- |",
     ]
     for width, x in found.similar.items():
-        lines.append(f"| {width} | {' | '.join(by_layer(x[name], 3) for name in measured.METRICS)} |")
+        live = ", ".join(map(str, found.live[width].min(axis=0)))
+        lines.append(f"| {width} | {' | '.join(by_layer(x[name], 3) for name in measured.METRICS)} | {live} |")
     return "\n".join([*lines, ""])
 
 

@@ -48,12 +48,12 @@ class Stitches:
 
 @dataclass(frozen=True)
 class Sweep:
-    """Stitches along a setting: values (K,); penalty, saturation and sparsity (P, K, L), NaN where there is none."""
+    """Stitches along a setting: values (K,); penalty, in the end saturation, or sparsity, (P, K, L)."""
 
     values: np.ndarray
     penalty: np.ndarray
-    saturation: np.ndarray
-    sparsity: np.ndarray
+    saturation: np.ndarray | None = None
+    sparsity: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -76,20 +76,25 @@ class Line:
 class Measured:
     """What claims are about.
 
-    layers (L,): names; channels (L,): of each.  kinds: {kind: Stitches} at width 48.  apart (P,): d_B of sender and
-    receiver.  soft, soft_statistics: Stitches by projected gradient at alpha 0.3 with the soft matrix, and with the
-    hard one and statistics of the soft one, beside `hard`.  ways: {GRADIENT, FROM_MATCH, GUMBEL: Stitches}, of which
-    G_RELU is the one that images held out choose, alpha included.  chosen (P, L): the alpha of GRADIENT. alphas,
-    published: Sweep by alpha; strengths: Sweep of the lasso. widths: width -> {kind: Stitches}, with `D` pairs of one
-    direction; similar: width -> {metric: (D, L)}. maps: {metric: (D, L, L)}, of all pairs of layers, at width 48.
-    transformed: {matrix: (S, L)}, accuracy in points lost behind it; transformed_layers (L,). lines: architecture or
-    width -> {way: Line}. unchanged: architecture -> what planted.unchanged returns, {"symmetry" or "rotation":
-    {"change", "d_B": (S,)}}. recovered: architecture -> {key: (S, L)} of planted.recovered.  invariance: {metric:
-    {"symmetry", "rotation": (S, L)}}. residual: {kind: Stitches} of residual networks, residual_layers (L,).
-    dissection: layer -> {kind of property: {"own": (S,), "symmetry": (S, draws), "turned": (S, steps, draws)}}, `live`
-    among the kinds. zoo: distances {"d_B" or a metric: (Z, Z)} between networks of all widths. nearest: kind -> (P, L),
-    d_B to the nearest model that networks of other seeds have while they are trained; nearest_own (D,): of a trained
-    network.
+    layers (L,): names; channels (L,): of each.  apart (P,): d_B of sender and receiver.
+    kinds: {kind: Stitches} at width 48.  ways: {GRADIENT, FROM_MATCH, GUMBEL: Stitches}; of these G_RELU is the one
+    that images held out choose, alpha included.  chosen (P, L): the alpha of GRADIENT.
+    hard, soft, soft_statistics: by projected gradient at alpha 0.3, the permutation, the soft matrix, and the
+    permutation with batch norms of the soft matrix.
+    alphas, published: Sweep by alpha.  strengths: Sweep of the lasso.
+    widths: width -> {kind: Stitches}, of D pairs in one direction.  similar: width -> {metric: (D, L)}.
+    live: width -> number of channels (D, L) that take part in it.
+    maps: {metric: (D, L, L)}, of all pairs of layers, at width 48.
+    transformed: {matrix: (S, L)}, points of accuracy lost behind it; transformed_layers (L,).
+    lines: architecture or width -> {way: Line}.
+    unchanged: architecture -> {"symmetry" or "rotation": {"change" or "d_B": (S,)}}, by planted.unchanged.
+    recovered: architecture -> {key: (S, L)}, by planted.recovered.
+    invariance: {metric: {"symmetry" or "rotation": (S, L)}}, by planted.invariance.
+    residual: {kind: Stitches} of residual networks; residual_layers (L,).
+    dissection: layer -> {property, or "live": {"own": (S,), "symmetry": (S, draws), "turned": (S, steps, draws)}}.
+    zoo: {"d_B" or a metric: (Z, Z)}, distances and similarities of networks of all widths.
+    nearest: kind -> (P, L), d_B to the nearest model that networks of other seeds have while they are trained;
+    nearest_own (D,): of a trained network.
     """
 
     layers: tuple[str, ...] = ()
@@ -106,6 +111,7 @@ class Measured:
     strengths: Sweep | None = None
     widths: dict[int, dict[str, Stitches]] = field(default_factory=dict)
     similar: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
+    live: dict[int, np.ndarray] = field(default_factory=dict)
     maps: dict[str, np.ndarray] = field(default_factory=dict)
     transformed: dict[str, np.ndarray] = field(default_factory=dict)
     transformed_layers: tuple[str, ...] = ()

@@ -14,12 +14,12 @@ from info_geometry.files import InputError
 from learning.tasks import facts
 
 ALPHAS, PUBLISHED, STRENGTHS = (0, 0.1, 0.3, 1, 3), (0.1, 1, 10), (0.003, 0.01, 0.03, 0.1, 0.3)
-NARROW_ALPHAS = 0, 0.3, 1
+ALPHAS_OF_WIDTHS = 0, 0.3, 1
 SHOWN_ALPHA = "g_relu_alpha0.3"
 GUMBEL = "gumbel_sinkhorn"
 PLAIN, RESNET, CCT = "plain", "resnet", "cct"
 IMAGES, DRAWS = 1000, 10  # of evaluation that features are of; of random elements
-ZOO_IMAGES = FEW = 300
+FEW = 300  # images, where all pairs of networks are compared, or all is in float64
 KINDS = {
     measured.ANY: "full",
     measured.MATCHED: "matched",
@@ -57,15 +57,13 @@ def measure(results: Results) -> Measured:
     kinds[measured.ITSELF] = results.stitches(SHOWCASE, "identity", one_way, null="self")
     kinds[measured.PLANTED] = results.stitches(SHOWCASE, "matched", one_way, null="planted")
     gradient = [f"g_relu_alpha{alpha:g}" for alpha in ALPHAS]
-    at, _ = chosen(results, SHOWCASE, gradient, pairs)
+    at = chosen(results, SHOWCASE, gradient, pairs)
     ways = {
         measured.GRADIENT: taken(results, SHOWCASE, gradient, pairs),
         measured.FROM_MATCH: results.stitches(SHOWCASE, "g_relu_matched", pairs),
         measured.GUMBEL: results.stitches(SHOWCASE, GUMBEL, pairs),
     }
     kinds[measured.G_RELU] = taken(results, SHOWCASE, [*gradient, "g_relu_matched", GUMBEL], pairs)
-    widths = {width: _width(results, width) for width in WIDTHS if width != 48}
-    widths[48] = {name: _half(kinds[name]) for name in (measured.ANY, measured.MATCHED, measured.G_RELU)}
     runs = {**{f"width {w}": f"{results.task}_width{w}" for w in WIDTHS}, "no batch norm": f"{results.task}_{PLAIN}"}
     runs |= {"residual": f"{results.task}_{RESNET}", "transformer": f"{DIGITS}_{CCT}"}
     lines = {name: {way: results.line(run, way) for way in LINES} for name, run in runs.items()}
@@ -87,8 +85,9 @@ def measure(results: Results) -> Measured:
             results, PUBLISHED, [f"g_relu_published-alpha{a:g}" for a in PUBLISHED], one_way, "saturation"
         ),
         strengths=_sweep(results, STRENGTHS, [f"lasso_strength{s:g}" for s in STRENGTHS], one_way, "sparsity", "last"),
-        widths=dict(sorted(widths.items())),
+        widths={width: _width(results, width) for width in WIDTHS},
         similar=similar,
+        live={width: networks.live(f"width{width}", one_way) for width in WIDTHS},
         maps=networks.maps(SHOWCASE, one_way),
         transformed=transformed,
         transformed_layers=tuple(networks.before(PLAIN)),
@@ -105,15 +104,15 @@ def measure(results: Results) -> Measured:
     )
 
 
-def chosen(results: Results, networks: str, kinds: Sequence[str], pairs: Sequence[Pair]) -> tuple[np.ndarray, ...]:
-    """Return the number (P, L) of the kind that images held out choose, and its accuracy on them."""
+def chosen(results: Results, networks: str, kinds: Sequence[str], pairs: Sequence[Pair]) -> np.ndarray:
+    """Return the number (P, L) of the kind that images held out choose."""
     best = np.array([[results.log(networks, kind, pair, "validation").max(axis=0) for kind in kinds] for pair in pairs])
-    return best.argmax(axis=1), best.max(axis=1)
+    return best.argmax(axis=1)
 
 
 def taken(results: Results, networks: str, kinds: Sequence[str], pairs: Sequence[Pair]) -> Stitches:
     """Return, of several kinds, the stitches that images held out choose, for each pair and layer by itself."""
-    at, _ = chosen(results, networks, kinds, pairs)
+    at = chosen(results, networks, kinds, pairs)
     every = [results.stitches(networks, kind, pairs) for kind in kinds]
 
     def picked(key):
@@ -122,18 +121,12 @@ def taken(results: Results, networks: str, kinds: Sequence[str], pairs: Sequence
     return Stitches(*(picked(key) for key in ("penalty", "to_sender", "to_receiver", "to_truth")))
 
 
-def _half(x: Stitches) -> Stitches:
-    """Return the stitches of one direction."""
-    half = len(x.penalty) // 2
-    return Stitches(x.penalty[:half], x.to_sender[:half], x.to_receiver[:half], x.to_truth[:half])
-
-
 def _width(results: Results, width: int) -> dict[str, Stitches]:
     networks, pairs = f"width{width}", results.one_way
     kinds = {measured.ANY: "full", measured.MATCHED: "matched", measured.RANDOM_PERMUTATION: "random_permutation"}
     if width == WIDTHS[0]:
         kinds[measured.RANK_1] = "low_rank_rank1"
-    ways = [*(f"g_relu_alpha{alpha:g}" for alpha in NARROW_ALPHAS), GUMBEL]
+    ways = [*(f"g_relu_alpha{alpha:g}" for alpha in ALPHAS_OF_WIDTHS), GUMBEL]
     found = {name: results.stitches(networks, kind, pairs) for name, kind in kinds.items()}
     return {**found, measured.G_RELU: taken(results, networks, ways, pairs)}
 
@@ -142,9 +135,7 @@ def _sweep(results: Results, values, kinds: Sequence[str], pairs: Sequence[Pair]
     """Return stitches along a setting; key: what their logs say besides, in the end.  which: choices of stage 2."""
     penalty = np.array([results.stitches(SHOWCASE, kind, pairs, which).penalty for kind in kinds]).swapaxes(0, 1)
     logged = np.array([[results.log(SHOWCASE, kind, pair, key)[-1] for kind in kinds] for pair in pairs])
-    none = np.full(penalty.shape, np.nan)
-    both = {"saturation": none, "sparsity": none, key: logged}
-    return Sweep(np.array(values, float), penalty, both["saturation"], both["sparsity"])
+    return Sweep(np.array(values, float), penalty, **{key: logged})
 
 
 def _transformed(results: Results) -> dict[str, np.ndarray]:
@@ -233,7 +224,18 @@ class Networks:
     def similar(self, networks: str, pairs: Sequence[Pair]) -> dict[str, np.ndarray]:
         """Return {metric: (D, L)} of the same layer of two networks."""
         both = [(self.features(networks, p.sender), self.features(networks, p.receiver)) for p in pairs]
-        return {name: np.array([[how(*x) for x in zip(*each)] for each in both]) for name, how in OF_METRICS.items()}
+        try:
+            return {
+                name: np.array([[how(*x) for x in zip(*each)] for each in both]) for name, how in OF_METRICS.items()
+            }
+        except InputError as error:  # a dead layer
+            raise InputError(f"{self._results.task}_{networks}: {error}") from None
+
+    def live(self, networks: str, pairs: Sequence[Pair]) -> np.ndarray:
+        """Return how many channels (D, L) are live in both networks, by the one that has fewer."""
+        every = [[self.features(networks, seed) for seed in pair.seeds] for pair in pairs]
+        counts = [[[metrics.normalised(H)[1].sum() for H in x] for x in both] for both in every]
+        return np.array(counts).min(axis=1)
 
     def maps(self, networks: str, pairs: Sequence[Pair]) -> dict[str, np.ndarray]:
         """Return {metric: (D, L, L)} by CKA, which compares layers of any sizes, of all layers of two networks."""
@@ -247,7 +249,7 @@ class Networks:
         few = self._results.one_way[0].seeds
         every = [(f"width{w}", s) for w in WIDTHS for s in (self._results.seeds if w == 48 else few)]
         P = [self._results.network(*each)[0] for each in every]
-        x = [[H[:ZOO_IMAGES] for H in self.features(*each)] for each in every]
+        x = [[H[:FEW] for H in self.features(*each)] for each in every]
         found = {name: np.eye(len(every)) for name in METRICS}
         for (i, a), (j, b) in itertools.combinations(enumerate(x), 2):
             for name, how in OF_METRICS.items():

@@ -183,6 +183,7 @@ def chosen_epochs(folder: Path, run: Run, which: str) -> list[int]:
         raise InputError(f"{path} does not say how well each checkpoint does; delete {last} and train again")
     found = np.array([list(line["validation"].values()) for line in log])  # (checkpoints, layers)
     last = len(found) - 1
-    return (
-        [last] * found.shape[1] if which == "last" else (last - found[::-1].argmax(axis=0)).tolist()
-    )  # of ties the latest
+    if which == "last":
+        return [last] * found.shape[1]
+    first = 1 if run.config["learns"] == "rest" else 0  # before it learns, the rest may have seen the images held out
+    return (last - found[first:][::-1].argmax(axis=0)).tolist()  # of ties the latest

@@ -65,12 +65,10 @@ def stitches(penalty, count, spread=None):
 
 def sweep(values, count, saturation=None, sparsity=None):
     """Return a Sweep whose penalty rises along its values; what else it has rises by layers, (K,)."""
-    shape = (count, len(values), L)
     penalty = np.linspace(3, 4, len(values))[:, None] * np.array([1, 1.5, 0.4])
     changes = 0.003 * wobble(count)[:, None, None]
     full = [
-        np.full(shape, np.nan) if x is None else np.array(x)[:, None] * np.array([0.9, 0.95, 1]) + changes
-        for x in (saturation, sparsity)
+        None if x is None else np.array(x)[:, None] * np.array([0.9, 0.95, 1]) + changes for x in (saturation, sparsity)
     ]
     return Sweep(np.array(values, float), penalty + 10 * changes, *full)
 
@@ -162,6 +160,7 @@ def measured(pairs=3, **changes):
         "strengths": sweep(STRENGTHS, D, None, (0.2, 0.5, 0.8, 0.93, 0.97)),
         "widths": widths,
         "similar": {width: similarities(width, D) for width in WIDTHS},
+        "live": {width: np.full((D, L), width) * [1, 2, 4] for width in WIDTHS},
         "maps": {
             name: np.array([x + 0.01 * w for w in wobble(D)]) for name, x in zip(m.METRICS[2:], (maps, maps**0.2))
         },

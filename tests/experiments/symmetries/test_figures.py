@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from experiments.symmetries import figures, groups, more_figures
+from experiments.symmetries import figures, groups, network_figures
 from experiments.symmetries import measured as m
 from experiments.symmetries.drawing import POINTS
 from info_geometry.figures import style
@@ -58,7 +58,7 @@ def without_numbers(x):
 
 
 def test_figures_are_all_there_is():
-    made = {name for module in (figures, more_figures) for name, x in vars(module).items() if _draws(x, module)}
+    made = {name for module in (figures, network_figures) for name, x in vars(module).items() if _draws(x, module)}
     assert made == set(NAMES) and len(NAMES) == 15
 
 
@@ -71,7 +71,7 @@ def test_files_are_written(tmp_path, draw):
     written = draw(tmp_path, measured())
     assert [path.name for path in written] == [f"{draw.__name__}.png", f"{draw.__name__}.pdf"]
     image = imread(written[0])
-    wide = style.COLUMN if draw is more_figures.gelu else style.PAGE
+    wide = style.COLUMN if draw is network_figures.gelu else style.PAGE
     assert image.shape[1] == int(wide * style.DPI) and np.ptp(image) > 0.5 and written[1].stat().st_size > 3000
 
 
@@ -150,7 +150,7 @@ def test_widths(saved, tmp_path):
 
 def test_similarity(saved, tmp_path):
     found = measured()
-    more_figures.similarity(tmp_path, found)
+    network_figures.similarity(tmp_path, found)
     left, first, second, _ = saved["similarity"].axes
     assert all(shows(left, x.mean(axis=0)) for x in found.similar[48].values())
     for ax, name in ((first, "wreath CKA"), (second, "linear CKA")):
@@ -160,7 +160,7 @@ def test_similarity(saved, tmp_path):
 
 
 def test_gelu(saved, tmp_path):
-    more_figures.gelu(tmp_path, measured())
+    network_figures.gelu(tmp_path, measured())
     ax = saved["gelu"].axes[0]
     scales, defects = lines(ax)[0]
     assert (scales[0], scales[-1]) == (0, 3) and defects == pytest.approx(groups.gelu_defect(scales))
@@ -171,7 +171,7 @@ def test_gelu(saved, tmp_path):
 def test_planted(saved, tmp_path):
     found = measured()
     found.unchanged["residual"]["symmetry"]["change"][:] = 0  # what a logarithmic axis has no place for
-    more_figures.planted(tmp_path, found)
+    network_figures.planted(tmp_path, found)
     ax = saved["planted"].axes[0]
     assert labels(ax.yaxis) == list(LINES) and ax.get_xscale() == "log"
     dots = [np.array(line.get_xdata()) for line in ax.lines if len(line.get_xdata()) == 3]
@@ -180,7 +180,7 @@ def test_planted(saved, tmp_path):
 
 def test_lines(saved, tmp_path):
     found = measured()
-    more_figures.lines(tmp_path, found)
+    network_figures.lines(tmp_path, found)
     axes = saved["lines"].axes
     assert [ax.get_title() for ax in axes[:4]] == ["width 48", "no batch norm", "residual", "transformer"]
     for ax in axes[:4]:
@@ -191,7 +191,7 @@ def test_lines(saved, tmp_path):
 
 def test_barrier(saved, tmp_path):
     found = measured()
-    more_figures.barrier(tmp_path, found)
+    network_figures.barrier(tmp_path, found)
     left, right = saved["barrier"].axes
     for ax, way in ((left, m.ALIGNED), (right, m.BEFORE)):
         for width in WIDTHS:
@@ -201,7 +201,7 @@ def test_barrier(saved, tmp_path):
 
 def test_zoo(saved, tmp_path):
     found = measured()
-    more_figures.zoo(tmp_path, found)
+    network_figures.zoo(tmp_path, found)
     axes = saved["zoo"].axes
     assert [ax.get_title().split("\n")[0] for ax in axes] == list(m.METRICS)
     assert all(ax.get_title().endswith("Mantel 1.00, p = 1e-05") for ax in axes)
@@ -210,7 +210,7 @@ def test_zoo(saved, tmp_path):
 
 def test_depth(saved, tmp_path):
     found = measured()
-    more_figures.depth(tmp_path, found)
+    network_figures.depth(tmp_path, found)
     left, right = saved["depth"].axes
     for ax, names in ((left, (m.ANY, m.RANDOM_PERMUTATION)), (right, (m.ANY,))):
         for name in names:
@@ -223,7 +223,7 @@ def test_depth(saved, tmp_path):
 
 def test_dissection(saved, tmp_path):
     found = measured()
-    more_figures.dissection(tmp_path, found)
+    network_figures.dissection(tmp_path, found)
     for ax, layer, channels in zip(saved["dissection"].axes, found.layers, CHANNELS):
         x = found.dissection[layer]["class"]
         assert shows(ax, 100 * x["turned"].mean(axis=(0, 2)) / channels)

@@ -160,3 +160,15 @@ def _what_is_missing_is_named(folder, measured):
     place.unlink()
     code, _, err = measured()
     assert code == 1 and err.count("error: ") == 1 and f"{place} is missing; `make symmetries` makes it" in err
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("--seeds", 10), "--seeds 10: verdicts need two pairs or more; add seeds, or --quick"),
+        (("--seeds", 10, 11), "a pair is a seed and the next one; expected seeds of which none follows another"),
+    ],
+)
+def test_seeds_that_give_no_verdict(monkeypatch, capsys, words, message):
+    code, _, err = run(monkeypatch, capsys, *words)
+    assert code == 1 and message in err

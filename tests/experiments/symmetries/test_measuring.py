@@ -36,31 +36,23 @@ def stitched(tmp_path):
 
 def test_images_held_out_choose_for_each_pair_and_layer(stitched):
     x, logs = stitched
-    at, best = measuring.chosen(x, "width48", KINDS, x.both)
+    at = measuring.chosen(x, "width48", KINDS, x.both)
     every = {kind: x.stitches("width48", kind, x.both) for kind in KINDS}
     taken = measuring.taken(x, "width48", KINDS, x.both)
     for (i, pair), layer in itertools.product(enumerate(x.both), range(L)):
         scores = {kind: max(logs[kind, pair][:, layer]) for kind in KINDS}
         kind = max(scores, key=scores.get)
-        assert KINDS[at[i, layer]] == kind and best[i, layer] == scores[kind]
+        assert KINDS[at[i, layer]] == kind
         for key in ("penalty", "to_sender", "to_receiver", "to_truth"):
             assert getattr(taken, key)[i, layer] == getattr(every[kind], key)[i, layer]
     assert len(np.unique(at)) == len(KINDS)  # by each pair and layer another one
-
-
-def test_stitches_of_one_direction(stitched):
-    x, _ = stitched
-    half = measuring._half(x.stitches("width48", KINDS[0], x.both))
-    one_way = x.stitches("width48", KINDS[0], x.one_way)
-    for key in ("penalty", "to_sender", "to_receiver", "to_truth"):
-        assert np.array_equal(getattr(half, key), getattr(one_way, key))
 
 
 def test_a_sweep_has_what_logs_say_in_the_end(stitched):
     x, logs = stitched
     found = measuring._sweep(x, (0, 1, 10), KINDS, x.both, "saturation", "last")
     assert found.values.tolist() == [0, 1, 10] and found.penalty.shape == (4, 3, L)
-    assert np.isnan(found.sparsity).all()
+    assert found.sparsity is None
     usual = measuring._sweep(x, (0, 1, 10), KINDS, x.both, "saturation")
     for k, kind in enumerate(KINDS):
         assert np.array_equal(found.penalty[:, k], x.stitches("width48", kind, x.both, "last").penalty)

@@ -1,0 +1,90 @@
+"""The information in the weights of a network, from the Fisher information and a Gaussian prior."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from info_geometry.files import InputError
+from learning.fisher.subject import layer_of, layers, per_parameter, positive, weights_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Information:
+    """The two terms of the information in each layer, in nats, and the prior variance of each parameter."""
+
+    norms: dict[str, float]
+    determinants: dict[str, float]
+    variances: dict[str, float]
+
+    @property
+    def norm(self) -> float:
+        """1/2 |w|^2 / lambda^2, over all layers."""
+        return sum(self.norms.values())
+
+    @property
+    def determinant(self) -> float:
+        """1/2 sum_j log(1 + lambda^2 N F_jj / beta), over all layers."""
+        return sum(self.determinants.values())
+
+    @property
+    def total(self) -> float:
+        """The information in all weights."""
+        return self.norm + self.determinant
+
+
+def prior_variances(initial: nn.Module) -> dict[str, float]:
+    """Return lambda^2 of each layer, {layer: mean of w^2 over its weights and biases}, of a network at its beginning.
+
+    Raises InputError for a layer that begins at 0, whose prior has no width.
+    """
+    weights, found = weights_of(initial), {}
+    for layer, names in layers(initial).items():
+        found[layer] = torch.cat([weights[name].double().flatten() for name in names]).square().mean().item()
+        if not 0 < found[layer] < float("inf"):
+            raise InputError(
+                f"mean square of initial weights of {layer} is {found[layer]}; expected a positive number: "
+                "give prior variances by hand"
+            )
+    return found
+
+
+def information(
+    network: nn.Module,
+    fisher: Mapping[str, torch.Tensor],
+    samples: int,
+    variance: float | Mapping[str, float],
+    beta: float = 1.0,
+) -> Information:
+    """Return the information that a network's weights w hold of the N samples it was trained on, in nats.
+
+        I_beta(w; D) = 1/2 [ |w|^2 / lambda^2 + sum_j log(1 + lambda^2 N F_jj / beta) ]
+
+    This is what is paid for the best Gaussian posterior N(w, Sigma) with diagonal Sigma, under a prior N(0, lambda^2):
+    beta times it is the minimum over Sigma of beta KL(posterior || prior) + 1/2 tr(N F Sigma), the summed cross entropy
+    being expanded to second order, 1/2 d' N F d (Achille and Soatto 2018; Achille, Paolini and Soatto 2019).  There is
+    no factor 2 before lambda^2, as there is where the 1/2 of the expansion is left out.
+
+    fisher: {parameter: F_jj}, from `diagonal` or `sampled_diagonal`.  samples: N, of the training set.
+    variance: lambda^2, one for all or {layer: one}, as from `prior_variances`.
+    `log_determinant` with scale lambda^2 N / beta gives the second term, times 2, for a Sigma that is not diagonal.
+
+    Raises InputError if N, beta or lambda^2 is not positive, if a layer has no lambda^2, and if F is not of these
+    weights, or negative.
+    """
+    for value, what in ((samples, "number of samples"), (beta, "beta")):
+        positive(value, what)
+    weights = weights_of(network)
+    variances = per_parameter(weights, variance, "prior variance")
+    if {name: x.shape for name, x in fisher.items()} != {name: w.shape for name, w in weights.items()}:
+        raise InputError("the Fisher information is not of this network: names or shapes of its parameters differ")
+    norms, determinants = dict.fromkeys(layers(network), 0.0), dict.fromkeys(layers(network), 0.0)
+    for name, w in weights.items():
+        F = fisher[name].double()
+        if not (F >= 0).all() or not F.isfinite().all():
+            raise InputError(f"Fisher information of {name} is negative or not finite")
+        layer, lambda2 = layer_of(name), variances[name]
+        norms[layer] += w.double().square().sum().item() / lambda2 / 2
+        determinants[layer] += torch.log1p(lambda2 * samples / beta * F).sum().item() / 2
+    return Information(norms, determinants, variances)
