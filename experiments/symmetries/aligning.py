@@ -78,7 +78,7 @@ def _store(
     """Store the line from one run, and return whether there was something to do."""
     folders, seeds = options.folders, (item.seed, choices.other(item.seed))
     run, other = (_trained(find.Asked(item.name, seed), folders) for seed in seeds)
-    _check_comparable(run, other, item.name, seeds)
+    trained.check_comparable(run, other, "a line")
     ends = {
         key: {"seed": seed, **find.weights_of(find.Asked(item.name, seed), None, folders)}
         for key, seed in zip(("sender", "receiver"), seeds)
@@ -130,21 +130,6 @@ def _trained(item: find.Asked, folders: Folders) -> Run:
         raise InputError(f"{folder} holds no single networks; store its predictions with {told}")
     stage.check_trained(folder, run, training)
     return run
-
-
-def _check_comparable(run: Run, other: Run, name: str, seeds: tuple[int, int]) -> None:
-    """Raise InputError unless two runs learned one task, from images of one kind."""
-    each = [
-        {key: x.config[key] for key in ("dataset", "evaluation_resolution")}
-        | {"task": x.task, "class folders": x.class_names}
-        for x in (run, other)
-    ]
-    differ = [key for key in each[0] if each[0][key] != each[1][key]]
-    if differ:
-        raise InputError(
-            f"{name}: seeds {seeds[0]} and {seeds[1]} differ in their {', '.join(differ)}; a line is between networks "
-            "of one task, which see the same images"
-        )
 
 
 def _check_choices(target, choices: LineChoices) -> None:

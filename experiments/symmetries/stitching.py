@@ -19,7 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from experiments.symmetries.stitches import Stitch, apply
+from experiments.symmetries.stitches import Lasso, Stitch, apply
 from info_geometry.files import InputError
 from learning.networks import without_statistics
 from learning.networks.recalibration import BATCH_NORMS, batch_norms, recalibrate
@@ -54,7 +54,7 @@ def layers(network: nn.Module) -> dict[str, nn.Module]:
 
     A residual block is one of them, so that nothing passes a cut by.  Raises InputError for a body that is no sequence.
     """
-    body = network.body
+    body = getattr(network, "body", None)
     if isinstance(body, nn.Sequential):
         return dict(body.named_children())
     if type(body).__name__ == "ResNet":  # torchvision's
@@ -70,6 +70,10 @@ def cut(network: nn.Module, layer: str) -> tuple[nn.Module, nn.Module]:
 
     Both are in evaluation.  Raises InputError, with the layers that there are, for another name.
     """
+    if not isinstance(getattr(network, "head", None), nn.Module):
+        raise InputError(
+            "expected a network with a `body`, a sequence of layers, and a `head`: learning.networks.Network"
+        )
     own = copy.deepcopy(network).eval()
     modules = layers(own)
     names = list(modules)[:-1]
@@ -114,6 +118,9 @@ def stitched(
     """
     front, back = cut(sender, layer)[0], cut(receiver, layer)[1]
     given = features(front, images)
+    there, rows = features(cut(receiver, layer)[0], images[:2]).shape[1], len(stitch.hard())
+    if rows != there:
+        raise InputError(f"layer {layer}: a stitch to {rows} channels, where the receiver has {there}")
     fit(stitch, back, given, outputs, how, seed)
     recalibrated(back, stitch.hard(), given.split(BATCH))
     return Stitched(front, stitch, back).eval()
@@ -138,6 +145,8 @@ def fit(
     if not parameters:
         stitch.eval()
         return []
+    if how.adam and isinstance(stitch, Lasso):
+        raise InputError("proximal steps of lasso follow steps along the gradient; take Training(adam=False, rate=0.1)")
     back.requires_grad_(False)
     optimiser = (torch.optim.Adam if how.adam else torch.optim.SGD)(parameters, lr=how.rate)
     generator, losses, number = torch.Generator().manual_seed(seed), [], 0

@@ -59,6 +59,26 @@ def images(
     return torch.cat(list(found.batches(plan))), torch.from_numpy(outputs)
 
 
+def check_comparable(run: Run, other: Run, what: str, task: bool = True) -> None:
+    """Raise InputError unless two runs are of one architecture, and learned one task from images of one kind.
+
+    what: is done with them, for the message.  task: False where they may have learned others.
+    """
+    each = [
+        {key: x.config[key] for key in ("dataset", "network", "evaluation_resolution")}
+        | ({"task": x.task} if task else {})
+        | {"class folders": x.class_names}
+        for x in (run, other)
+    ]
+    differ = [key for key in each[0] if each[0][key] != each[1][key]]
+    if differ:
+        names = " and ".join(f"{x.name} of seed {x.seed}" for x in (run, other))
+        raise InputError(
+            f"{names} differ in their {', '.join(differ)}; {what} is between networks of one architecture and task, "
+            "which see the same images"
+        )
+
+
 def _run(name: str, seed: int, folders: Folders) -> tuple[Run, Path]:
     folder = folders.run(name, seed)
     run = runs.read(folder)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from experiments.symmetries import halves, stitches, stitching
+from experiments.symmetries import halves, stitches, stitching, trained
 from experiments.symmetries.config import SENDERS, StitchConfig
 from experiments.symmetries.halves import Halves, Parents
 from experiments.symmetries.stitching import BATCH
@@ -74,6 +74,9 @@ class Stitching:
             first = 0 if config.sender == "untrained" else None
             start["sender"] = {"seed": run.seed, **self._weights(run.task.dataset, sent, run.seed, first, folders)}
         there = runs.read(folders.run(name, to))
+        if not config.alone:
+            sender = runs.read(folders.run(start["sender"]["run"], run.seed))
+            trained.check_comparable(sender, there, "a stitch", task=config.sender != "random_labels")
         values = {**run.config, **{key: there.config[key] for key in ("network", "width", "evaluation_resolution")}}
         samples = len(split(images.labels, run.task.classes, config).training)
         steps = data.steps_per_epoch(samples, config.batch_size)
@@ -95,8 +98,6 @@ class Stitching:
     def train(self, job: Job) -> None:
         """Train a run from its last saved state, or from initial weights, to the end of its schedule."""
         config, run, here = job.config, job.run, job.here
-        if job.as_you_go:
-            raise InputError(f"{run.name}: stage 2 puts stitched networks together; leave out --imprint-as-you-go")
         own = split(job.images.labels, run.task.classes, config)
         batch = min(config.batch_size, len(own.training))
         if config.trains and batch % here.world:

@@ -149,6 +149,14 @@ def read(folder: str | Path) -> Run | None:
         raise InputError(f"{path}: not readable ({error}); delete the folder and train again") from None
 
 
+def _flat(values: dict[str, Any], before: str = "") -> dict[str, Any]:
+    """Return the values of dictionaries in dictionaries, by names such as `start.checkpoint`."""
+    found = {}
+    for key, value in values.items():
+        found |= _flat(value, f"{before}{key}.") if isinstance(value, dict) else {f"{before}{key}": value}
+    return found
+
+
 def start(folder: str | Path, run: Run, cls: type[Config] = Config) -> None:
     """Write run.json, or check that the run there was trained with the same settings.
 
@@ -162,7 +170,10 @@ def start(folder: str | Path, run: Run, cls: type[Config] = Config) -> None:
         write_text(Path(folder) / "run.json", json.dumps(to_json(run), indent=1) + "\n")
         return
     flat = [
-        {**with_defaults(x["config"], cls), **{key: value for key, value in x.items() if key not in NO_SETTINGS}}
+        {
+            **with_defaults(x["config"], cls),
+            **_flat({key: value for key, value in x.items() if key not in NO_SETTINGS}),
+        }
         for x in map(to_json, (there, run))
     ]
     changed = [

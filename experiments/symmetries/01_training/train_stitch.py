@@ -13,7 +13,7 @@ Everything else is as in supervised_imagenet/01_training: skipping, going on, si
 """
 
 from experiments.symmetries.config import StitchConfig
-from info_geometry.files import command
+from info_geometry.files import InputError, command
 from learning import arguments
 
 
@@ -24,6 +24,8 @@ def add_arguments(parser):
 
 def main(argv=None):
     options = arguments.training(__doc__, __file__, argv, StitchConfig, add=add_arguments)
+    if options.as_you_go:
+        raise InputError("--imprint-as-you-go: stage 2 puts stitched networks together; leave it out")
     from experiments.symmetries.training import Stitching  # torch takes seconds: after mistakes are answered
     from learning import stage
 

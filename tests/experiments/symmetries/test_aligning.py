@@ -249,7 +249,10 @@ def rewritten(folder, seed, change):
         (("digits_all", "--seed", 7), "seed_7 holds no run; train it with python -m supervised_imagenet.01_training"),
         (("digits_all", "--seed", 5), "seed_6 holds no run; train it with python -m supervised_imagenet.01_training"),
         (("digits_all", "--seed", 1), "in one network and "),  # of another width
-        (("digits_all", "--seed", 2), "networks of one architecture are wanted, not small_cnn and plain_cnn"),
+        (
+            ("digits_all", "--seed", 2),
+            "seed 3 differ in their network; a line is between networks",
+        ),
     ],
 )
 def test_what_no_line_is_of(runs_there, words, message):
@@ -264,9 +267,9 @@ def test_what_no_line_is_of(runs_there, words, message):
     [
         (
             lambda said: said["task"].update(name="even", classes=[0, 2, 4, 6, 8]),
-            "0 and 1 differ in their task; a line",
+            "of seed 0 and digits_all of seed 1 differ in their task; a line",
         ),
-        (lambda said: said["config"].update(dataset="fashion"), "seeds 0 and 1 differ in their dataset; a line is"),
+        (lambda said: said["config"].update(dataset="fashion"), "of seed 1 differ in their dataset; a line is"),
         (lambda said: said["config"].update(evaluation_resolution=12), "differ in their evaluation_resolution; a line"),
         (
             lambda said: said.update(stored_by="experiments.subspaces.02_sampling.sample_subspace"),

@@ -1,5 +1,7 @@
 """What cannot be stitched: each mistake is answered in one sentence."""
 
+import json
+
 import pytest
 
 from tests.experiments.symmetries.stitch_runs import TRAIN_STITCH, copy_of
@@ -71,7 +73,7 @@ def folder(parents, tmp_path_factory):
         (("--kindd", "full"), "unknown key --kindd; did you mean --kind?"),
         (
             ("--imprint-as-you-go",),
-            "plus1_full: stage 2 puts stitched networks together; leave out --imprint-as-you-go",
+            "--imprint-as-you-go: stage 2 puts stitched networks together; leave it out",
         ),
     ],
 )
@@ -102,3 +104,19 @@ def test_networks_of_different_widths_take_kinds_that_are_not_square(parents, tm
     folder = copy_of(parents, tmp_path / "runs")
     code, text = run(TRAIN_STITCH, folder, "digits_stitch", "--networks", "wide", kind="low_rank", rank=3)
     assert code == 0 and "digits_all_wide_plus1_low_rank seed 0: trained" in text
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"evaluation_resolution": 12}, "differ in their evaluation_resolution; a stitch is between networks"),
+        ({"network": "plain_cnn"}, "differ in their network; a stitch is between networks of one architecture"),
+    ],
+)
+def test_networks_that_saw_something_else(folder, change, message):
+    path = folder / "checkpoints" / "digits_all" / "seed_0" / "run.json"
+    there = json.loads(path.read_text())
+    path.write_text(json.dumps({**there, "config": {**there["config"], **change}}))
+    code, text = run(TRAIN_STITCH, folder, "digits_stitch")
+    assert code == 1 and message in text, text
+    path.write_text(json.dumps(there))

@@ -160,3 +160,14 @@ def test_an_element_of_the_group_can_be_undone_behind_the_activation_and_a_rotat
     A, Q = groups.random_element("relu", channels, rng), groups.random_rotation(channels, rng)
     assert torch.allclose(undone(A, groups.phi("relu", A)), network(images), atol=1e-10)
     assert not torch.allclose(undone(Q, Q), network(images), atol=1e-2)
+
+
+def test_what_is_no_network_and_stitches_that_do_not_fit(trained):
+    images, outputs = (x[:50] for x in digits())
+    with pytest.raises(InputError, match="expected a network with a `body`, a sequence of layers, and a `head`"):
+        stitching.cut(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU()), "0")
+    narrow = networks.build("small_cnn", 1, 8, 10, 0, width=8)
+    with pytest.raises(InputError, match="layer 2: a stitch to 8 channels, where the receiver has 16"):
+        stitching.stitched(narrow, trained[0], "2", stitches.Monomial(8, 0), images, outputs)
+    with pytest.raises(InputError, match="take Training"):
+        stitching.stitched(*trained, "2", stitches.Lasso(16, 16, 0.01, 0), images, outputs)
