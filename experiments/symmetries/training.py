@@ -16,7 +16,7 @@ from experiments.symmetries import halves, stitches, stitching, trained
 from experiments.symmetries.config import SENDERS, StitchConfig
 from experiments.symmetries.halves import Halves, Parents
 from experiments.symmetries.stitching import BATCH
-from info_geometry.files import InputError
+from info_geometry.files import InputError, free_memory
 from learning import data, networks
 from learning.runs import find
 from learning.runs import run as runs
@@ -178,14 +178,28 @@ class Seen:
         self.built = [front.to(device) for front in fronts], networks.on(device, joined)
 
     def features(self, fronts, indices: np.ndarray) -> list[torch.Tensor]:
-        """Return the features (N, C, ...) of training images at each layer."""
+        """Return the features (N, C, ...) of training images at each layer; raise InputError where there is no room."""
         parts = torch.from_numpy(indices).split(BATCH)
         plan = [data.Batch(part, part, resolution=self._resolution) for part in parts]
-        found = [[] for _ in fronts]
+        found, done = [], 0
         for _, some in self._job.batches(plan):
-            for each, front in zip(found, fronts):
-                each.append(stitching.features(front, some))
-        return [torch.cat(each) for each in found]
+            each = [stitching.features(front, some) for front in fronts]
+            if not found:
+                self._check_room(sum(4 * x[0].numel() for x in each) * len(indices))
+                found = [x.new_empty(len(indices), *x.shape[1:]) for x in each]
+            for whole, x in zip(found, each):
+                whole[done : done + len(x)] = x
+            done += len(some)
+        return found
+
+    def _check_room(self, needed: int) -> None:
+        device = self._job.here.device
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else free_memory()
+        if needed > free:
+            raise InputError(
+                f"{self._job.run.name}: features of the training images need {needed / 1e9:.1f} GB of memory, "
+                f"{free / 1e9:.1f} are free; lower --training_images, or name fewer --layers"
+            )
 
     def outputs(self, indices: np.ndarray) -> torch.Tensor:
         """Return the right output (N,) of each training image."""

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from experiments.symmetries import halves, stitches, stitching, trained
+from experiments.symmetries import halves, stitches, stitching, trained, training
 from experiments.symmetries.config import SENDERS, StitchConfig
 from experiments.symmetries.training import parents as parents_of
 from info_geometry.files import InputError
@@ -292,3 +292,9 @@ def test_networks_that_were_trained_for_other_epochs_are_noticed(parents, tmp_pa
     done(TRAIN, folder, "digits", "--seed", 1, epochs=1, checkpoints=2, warmup_epochs=0)
     with pytest.raises(InputError, match=r"4_0\.pth, which digits_all_plus1_identity was stitched from, is gone; del"):
         parents_of(job.run, job.config, job.folders)
+
+
+def test_features_that_do_not_fit_memory(folder, monkeypatch):
+    monkeypatch.setattr(training, "free_memory", lambda: 10**6)
+    with pytest.raises(InputError, match=r"need 0.0 GB of memory, 0.0 are free; lower --training_images, or name"):
+        run_of(folder, kind="full")
