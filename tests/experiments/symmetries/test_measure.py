@@ -32,9 +32,11 @@ def run(monkeypatch, capsys, *arguments):
 
 def made(target):
     """Return the commands of a target, one a line, from the one that begins with the runs."""
+    usual = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
     done = subprocess.run(
         ["make", "-n", target, f"BIN={Path(sys.executable).parent}", "JOBS=2"],
         cwd=ROOT,
+        env=usual,  # make that runs make prints which folders it enters and leaves
         capture_output=True,
         text=True,
         check=True,
