@@ -29,6 +29,26 @@ class Choices:
         return run + ("" if self.images == SETS[0] else f"_{self.images}") + "_head"
 
 
+@dataclass(frozen=True)
+class Inspection:
+    """images: that the Fisher information is of, of those learned from, and as many others.
+
+    determinant: images, one gradient for each class, that the determinant of the whole matrix is of.
+    """
+
+    images: int = 200
+    determinant: int = 30
+
+    def __post_init__(self):
+        for key in ("images", "determinant"):
+            if getattr(self, key) < 1:
+                raise InputError(f"--{key} is {getattr(self, key)}, expected at least 1")
+
+    def name(self, run: str) -> str:
+        """Return the name under which what is known of a run is stored."""
+        return f"{run}_information"
+
+
 def without_beta(name: str, variant: str) -> tuple[str, str]:
     """Return the name of the sweep that a run with this variant belongs to, RUN_by_beta, and its variant.
 

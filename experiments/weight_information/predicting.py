@@ -4,56 +4,24 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
-from experiments.weight_information import measured, training
+from experiments.weight_information import knowledge, training
 from experiments.weight_information.choices import SETS, Choices, without_beta
-from experiments.weight_information.config import VariationalConfig, of_run
-from experiments.weight_information.variational import Mixture, Variational
+from experiments.weight_information.trained import Trained, opened
+from experiments.weight_information.variational import Mixture
 from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
 from learning import data, distributed, networks, stage
 from learning.arguments import Options
 from learning.imprinting import evenly
-from learning.runs import find, store, weights
+from learning.runs import find, store
 from learning.runs import run as runs
 from learning.runs.run import SKIPPED, Run
-from learning.split import Split, split
 from learning.tasks import facts
-
-
-@dataclasses.dataclass(frozen=True)
-class Trained:
-    """A trained run, whose checkpoints are all there; images: of training."""
-
-    run: Run
-    folder: Path
-    images: Any
-
-    @functools.cached_property
-    def config(self) -> VariationalConfig:
-        """The configuration that it was trained with."""
-        return of_run(self.run.config)
-
-    @functools.cached_property
-    def own(self) -> Split:
-        """Which images it learned from."""
-        return split(self.images.labels, self.run.task.classes, self.config)
-
-    def network(self) -> networks.Network:
-        """Return an ordinary network of its architecture."""
-        return networks.of_config(self.config, self.images, self.run.classes, self.run.seed)
-
-    def model(self, step: int) -> Variational:
-        """Return the variational network that the checkpoint of a step holds."""
-        found, path = Variational(self.network()), self.run.path(self.folder, step)
-        weights.fit(weights.load(path), found, path)
-        return found
 
 
 def predict_all(options: Options, choices: Choices) -> int:
@@ -85,23 +53,10 @@ def _sweeps(asked: Sequence[find.Asked], options) -> list[tuple[str, list[find.A
     return [(name, items) for (name, _), items in found.items()]
 
 
-def _trained(item: find.Asked, options: Options, load) -> Trained:
-    """Return what was trained; raise InputError where it is not there, not complete, or of another experiment."""
-    folder = options.folders.run(item.name, item.seed)
-    run = runs.read(folder)
-    command = find.training_command(item, run, options.folders)
-    if run is None:
-        raise InputError(f"{folder} holds no run; train it with {command}")
-    if run.stored_by != training.STORED_BY:
-        told = run.stored_by or "supervised_imagenet.02_imprinting.store_predictions"
-        raise InputError(f"{folder} holds no variational networks; store its predictions with python -m {told}")
-    stage.check_trained(folder, run, command)
-    return Trained(run, folder, load(run.config["dataset"], "train"))
-
-
 def _store(items, choices: Choices, options: Options, here, load) -> bool:
     """Store one file, of a run over time or of a sweep, and return whether there was something to do."""
-    every = sorted((_trained(item, options, load) for item in items), key=lambda trained: trained.config.beta)
+    every = (opened(item, options, load, variational=True) for item in items)
+    every = sorted(every, key=lambda trained: trained.config.beta)
     first, run = every[0], every[0].run
     if choices.sweep:
         run = _swept(every)
@@ -110,7 +65,7 @@ def _store(items, choices: Choices, options: Options, here, load) -> bool:
     if choices.sweep:
         said |= {"runs": [trained.run.name for trained in every], "betas": [trained.config.beta for trained in every]}
     target = options.folders.file(choices.name(run.name), run.seed)
-    imprinter = _imprinter(first, choices, here, options, load)
+    imprinter = imprinter_of(first, choices, here, options, load)
     with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
         if target.exists():
             store.check_same(target, run, first.folder, imprinter)
@@ -150,7 +105,7 @@ def _swept(every: list[Trained]) -> Run:
     return dataclasses.replace(first, name=name, variant=variant, config=config)
 
 
-def _imprinter(trained: Trained, choices: Choices, here, options, load) -> store.Imprinter:
+def imprinter_of(trained: Trained, choices: Choices, here, options, load) -> store.Imprinter:
     """Return the Imprinter of the images that are chosen; those of training have the labels that were learned."""
     run, config, source = trained.run, trained.config, trained.images
     if choices.images == SETS[0]:
@@ -160,7 +115,7 @@ def _imprinter(trained: Trained, choices: Choices, here, options, load) -> store
         images = source if len(chosen) == len(source.labels) else source.part(chosen)
     else:
         chosen = np.sort(trained.own.training)
-        outputs = training.learned(run, trained.own, source.labels, config).numpy()
+        outputs = trained.outputs.numpy()
         images = source.part(chosen)
         images.labels = np.array(run.task.classes)[outputs[chosen]]
     return store.Imprinter(images, here, workers=options.workers, head=True)
@@ -169,7 +124,7 @@ def _imprinter(trained: Trained, choices: Choices, here, options, load) -> store
 def _mixture(trained: Trained, step: int, draws: int, here) -> Mixture:
     """Return the mean prediction of draws of weights at a step."""
     model, network = (networks.on(here.device, x) for x in (trained.model(step), trained.network()))
-    return measured.mixture(model, network, draws, trained.run.seed)
+    return knowledge.mixture(model, network, draws, trained.run.seed)
 
 
 def _over_time(trained: Trained, draws: int, here) -> Iterator[tuple[float, Mixture]]:
@@ -183,9 +138,9 @@ def _by_beta(every: list[Trained], draws: int, here) -> Iterator[tuple[float, Mi
 
 
 def _told(trained: Trained, draws: int, here, options) -> dict[str, float]:
-    """Return what the last network of a run knows of its images, as `measured.told`."""
+    """Return what the last network of a run knows of its images, as `knowledge.told`."""
     run, config, own = trained.run, trained.config, trained.own
     model, network = (networks.on(here.device, x) for x in (trained.model(run.schedule[-1]), trained.network()))
     images = training.learned_images(trained.images, own, config, here, options.workers)
-    outputs = training.learned(run, own, trained.images.labels, config)[torch.from_numpy(np.sort(own.training))]
-    return measured.told(model, network, images, outputs, draws, run.seed)
+    outputs = trained.outputs[torch.from_numpy(np.sort(own.training))]
+    return knowledge.told(model, network, images, outputs, draws, run.seed)

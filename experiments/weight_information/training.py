@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from experiments.weight_information.config import VariationalConfig
-from experiments.weight_information.measured import told
+from experiments.weight_information.knowledge import told
 from experiments.weight_information.variational import Variational
 from info_geometry.files import InputError
 from learning import data, networks, supervise

@@ -105,6 +105,10 @@ class Variational(nn.Module):
         """Return {layer: KL(q || p)}, in nats, scalars."""
         return {name: layer.kl() for name, layer in self.layers.items()}
 
+    def variances(self) -> dict[str, float]:
+        """Return {layer: lambda^2} of the priors."""
+        return {name: float(layer.log_prior.exp()) for name, layer in self.layers.items()}
+
     def groups(self, factor: float) -> list[dict]:
         """Return two groups for an optimiser: mean weights, and all else, whose rate is `factor` times as large."""
         parameters = list(self.named_parameters())

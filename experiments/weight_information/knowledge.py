@@ -27,6 +27,16 @@ def losses(log_probabilities: torch.Tensor, outputs: torch.Tensor) -> torch.Tens
 
 
 @torch.no_grad()
+def of_network(network: networks.Network, images: torch.Tensor, outputs: torch.Tensor) -> dict[str, float]:
+    """Return the mean cross entropy, in nats, and the accuracy of a network on images with outputs (N,)."""
+    logs = torch.log_softmax(network(images).double(), dim=1)
+    return {
+        "cross_entropy": float(losses(logs[None], outputs).mean()),
+        "training_accuracy": float((logs.argmax(dim=1) == outputs).double().mean()),
+    }
+
+
+@torch.no_grad()
 def told(
     model: Variational,
     network: networks.Network,

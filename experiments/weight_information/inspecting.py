@@ -1,0 +1,147 @@
+"""Stage 2 of any run: what its networks predict at each checkpoint, and what their weights hold."""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from experiments.weight_information import bounds, information, knowledge
+from experiments.weight_information.choices import Choices, Inspection
+from experiments.weight_information.predicting import imprinter_of
+from experiments.weight_information.trained import Trained, opened
+from experiments.weight_information.variational import Mixture
+from info_geometry import predictions
+from info_geometry.files import InputError, remove_orphans
+from learning import data, distributed, fisher, networks, stage
+from learning.arguments import Options
+from learning.runs import find, store
+from learning.runs.run import SKIPPED
+from learning.tasks import facts
+
+MOST = 5000  # images that cross entropies are of
+
+
+def inspect_all(options: Options, choices: Inspection) -> int:
+    """Store what is known of all runs that are asked for, and return the exit code."""
+    with distributed.processes(options.device, alone=True) as here:
+        load = functools.cache(lambda dataset, part: data.load(dataset, part, options.folders.data))
+        asked = options.taken(find.named(options.runs, options.seeds, options.folders))
+        with tqdm(total=len(asked), unit=" files", leave=False, disable=True if options.report else None) as bar:
+
+            def work(item):
+                try:
+                    return "done" if _store(item, choices, options, here, load) else SKIPPED
+                finally:
+                    bar.update()
+
+            items = [(item, (item.name, item.seed)) for item in asked]
+            return stage.each(items, work, here, bar, "inspecting", "stored", options.report)
+
+
+def _store(item, choices: Inspection, options: Options, here, load) -> bool:
+    """Store one file, and return whether there was something to do."""
+    of = opened(item, options, load)
+    run, name = of.run, choices.name(item.name)
+    target = options.folders.file(name, run.seed)
+    imprinter = imprinter_of(of, Choices(), here, options, load)
+    with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
+        if target.exists():
+            store.check_same(target, run, of.folder, imprinter)
+            _check_choices(target, choices)
+            return False
+        if remove_orphans(target.parent, target.name):
+            print(f"{name} seed {run.seed}: redoing (found an unfinished write)", flush=True)
+        decoded = imprinter.prepare(run)
+        known = Known(of, choices, here, options.workers, decoded)
+        part = facts(run.config["dataset"]).evaluation_split
+        said = {"choices": dataclasses.asdict(choices), "samples": len(of.own.training)}
+        store.store(target, run, known.models(), imprinter, split=part, say=known.said, **said)
+    return True
+
+
+def _check_choices(target, choices):
+    """Raise InputError unless a file was stored here, with these choices."""
+    there = predictions.open_trajectory(target).attributes.get("choices")
+    if there != dataclasses.asdict(choices):
+        raise InputError(f"{target} was stored with other choices; delete it to store these")
+
+
+class Known:
+    """What is known of the networks of a run; evaluation: images that it did not learn from."""
+
+    def __init__(self, of: Trained, choices: Inspection, here, workers: int, evaluation):
+        self._of, self._choices, self._here = of, choices, here
+        self._images, self._outputs = of.learned_images(MOST, here, workers)
+        self._evaluation = torch.cat(list(evaluation.batches(_plan(of, len(evaluation.labels)), device=here.device)))
+        classes = of.run.task.classes
+        self._of_task = torch.from_numpy(np.flatnonzero(np.isin(evaluation.labels, classes))).to(here.device)
+        self._right = torch.from_numpy(np.searchsorted(classes, evaluation.labels)).to(here.device)[self._of_task]
+        self._said = []
+
+    def models(self) -> Iterator[tuple[float, torch.nn.Module]]:
+        """Yield (t, what predicts) of each checkpoint, and find out what is known of it."""
+        of, before, variances = self._of, None, None
+        for step in of.run.schedule:
+            model = networks.on(self._here.device, of.model(step))
+            predicts = self._mixture(model) if of.variational else model
+            network = networks.on(self._here.device, of.network())
+            network.load_state_dict(model.mean_network() if of.variational else model.state_dict())
+            weights = torch.nn.utils.parameters_to_vector(network.parameters()).detach().double()
+            variances = model.variances() if of.variational else variances or fisher.prior_variances(network)
+            moved = float("nan") if before is None else float((weights - before).square().sum())
+            self._said.append({"moved": moved, **self._told(model, network.eval(), variances)})
+            before = weights
+            yield of.run.time(step), predicts
+
+    def said(self) -> dict[str, dict[str, list[float]]]:
+        """Return {"known": {what: (checkpoints,)}}."""
+        return {"known": {key: [each[key] for each in self._said] for key in self._said[0]}}
+
+    def _mixture(self, model) -> Mixture:
+        network = networks.on(self._here.device, self._of.network())
+        return knowledge.mixture(model, network, self._of.config.draws, self._of.run.seed)
+
+    def _told(self, model, network, variances):
+        of, rng = self._of, np.random.default_rng(0)
+        few = torch.from_numpy(rng.permutation(len(self._outputs))[: self._choices.images])
+        other = torch.from_numpy(rng.permutation(len(self._evaluation))[: self._choices.images])
+        found, beta = knowledge.of_network(network, self._images, self._outputs), 1.0
+        if of.variational:
+            beta = of.config.beta
+            found |= self._of_draws(self._mixture(model)) | {
+                "kl": float(sum(model.kl().values())),
+                "kl_of_fixed_priors": bounds.kl_of_fixed_priors(model),
+            }
+        return found | information.told(
+            network,
+            self._images[few],
+            self._outputs[few],
+            self._evaluation[other],
+            len(of.own.training),
+            variances,
+            beta,
+            self._choices.determinant,
+        )
+
+    @torch.no_grad()
+    def _of_draws(self, mixture):
+        """Return mean losses of draws of weights, also clipped: of images learned from, and of others.
+
+        Labels of others are as noisy: a share of them is any output, each as likely.
+        """
+        learned = knowledge.losses(mixture.each(self._images), self._outputs)
+        every = -mixture.each(self._evaluation[self._of_task]).double()
+        right = every.gather(2, self._right[None, :, None].expand(len(every), -1, 1)).squeeze(2)
+        largest, share = math.log(every.shape[2]), self._of.config.label_noise
+        found = {"cross_entropy_of_draws": learned.mean(), "clipped": learned.clamp(max=largest).mean()}
+        for name, most in (("test_loss", math.inf), ("test_loss_clipped", largest)):
+            found[name] = (1 - share) * right.clamp(max=most).mean() + share * every.clamp(max=most).mean()
+        return {key: float(x) for key, x in found.items()}
+
+
+def _plan(of, count):
+    return data.evaluation_plan(count, of.config.evaluation_batch_size, of.config.evaluation_resolution)
