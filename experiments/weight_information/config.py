@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 from info_geometry.files import InputError
 from learning.config import Config
 
+POSTERIORS = "isotropic", "diagonal", "low_rank"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VariationalConfig(Config):
@@ -14,6 +16,8 @@ class VariationalConfig(Config):
 
     `beta`: of the KL divergence, in nats, beside the cross entropy summed over all training images.  It rises to this
     value, linearly from 0, over the first `kl_warmup` epochs.
+    `posterior`: the covariance of the weights of a layer: `isotropic` (one variance), `diagonal` (one each) or
+    `low_rank` (one each, and as many directions common to all as `rank`).
     `learning_rate` is that of mean weights, `variance_rate` that of the logarithms of variances, which begin at
     `initial_log_variance`, and of the prior; both are constant after `warmup_epochs`.
     `label_noise`: the share of images whose labels are drawn at random, which may be right.
@@ -23,6 +27,8 @@ class VariationalConfig(Config):
     """
 
     beta: float
+    posterior: str = "diagonal"
+    rank: int = 4  # of the posterior low_rank alone
     kl_warmup: float = 40.0
     variance_rate: float = 2e-2
     initial_log_variance: float = -9.0
@@ -36,8 +42,13 @@ class VariationalConfig(Config):
     weight_decay: float = 0.0
 
     recalibration_images: ClassVar[int] = 0  # there are no norm layers
-    CHOICES: ClassVar = {**Config.CHOICES, "optimiser": ("adam",), "augmentation": ("none",)}
-    POSITIVE: ClassVar = (*Config.POSITIVE, "beta", "variance_rate", "draws")
+    CHOICES: ClassVar = {
+        **Config.CHOICES,
+        "posterior": POSTERIORS,
+        "optimiser": ("adam",),
+        "augmentation": ("none",),
+    }
+    POSITIVE: ClassVar = (*Config.POSITIVE, "beta", "rank", "variance_rate", "draws")
     SIGNED: ClassVar = ("initial_log_variance",)
     UNUSED: ClassVar = {
         "weight_decay": "weights are kept small by the prior",
@@ -48,6 +59,8 @@ class VariationalConfig(Config):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.posterior != "low_rank":
+            self.refuse({"rank": f"the posterior is {self.posterior}"})
         if self.label_noise > 1:
             raise InputError(f"label_noise is {self.label_noise}, expected a share from 0 to 1")
         if self.kl_warmup > self.epochs:

@@ -17,6 +17,7 @@ from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
 from learning import data, distributed, networks, stage
 from learning.arguments import Options
+from learning.config import with_defaults
 from learning.imprinting import evenly
 from learning.runs import find, store
 from learning.runs import run as runs
@@ -95,9 +96,11 @@ def _swept(every: list[Trained]) -> Run:
     name, variant = without_beta(first.name, first.variant)
     if len(set(betas)) < len(betas) or len(betas) < 2:
         raise InputError(f"{name}: its runs have beta {', '.join(f'{x:g}' for x in betas)}; expected several different")
+    known = with_defaults(first.config, VariationalConfig)
     for trained in every[1:]:
-        keys = sorted(first.config.keys() | trained.run.config.keys())
-        differ = [key for key in keys if key != "beta" and first.config.get(key) != trained.run.config.get(key)]
+        other = with_defaults(trained.run.config, VariationalConfig)
+        keys = sorted(known.keys() | other.keys())
+        differ = [key for key in keys if key != "beta" and known.get(key) != other.get(key)]
         differ += ["start"] if first.start != trained.run.start else []
         if differ:
             raise InputError(f"{first.name} and {trained.run.name} differ in {', '.join(differ)}; expected beta alone")

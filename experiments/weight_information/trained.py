@@ -10,7 +10,7 @@ import torch
 
 from experiments.weight_information import training
 from experiments.weight_information.config import VariationalConfig, of_run
-from experiments.weight_information.variational import Variational
+from experiments.weight_information.variational import Variational, fit, of_config
 from info_geometry.files import InputError
 from learning import config as configs
 from learning import networks, stage
@@ -70,9 +70,12 @@ class Trained:
 
     def model(self, step: int) -> Variational | networks.Network:
         """Return the network that the checkpoint of a step holds."""
-        path, network = self.run.path(self.folder, step), self.network()
-        found = Variational(network) if self.variational else network
-        weights.fit(weights.load(path), found, path)
+        path, found = self.run.path(self.folder, step), self.network()
+        if self.variational:
+            found = of_config(self.config, found, self.run.seed)
+            fit(weights.load(path), found, path)
+        else:
+            weights.fit(weights.load(path), found, path)
         return found.eval()
 
     def learned_images(self, count: int, here, workers: int = 0) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,7 +9,7 @@ import torch
 
 from experiments.weight_information.config import VariationalConfig
 from experiments.weight_information.knowledge import told
-from experiments.weight_information.variational import Variational
+from experiments.weight_information.variational import Variational, of_config
 from info_geometry.files import InputError
 from learning import data, networks, supervise
 from learning.noise import noisy
@@ -46,7 +46,7 @@ class Variation:
             raise InputError(f"task {run.task.name}: {told}")
         samples = len(split(images.labels, run.task.classes, config).training)
         steps = data.steps_per_epoch(samples, config.batch_size)
-        Variational(networks.of_config(config, images, run.classes, run.seed))  # says what does not fit
+        of_config(config, networks.of_config(config, images, run.classes, run.seed), run.seed)  # says what does not fit
         return dataclasses.replace(
             run,
             samples=samples,
@@ -103,7 +103,7 @@ def initial(run: Run, config: VariationalConfig, images, folders: Folders) -> Va
     network = networks.of_config(config, images, run.classes, run.seed)
     if run.start:
         start_from(folders.run(run.start["run"], run.seed) / "ckpt" / run.start["checkpoint"], network, run)
-    return Variational(network, config.initial_log_variance)
+    return of_config(config, network, run.seed)
 
 
 def start_from(path: Path, network: networks.Network, run: Run) -> None:
