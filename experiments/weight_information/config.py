@@ -20,6 +20,8 @@ class VariationalConfig(Config):
     `training_images`, of each class as many (0: all); `validation_images`: held out of training, of others.
     `evaluation_images`: that networks predict, of each class as many (0: all).
     `draws`: of weights, over which probabilities are averaged.
+    `nuisance`: what images show besides, independently of their class, in training and evaluation: their `position` on
+    a canvas, or `stripes` of one of 4 orientations.
     """
 
     beta: float
@@ -31,12 +33,18 @@ class VariationalConfig(Config):
     validation_images: int = 0
     evaluation_images: int = 0
     draws: int = 10
+    nuisance: str = "none"
     optimiser: str = "adam"
     warmup_epochs: float = 0.0
     weight_decay: float = 0.0
 
     recalibration_images: ClassVar[int] = 0  # there are no norm layers
-    CHOICES: ClassVar = {**Config.CHOICES, "optimiser": ("adam",), "augmentation": ("none",)}
+    CHOICES: ClassVar = {
+        **Config.CHOICES,
+        "optimiser": ("adam",),
+        "augmentation": ("none",),
+        "nuisance": ("none", "position", "stripes"),
+    }
     POSITIVE: ClassVar = (*Config.POSITIVE, "beta", "variance_rate", "draws")
     SIGNED: ClassVar = ("initial_log_variance",)
     UNUSED: ClassVar = {
@@ -50,6 +58,8 @@ class VariationalConfig(Config):
         super().__post_init__()
         if self.label_noise > 1:
             raise InputError(f"label_noise is {self.label_noise}, expected a share from 0 to 1")
+        if self.nuisance != "none":
+            self.refuse({"evaluate_every": "evaluation images of the log have no nuisance"})
         if self.kl_warmup > self.epochs:
             raise InputError(f"kl_warmup is {self.kl_warmup}, expected at most epochs ({self.epochs})")
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from experiments.weight_information import measured, training
 from experiments.weight_information.choices import SETS, Choices, without_beta
 from experiments.weight_information.config import VariationalConfig, of_run
+from experiments.weight_information.nuisances import seen
 from experiments.weight_information.variational import Mixture, Variational
 from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
@@ -29,7 +30,7 @@ from learning.tasks import facts
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A trained run, whose checkpoints are all there; images: of training."""
+    """A trained run, whose checkpoints are all there; images: of training, as networks see them."""
 
     run: Run
     folder: Path
@@ -59,7 +60,7 @@ class Trained:
 def predict_all(options: Options, choices: Choices) -> int:
     """Store the predictions of all runs that are asked for, or of their sweeps, and return the exit code."""
     with distributed.processes(options.device, alone=True) as here:
-        load = functools.cache(lambda dataset, part: data.load(dataset, part, options.folders.data))
+        load = functools.cache(lambda dataset, part, kind: seen(data.load(dataset, part, options.folders.data), kind))
         asked = find.named(options.runs, options.seeds, options.folders)
         several = _sweeps(asked, options) if choices.sweep else [(item.name, [item]) for item in asked]
         several = options.taken(several)
@@ -96,7 +97,7 @@ def _trained(item: find.Asked, options: Options, load) -> Trained:
         told = run.stored_by or "supervised_imagenet.02_imprinting.store_predictions"
         raise InputError(f"{folder} holds no variational networks; store its predictions with python -m {told}")
     stage.check_trained(folder, run, command)
-    return Trained(run, folder, load(run.config["dataset"], "train"))
+    return Trained(run, folder, load(run.config["dataset"], "train", run.config.get("nuisance", "none")))
 
 
 def _store(items, choices: Choices, options: Options, here, load) -> bool:
@@ -154,7 +155,7 @@ def _imprinter(trained: Trained, choices: Choices, here, options, load) -> store
     """Return the Imprinter of the images that are chosen; those of training have the labels that were learned."""
     run, config, source = trained.run, trained.config, trained.images
     if choices.images == SETS[0]:
-        source = load(config.dataset, facts(config.dataset).evaluation_split)
+        source = load(config.dataset, facts(config.dataset).evaluation_split, config.nuisance)
         count = config.evaluation_images or len(source.labels)
         chosen = evenly(source.labels, count)
         images = source if len(chosen) == len(source.labels) else source.part(chosen)
