@@ -24,6 +24,8 @@ class VariationalConfig(Config):
     `training_images`, of each class as many (0: all); `validation_images`: held out of training, of others.
     `evaluation_images`: that networks predict, of each class as many (0: all).
     `draws`: of weights, over which probabilities are averaged.
+    `nuisance`: what images show besides, independently of their class, in training and evaluation: their `position` on
+    a canvas, or `stripes` of one of 4 orientations.
     """
 
     beta: float
@@ -37,6 +39,7 @@ class VariationalConfig(Config):
     validation_images: int = 0
     evaluation_images: int = 0
     draws: int = 10
+    nuisance: str = "none"
     optimiser: str = "adam"
     warmup_epochs: float = 0.0
     weight_decay: float = 0.0
@@ -45,6 +48,7 @@ class VariationalConfig(Config):
     CHOICES: ClassVar = {
         **Config.CHOICES,
         "posterior": POSTERIORS,
+        "nuisance": ("none", "position", "stripes"),
         "optimiser": ("adam",),
         "augmentation": ("none",),
     }
@@ -63,6 +67,8 @@ class VariationalConfig(Config):
             self.refuse({"rank": f"the posterior is {self.posterior}"})
         if self.label_noise > 1:
             raise InputError(f"label_noise is {self.label_noise}, expected a share from 0 to 1")
+        if self.nuisance != "none":
+            self.refuse({"evaluate_every": "evaluation images of the log have no nuisance"})
         if self.kl_warmup > self.epochs:
             raise InputError(f"kl_warmup is {self.kl_warmup}, expected at most epochs ({self.epochs})")
 

@@ -1,7 +1,6 @@
 """Stage 2 of any run: what its networks predict at each checkpoint, and what their weights hold."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Iterator
 
@@ -9,10 +8,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from experiments.weight_information import bounds, information, knowledge
+from experiments.weight_information import bounds, information, invariance, knowledge
 from experiments.weight_information.choices import Choices, Inspection
 from experiments.weight_information.predicting import imprinter_of
-from experiments.weight_information.trained import Trained, opened
+from experiments.weight_information.trained import Trained, loader, opened
 from experiments.weight_information.variational import Mixture
 from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
@@ -28,7 +27,7 @@ MOST = 5000  # images that cross entropies are of
 def inspect_all(options: Options, choices: Inspection) -> int:
     """Store what is known of all runs that are asked for, and return the exit code."""
     with distributed.processes(options.device, alone=True) as here:
-        load = functools.cache(lambda dataset, part: data.load(dataset, part, options.folders.data))
+        load = loader(options)
         asked = options.taken(find.named(options.runs, options.seeds, options.folders))
         with tqdm(total=len(asked), unit=" files", leave=False, disable=True if options.report else None) as bar:
 
@@ -56,8 +55,9 @@ def _store(item, choices: Inspection, options: Options, here, load) -> bool:
         if remove_orphans(target.parent, target.name):
             print(f"{name} seed {run.seed}: redoing (found an unfinished write)", flush=True)
         decoded = imprinter.prepare(run)
-        known = Known(of, choices, here, options.workers, decoded)
         part = facts(run.config["dataset"]).evaluation_split
+        clean = None if of.config.nuisance == "none" else load(run.config["dataset"], part, "none")
+        known = Known(of, choices, here, options.workers, decoded, clean)
         said = {"choices": dataclasses.asdict(choices), "samples": len(of.own.training)}
         store.store(target, run, known.models(), imprinter, split=part, say=known.said, **said)
     return True
@@ -71,10 +71,10 @@ def _check_choices(target, choices):
 
 
 class Known:
-    """What is known of the networks of a run; evaluation: images that it did not learn from."""
+    """What is known of the networks of a run; evaluation: images that it did not learn from; clean: ... no nuisance."""
 
-    def __init__(self, of: Trained, choices: Inspection, here, workers: int, evaluation):
-        self._of, self._choices, self._here = of, choices, here
+    def __init__(self, of: Trained, choices: Inspection, here, workers: int, evaluation, clean=None):
+        self._of, self._choices, self._here, self._clean = of, choices, here, clean
         self._images, self._outputs = of.learned_images(MOST, here, workers)
         self._evaluation = torch.cat(list(evaluation.batches(_plan(of, len(evaluation.labels)), device=here.device)))
         classes = of.run.task.classes
@@ -116,6 +116,10 @@ class Known:
                 "kl": float(sum(model.kl().values())),
                 "kl_of_fixed_priors": bounds.kl_of_fixed_priors(model),
             }
+        if self._clean is not None:
+            config, seed, device = of.config, of.run.seed, self._here.device
+            found |= invariance.told(model, network, self._clean, config, seed, device=device)
+        found["input_information"] = invariance.input_information(network, self._evaluation[other])
         return found | information.told(
             network,
             self._images[few],

@@ -1,7 +1,6 @@
 """Stage 2: what variational networks predict, on average over draws of their weights."""
 
 import dataclasses
-import functools
 import math
 from collections.abc import Iterator, Sequence
 
@@ -11,11 +10,12 @@ from tqdm import tqdm
 
 from experiments.weight_information import knowledge, training
 from experiments.weight_information.choices import SETS, Choices, without_beta
-from experiments.weight_information.trained import Trained, opened
+from experiments.weight_information.config import VariationalConfig
+from experiments.weight_information.trained import Trained, loader, opened
 from experiments.weight_information.variational import Mixture
 from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
-from learning import data, distributed, networks, stage
+from learning import distributed, networks, stage
 from learning.arguments import Options
 from learning.config import with_defaults
 from learning.imprinting import evenly
@@ -28,7 +28,7 @@ from learning.tasks import facts
 def predict_all(options: Options, choices: Choices) -> int:
     """Store the predictions of all runs that are asked for, or of their sweeps, and return the exit code."""
     with distributed.processes(options.device, alone=True) as here:
-        load = functools.cache(lambda dataset, part: data.load(dataset, part, options.folders.data))
+        load = loader(options)
         asked = find.named(options.runs, options.seeds, options.folders)
         several = _sweeps(asked, options) if choices.sweep else [(item.name, [item]) for item in asked]
         several = options.taken(several)
@@ -112,7 +112,7 @@ def imprinter_of(trained: Trained, choices: Choices, here, options, load) -> sto
     """Return the Imprinter of the images that are chosen; those of training have the labels that were learned."""
     run, config, source = trained.run, trained.config, trained.images
     if choices.images == SETS[0]:
-        source = load(config.dataset, facts(config.dataset).evaluation_split)
+        source = load(config.dataset, facts(config.dataset).evaluation_split, config.nuisance)
         count = config.evaluation_images or len(source.labels)
         chosen = evenly(source.labels, count)
         images = source if len(chosen) == len(source.labels) else source.part(chosen)

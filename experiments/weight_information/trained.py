@@ -2,18 +2,20 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from experiments.weight_information import training
 from experiments.weight_information.config import VariationalConfig, of_run
+from experiments.weight_information.nuisances import seen
 from experiments.weight_information.variational import Variational, fit, of_config
 from info_geometry.files import InputError
 from learning import config as configs
-from learning import networks, stage
+from learning import data, networks, stage
 from learning.arguments import Options
 from learning.imprinting import evenly
 from learning.runs import find, weights
@@ -31,11 +33,12 @@ class Seen(configs.Config):
     recalibration_images: int = 0
     evaluation_images: int = 0
     label_noise: float = 0.0
+    nuisance: ClassVar[str] = "none"
 
 
 @dataclasses.dataclass(frozen=True)
 class Trained:
-    """A trained run, whose checkpoints are all there; images: of training."""
+    """A trained run, whose checkpoints are all there; images: of training, as networks see them."""
 
     run: Run
     folder: Path
@@ -87,8 +90,13 @@ class Trained:
         return torch.cat(list(batches)), self.outputs[torch.from_numpy(chosen)].to(here.device)
 
 
+def loader(options: Options) -> Callable[[str, str, str], Any]:
+    """Return what loads images of a data set and a split, with a nuisance, once."""
+    return functools.cache(lambda dataset, part, kind: seen(data.load(dataset, part, options.folders.data), kind))
+
+
 def opened(item: find.Asked, options: Options, load, variational: bool = False) -> Trained:
-    """Return what was trained; load: (data set, split) -> images; variational: expect such networks alone.
+    """Return what was trained; load: a `loader`; variational: expect such networks alone.
 
     Raises InputError where it is not there, not complete, or of another experiment.
     """
@@ -104,4 +112,4 @@ def opened(item: find.Asked, options: Options, load, variational: bool = False) 
         what = "have no head" if not run.classes else "learned labels that are all random, which are not kept"
         raise InputError(f"{folder}: its networks {what}; expected a run that learned to classify (label_noise: 1)")
     stage.check_trained(folder, run, command)
-    return Trained(run, folder, load(run.config["dataset"], "train"))
+    return Trained(run, folder, load(run.config["dataset"], "train", run.config.get("nuisance", "none")))

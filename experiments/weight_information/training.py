@@ -9,6 +9,7 @@ import torch
 
 from experiments.weight_information.config import VariationalConfig
 from experiments.weight_information.knowledge import told
+from experiments.weight_information.nuisances import planted, seen
 from experiments.weight_information.variational import Variational, of_config
 from info_geometry.files import InputError
 from learning import data, networks, supervise
@@ -22,7 +23,7 @@ from learning.tasks import Task
 
 STORED_BY = "experiments.weight_information.02_predicting.store_variational"
 NOISE = 1506  # of the keys of noise
-ALIKE = "label_noise", "training_images", "validation_images"  # what a run and the one it starts from have in common
+ALIKE = "label_noise", "training_images", "validation_images", "nuisance"  # as those of the run it starts from
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +39,16 @@ class Variation:
     def describe(self, run: Run, images, config: VariationalConfig, folders: Folders) -> Run:
         """Return the Run with the images that it learns from, and the weights that it starts from.
 
-        Raises InputError where labels are random, images too few, the network of another kind, or the weights not
-        there, unless the run is there and says what they were.
+        Raises InputError where labels are random, images too few, the network of another kind, a nuisance not to be
+        planted, or the weights not there, unless the run is there and says what they were.
         """
         if run.task.random_labels:
             told = "all labels are random; say --label_noise 1 of a task that has labels"
             raise InputError(f"task {run.task.name}: {told}")
         samples = len(split(images.labels, run.task.classes, config).training)
         steps = data.steps_per_epoch(samples, config.batch_size)
-        of_config(config, networks.of_config(config, images, run.classes, run.seed), run.seed)  # says what does not fit
+        first = images if config.nuisance == "none" else planted(images.part(np.arange(1)), config.nuisance, 0)
+        of_config(config, networks.of_config(config, first, run.classes, run.seed), run.seed)  # says what does not fit
         return dataclasses.replace(
             run,
             samples=samples,
@@ -71,7 +73,8 @@ class Variation:
                 f"--start {self.start} has learned {first.task.dataset} {first.task.name}, not "
                 f"{run.task.dataset} {run.task.name}; start from a run of the same task"
             )
-        differ = [key for key in ALIKE if first.config.get(key, run.config[key]) != run.config[key]]
+        known = {**run.config, "nuisance": "none", **first.config}
+        differ = [key for key in ALIKE if known[key] != run.config[key]]
         if differ:
             raise InputError(
                 f"--start {self.start} has learned other images or labels ({', '.join(differ)}); start from one that "
@@ -84,6 +87,7 @@ class Variation:
         config, run = job.config, job.run
         if job.as_you_go:
             raise InputError(f"{run.name}: stage 2 draws from weights; leave out --imprint-as-you-go")
+        job = dataclasses.replace(job, images=seen(job.images, config.nuisance))
         own = split(job.images.labels, run.task.classes, config)
         model = initial(run, config, job.images, job.folders)
         outputs = learned(run, own, job.images.labels, config)

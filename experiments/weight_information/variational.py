@@ -155,12 +155,19 @@ class Variational(nn.Module):
 
     def forward(self, images: torch.Tensor, key: int | None = None) -> torch.Tensor:
         """Return logits (B, outputs): with noise that follows from `key`, or those of the mean weights."""
+        return self._called(self.network, images, key)
+
+    def features(self, images: torch.Tensor, key: int | None = None) -> torch.Tensor:
+        """Return the last hidden layer (B, F), with noise or without, as `forward` does logits."""
+        return self._called(self.network.body, images, key)
+
+    def _called(self, part, images, key):
         generator = None if key is None else torch.Generator(images.device).manual_seed(key)
         layers = self.layers.values()
         for layer in layers:
             layer.generator = generator
         try:
-            return self.network(images)
+            return part(images)
         finally:
             for layer in layers:
                 layer.generator = None

@@ -55,6 +55,11 @@ class TensorImages:
         self.channels, self.size, self._on_device = pixels.shape[1], pixels.shape[2], on_device
         self._mean, self._std = mean, std
 
+    @property
+    def std(self) -> Sequence[float]:
+        """Standard deviations of the bytes of each channel, over the training images of the data set."""
+        return self._std
+
     @staticmethod
     def empty(
         samples: int, channels: int, side: int, device: str | torch.device, on_device: bool = True
@@ -75,7 +80,7 @@ class TensorImages:
     def with_pixels(self, pixels: torch.Tensor) -> "TensorImages":
         """Return a set of other pixels (N, channels, height, width) of the same images."""
         found = copy.copy(self)
-        found.pixels = pixels
+        found.pixels, found.size = pixels, pixels.shape[2]
         return found
 
     def in_memory(self, resolution: int, here: Any, *, workers: int = 0, on_device: bool = True) -> "TensorImages":

@@ -34,7 +34,15 @@ def temperature_for(network: nn.Module, inputs: torch.Tensor, target: float) -> 
     the target is not between 0 and log C, or not reached between 1e-9 and 1e9, as where logits are all the same.
     """
     with opened(network, inputs) as subject:
-        z = logits(network, subject.inputs)
+        return temperature_of(logits(network, subject.inputs), target)
+
+
+def temperature_of(z: torch.Tensor, target: float) -> float:
+    """Return the temperature T at which the mean entropy of softmax(z / T), of logits (N, C), is `target` nats.
+
+    Of logarithms of probabilities, it is the power 1 / T of these.  Raises InputError as `temperature_for` does for the
+    target.
+    """
     most = math.log(z.shape[1])
     if not 0 < target < most:
         raise InputError(f"entropy is {target}; expected between 0 and log {z.shape[1]} = {most:.4g} nats")
