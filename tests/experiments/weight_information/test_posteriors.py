@@ -1,5 +1,6 @@
 """Families of posteriors: KL, noise and draws of each against a Gaussian whose covariance is written out."""
 
+import dataclasses
 import math
 import shutil
 
@@ -8,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import MultivariateNormal, kl_divergence
 
+from experiments.weight_information import predicting
 from experiments.weight_information.config import POSTERIORS
 from experiments.weight_information.variational import SHARE, SLOWER, Layer, Variational, fit, of_config
 from info_geometry.files import InputError
@@ -355,6 +357,20 @@ def test_a_checkpoint_of_another_run_is_said(folder, tmp_path):
     assert code == 1 and "0_0.pth holds isotropic, expected the posterior low_rank, which its run has; take" in text
     code, text = run(TRAIN, place, "digits_variational", "--variant", "u", posterior="low_rank", rank=3, **FAST)
     assert code == 1 and "rank 2 -> 3" in text
+
+
+def test_a_sweep_is_of_one_posterior_which_older_runs_do_not_say(folder):
+    there = runs.read(folder_of(folder, f"{NAME}_i"))
+
+    def of(beta, **changes):
+        config = {key: value for key, value in there.config.items() if key not in ("posterior", "rank")}
+        config |= {"beta": beta, **changes}
+        run = dataclasses.replace(there, name=f"{NAME}_beta{beta}", variant=f"beta{beta}", config=config)
+        return predicting.Trained(run, folder, None)
+
+    assert predicting._swept([of(0.1), of(0.2, posterior="diagonal", rank=4)]).name == f"{NAME}_by_beta"
+    with pytest.raises(InputError, match="differ in posterior; expected beta alone"):
+        predicting._swept([of(0.1), of(0.2, posterior="isotropic")])
 
 
 def test_random_labels_are_learned_no_worse_with_low_rank(tmp_path):
