@@ -178,7 +178,7 @@ class Variational(nn.Module):
 
     def variances(self) -> dict[str, float]:
         """Return {layer: lambda^2} of the priors."""
-        return {name: float(layer.log_prior.exp()) for name, layer in self.layers.items()}
+        return {name: float(layer.log_prior.detach().exp()) for name, layer in self.layers.items()}
 
     def groups(self, factor: float) -> list[dict]:
         """Return groups for an optimiser: mean weights; all else, whose rate is `factor` times as large; and U."""
