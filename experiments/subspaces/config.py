@@ -20,7 +20,7 @@ class SubspaceConfig(Config):
     `vertices`: of a simplex; of other kinds 1, 2 or 3 (0: as few as the kind has).  `layerwise`: each module draws
     coefficients of its own.  `beta`: of the squared cosine of a random pair of vertices.  `draws`: of coefficients, a
     batch, which is cut into as many parts.
-    `rate`: how the learning rate falls after its rise: `cosine` or `linear`, to 0; for averages of weights
+    `rate`: how the learning rate falls after its rise: `cosine` or `linear`, to 0, or not at all (`constant`); for averages of weights
     `swa_constant` (from `averaged_from`, a share of the epochs, on it is `averaged_rate`) and `swa_cyclic` (to 0 until
     then, and from `averaged_rate` to 0 in each of `cycles`); for ensembles of snapshots `snapshot` (to 0 in `cycles`).
     `dropout`: of features, before the head.
@@ -52,7 +52,7 @@ class SubspaceConfig(Config):
     CHOICES: ClassVar = {
         **Config.CHOICES,
         "kind": KINDS,
-        "rate": ("cosine", "linear", "swa_constant", "swa_cyclic", "snapshot"),
+        "rate": ("cosine", "linear", "constant", "swa_constant", "swa_cyclic", "snapshot"),
     }
     POSITIVE: ClassVar = (*Config.POSITIVE, "draws", "averaged_rate", "averaged_from", "cycles", "recalibration_images")
     UNUSED: ClassVar = {"evaluate_every": "networks are evaluated by stage 2, after their norm layers are recalibrated"}
@@ -101,7 +101,7 @@ class SubspaceConfig(Config):
                     f"rate is {self.rate} with {self.cycles} cycles of {last - first:g} epochs after {first:g}, "
                     "expected whole epochs; change cycles, averaged_from or epochs"
                 )
-        if self.rate != "cosine" and self.rate != "linear" and self.schedule != "epochs":
+        if self.rate not in ("cosine", "linear", "constant") and self.schedule != "epochs":
             raise InputError(f"rate is {self.rate}, which needs a checkpoint each epoch; add `schedule: epochs`")
 
     @property
@@ -125,6 +125,8 @@ class SubspaceConfig(Config):
         peak = self.learning_rate * (self.batch_size / self.base_batch_size if self.base_batch_size else 1.0)
         if epoch < self.warmup_epochs:
             return peak * epoch / self.warmup_epochs
+        if self.rate == "constant":
+            return peak
         first = self.averaged_from * self.epochs
         if self.rate == "swa_constant":
             part = min(1.0, max(0.0, (epoch / first - HALF) / (NINE_TENTHS - HALF)))

@@ -30,7 +30,7 @@ class Size:
     few: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 1)
     posteriors: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3)
     samples: int = 500
-    others: tuple[int, ...] = (250, 1000, 2000)
+    others: tuple[int, ...] = (125, 250, 1000)
     bounded: tuple[int, tuple[float, ...]] = (5000, (1, 2, 5, 10))
     again: tuple[tuple[str, int, tuple[float, ...]], ...] = (("random", 1, (0.1, 0.3)), ("right", 0, (2, 5)))
     nuisances: tuple[float, ...] = (0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2)
@@ -64,8 +64,8 @@ class Results:
     def measured(self) -> Measured:
         """Return all that is measured."""
         size = self.size
-        by_noise = {noise: self.sweep("beta{}-ln%g" % noise, size.betas) for noise in (0, 1)}
-        by_noise |= {noise: self.sweep("beta{}-ln%g" % noise, size.few) for noise in size.partly}
+        by_noise = {noise: self.sweep(f"beta{{}}-ln{noise:g}", size.betas) for noise in (0, 1)}
+        by_noise |= {noise: self.sweep(f"beta{{}}-ln{noise:g}", size.few) for noise in size.partly}
         by_samples = {
             (noise, N): self.sweep(f"n{N}-beta{{}}-ln{noise}", size.few) for noise in (0, 1) for N in size.others
         }

@@ -37,7 +37,7 @@ def jumps(settings, step=1e-4):
     "changes, message",
     [
         ({"kind": "plane"}, "kind is 'plane', expected one of point, line, curve, simplex"),
-        ({"rate": "step"}, "rate is 'step', expected one of cosine, linear, swa_constant, swa_cyclic, snapshot"),
+        ({"rate": "step"}, "rate is 'step', expected one of cosine, linear, constant, swa_constant, swa_cyclic, snapshot"),
         ({"kind": "simplex", "vertices": 1}, "vertices is 1, but a simplex has at least 2"),
         ({"kind": "line", "vertices": 3}, "vertices is 3, but a line has 2; leave it out"),
         ({"kind": "line", "vertices": 1}, "vertices is 1, but a line has 2; leave it out"),
