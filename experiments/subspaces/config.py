@@ -20,9 +20,10 @@ class SubspaceConfig(Config):
     `vertices`: of a simplex; of other kinds 1, 2 or 3 (0: as few as the kind has).  `layerwise`: each module draws
     coefficients of its own.  `beta`: of the squared cosine of a random pair of vertices.  `draws`: of coefficients, a
     batch, which is cut into as many parts.
-    `rate`: how the learning rate falls after its rise: `cosine` or `linear`, to 0, or not at all (`constant`); for averages of weights
-    `swa_constant` (from `averaged_from`, a share of the epochs, on it is `averaged_rate`) and `swa_cyclic` (to 0 until
-    then, and from `averaged_rate` to 0 in each of `cycles`); for ensembles of snapshots `snapshot` (to 0 in `cycles`).
+    `rate`: how the learning rate falls after its rise: `cosine` or `linear`, to 0, or not at all (`constant`); for
+    averages of weights `swa_constant` (from `averaged_from`, a share of the epochs, on it is `averaged_rate`) and
+    `swa_cyclic` (to 0 until then, and from `averaged_rate` to 0 in each of `cycles`); for ensembles of snapshots
+    `snapshot` (to 0 in `cycles`).
     `dropout`: of features, before the head.
     `label_noise`: the share of images whose labels are drawn at random, which may be right.
     `training_images`, of each class as many (0: all); `validation_images`: held out of training, of others.

@@ -1,8 +1,9 @@
 """What claims about information in the weights are about: arrays, of which the first axis is S seeds.
 
-K values of beta, T checkpoints of a run.  What is known of a network (`inspecting`) has the names it is stored under, and
-besides: `accuracy` on other images; `ignorance`, the mean d_B of what it predicts to equal probabilities;
-`information`, norm plus determinant, in nats; `trace_of_all`, N tr F; `fineness`, log2(1 / sigma) of the noise it bears.
+K values of beta, T checkpoints of a run.  What is known of a network (`inspecting`) has the names it is stored under,
+and besides: `accuracy` on other images; `ignorance`, the mean d_B of what it predicts to equal probabilities;
+`information`, norm plus determinant, in nats; `trace_of_all`, N tr F; `fineness`, log2(1 / sigma) of the noise it
+bears.
 """
 
 from collections.abc import Mapping
@@ -68,8 +69,9 @@ class Measured:
     """All that is measured.
 
     by_noise: {label noise: Sweep} of 500 images; by_samples: {(label noise, N): Sweep}, 500 among them; posteriors:
-    {name: Sweep} of random labels; again: {label noise: Sweep} that began with memorising networks; bounded: {label noise:
-    Sweep} of 5,000 images; nuisances: {name: Sweep}; batches: {size: Course}; ordinary: {(label noise, N): Course}.
+    {name: Sweep} of random labels; again: {label noise: Sweep} that began with memorising networks; bounded: {label
+    noise: Sweep} of 5,000 images; nuisances: {name: Sweep}; batches: {size: Course}; ordinary: {(label noise, N):
+    Course}.
     """
 
     seeds: tuple[int, ...]
@@ -92,7 +94,7 @@ class Measured:
 
 
 def matched(cross_entropy: np.ndarray, values: np.ndarray, target: float) -> float:
-    """Return a value where the cross entropy (K,) is `target`, between neighbours that enclose it, the first ones; or nan.
+    """Return a value where the cross entropy (K,) is `target`, between the first neighbours that enclose it, or nan.
 
     The logarithm of positive values is taken as linear in the cross entropy, others are themselves.
     """

@@ -86,7 +86,7 @@ class Results:
             {kind: self.untrained(run, size.nuisances[0]) for kind, run in nuisances.items()},
             self.course("point_course"),
             {batch: self.course(f"point_batch{batch}") for batch in size.batches},
-            {(noise, N): self.course(f"point_ln{noise:g}-ti{N}") for noise in noises for N in samples},
+            {(noise, N): self.course(f"point_ti{N}-ln{noise:g}") for noise in noises for N in samples},
         )
 
     def sweep(self, run: str, betas: Sequence[float]) -> Sweep:

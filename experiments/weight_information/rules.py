@@ -23,14 +23,6 @@ ORDER, FAILING = 2.0, 0.05  # b and delta of bounds
 AGREE = 0.6  # rank correlation of two measures
 FALL, EARLY = 3, 1 / 3  # of Fisher information: by how much, and the part of training in which its peak is
 LOCAL = 0.5  # rank correlation
-LARGER = 2  # times the trace, from the smallest batches to the largest
-CHANCE, MEMORISED, LEARNED = 0.02, 0.95, 0.6  # nats, accuracies
-LOW, HIGH = 0.01, 1.0  # beta at which random labels are memorised, and not learned
-APART = 10  # times the threshold, for right labels
-SHRINKS = math.log(1.1)  # of a threshold, for more images
-NEAR, FAR = 0.01, 0.3  # d_B from ignorance
-COMPARABLE, FEWEST = 0.7, 8  # accuracy on training images, networks
-INVARIANT = 0.7  # rank correlation
 
 
 def rank(x: np.ndarray, y: np.ndarray) -> float:
@@ -134,8 +126,8 @@ def e6(found: Measured) -> Finding:
 def e6_says(found: Measured) -> Finding:
     """The bound says something: of right labels it is below log C, of random labels never.
 
-    Of 5,000 images, at the beta where it is lowest on average.  Holds if it is below log C there, and no bound of random
-    labels is; fails if it is above, or one is.
+    Of 5,000 images, at the beta where it is lowest on average.  Holds if it is below log C there, and no bound of
+    random labels is; fails if it is above, or one is.
     """
     x, random = strict(found.bounded[0]), strict(found.bounded[1])
     k = int(x.mean(axis=0).argmin())
@@ -200,8 +192,8 @@ def _by_samples(found: Measured, noise: float) -> list[Sweep]:
 def e9(found: Measured) -> Finding:
     """In training the Fisher information rises, then falls.
 
-    tr F on training images.  Holds if its peak is above its first value, above FALL times the last one, and in the first
-    third of training; fails if one of these is on the other side.
+    tr F on training images.  Holds if its peak is above its first value, above FALL times the last one, and in the
+    first third of training; fails if one of these is on the other side.
     """
     x, epochs = found.course["trace"], found.course.epochs
     peak, at = x.max(axis=1), epochs[x.argmax(axis=1)] / epochs[-1]
@@ -237,10 +229,10 @@ def e9_control(found: Measured) -> Finding:
 
 
 def e9_metric(found: Measured) -> Finding:
-    """Fisher information is the metric of predictions: they move further for each step of the weights where it is large.
+    """Fisher information is the metric of predictions, which move further for a step of weights where it is large.
 
-    Rank correlation over checkpoints of d_B(P_t, P_t+1) / |dw|^2 with tr F, the mean of both ends.  Holds if it is above
-    LOCAL; fails if it is below.
+    Rank correlation over checkpoints of d_B(P_t, P_t+1) / |dw|^2 with tr F, the mean of both ends.  Holds if it is
+    above LOCAL; fails if it is below.
     """
     x = found.course
     rate, trace = x.steps / x["moved"][:, 1:], (x["trace_held_out"][:, 1:] + x["trace_held_out"][:, :-1]) / 2

@@ -37,7 +37,10 @@ def jumps(settings, step=1e-4):
     "changes, message",
     [
         ({"kind": "plane"}, "kind is 'plane', expected one of point, line, curve, simplex"),
-        ({"rate": "step"}, "rate is 'step', expected one of cosine, linear, constant, swa_constant, swa_cyclic, snapshot"),
+        (
+            {"rate": "step"},
+            "rate is 'step', expected one of cosine, linear, constant, swa_constant, swa_cyclic, snapshot",
+        ),
         ({"kind": "simplex", "vertices": 1}, "vertices is 1, but a simplex has at least 2"),
         ({"kind": "line", "vertices": 3}, "vertices is 3, but a line has 2; leave it out"),
         ({"kind": "line", "vertices": 1}, "vertices is 1, but a line has 2; leave it out"),
@@ -163,6 +166,12 @@ def test_linear_is_that_of_all_runs():
     found, usual = config(rate="linear", warmup_epochs=2), Config(**changes, warmup_epochs=2)
     for epoch in (0, 0.5, 2, 3.7, 10):
         assert found.learning_rate_at(epoch) == usual.learning_rate_at(epoch)
+
+
+def test_constant():
+    found = config(rate="constant", epochs=10, warmup_epochs=2)
+    assert found.learning_rate_at(1) == pytest.approx(0.1)
+    assert {found.learning_rate_at(epoch) for epoch in (2, 5.5, 10)} == {0.2}
 
 
 def test_constant_rate_while_weights_are_averaged():
