@@ -113,7 +113,7 @@ class Known:
         if of.variational:
             beta = of.config.beta
             found |= self._of_draws(self._mixture(model)) | {
-                "kl": float(sum(model.kl().values())),
+                "kl": sum(float(x.detach()) for x in model.kl().values()),
                 "kl_of_fixed_priors": bounds.kl_of_fixed_priors(model),
             }
         if self._clean is not None:

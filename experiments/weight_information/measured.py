@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from experiments.weight_information.transition import beta_50
+from info_geometry.files import InputError
 
 CLASSES = 10
 MATCHED = 0.5  # nats, the cross entropy of draws at which variational networks are compared
@@ -36,8 +37,8 @@ class Sweep:
 
     @property
     def thresholds(self) -> np.ndarray:
-        """beta_50 (S,): where the accuracy on training images falls; InputError where it does not."""
-        return np.array([beta_50(self.beta, each, 1 / CLASSES) for each in self["training_accuracy"]])
+        """beta_50 (S,): where the accuracy on training images falls; nan where it does not."""
+        return np.array([_threshold(self.beta, each) for each in self["training_accuracy"]])
 
     def at(self, what: str, cross_entropy: float = MATCHED) -> np.ndarray:
         """Return what is known at a cross entropy of draws, (S,)."""
@@ -91,6 +92,13 @@ class Measured:
     def conditions(self) -> dict[tuple[float, int], Sweep]:
         """All sweeps of the same posterior and images, by label noise and N."""
         return {**{(noise, x.samples): x for noise, x in self.by_noise.items()}, **self.by_samples}
+
+
+def _threshold(beta, accuracy):
+    try:
+        return beta_50(beta, accuracy, 1 / CLASSES)
+    except InputError:
+        return float("nan")
 
 
 def matched(cross_entropy: np.ndarray, values: np.ndarray, target: float) -> float:

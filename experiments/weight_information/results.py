@@ -39,6 +39,20 @@ class Size:
 
 
 FULL = Size()
+QUICK = Size(
+    dataset="digits",
+    betas=(0.01, 0.1, 1, 10),
+    partly=(0.25, 0.5),
+    few=(0.01, 0.1, 1),
+    posteriors=(0.01, 1),
+    samples=200,
+    others=(100,),
+    bounded=(1000, (1, 5)),
+    again=(("random", 1, (0.1, 1)), ("right", 0, (1, 10))),
+    nuisances=(0.01, 0.1, 1),
+    batches=(16, 200),
+    ordinary=((0, 1), (100, 200)),
+)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,145 @@
+"""Measure information in the weights on the runs of runs.yaml: claims with verdicts, tables and figures.      [command]
+
+    make information      trains what is missing and measures: see README.md
+    python -m experiments.weight_information.measure [--seeds S ...] [--predictions FOLDER] [--checkpoints FOLDER]
+        [--plots FOLDER] [--quick] [--redo]
+
+Writes <plots>/claims.md, tables of claims and of networks, by beta and at one cross entropy, and figures and a page
+beside it.  --quick: of the runs of quick.yaml, no verdicts.
+"""
+
+import argparse
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments.weight_information import claims, figures, picture
+from experiments.weight_information.measured import MATCHED, Measured, Sweep
+from experiments.weight_information.results import FULL, QUICK, Results
+from info_geometry import predictions
+from info_geometry.commands.once import once
+from info_geometry.figures import page, provenance
+from info_geometry.files import ROOT, InputError, command, write_text
+from info_geometry.storage import runs as storage
+from learning.finding import HEAD, said
+from learning.runs.run import Folders
+
+SEEDS = [10, 11, 12]
+ROWS = {
+    "accuracy on training images": ("training_accuracy", 3),
+    "... on others": ("accuracy", 3),
+    "cross entropy of draws, nats": ("cross_entropy_of_draws", 3),
+    "KL / N, nats": ("kl", 3),
+    "1/2 [norm + log-determinant] / N, nats": ("information", 3),
+    "1/2 log det of the whole matrix / N, nats": ("log_determinant", 3),
+    "tr F": ("trace", 1),
+    "d_B from ignorance": ("ignorance", 3),
+}
+TOTALS = "kl", "information", "log_determinant"  # divided by N in tables
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command with these arguments, by default those it was given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help="default: 10 11 12")
+    for option in ("predictions", "checkpoints", "plots"):
+        parser.add_argument(
+            f"--{option}", type=Path, default=ROOT / option / "information", help="default: %(default)s"
+        )
+    parser.add_argument("--data", type=Path, default=Folders.data, help="default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="of the runs of quick.yaml, no verdicts")
+    parser.add_argument("--redo", action="store_true", help="measure again what is there")
+    given = parser.parse_args(argv)
+    if len(given.seeds) < 2 and not given.quick:
+        raise InputError(f"--seeds {given.seeds[0]}: verdicts need two seeds or more; add seeds, or --quick")
+    if len(set(given.seeds)) < len(given.seeds):
+        raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: a seed is there twice")
+    folders = Folders(given.data, given.checkpoints, given.predictions)
+    results = Results(folders, tuple(given.seeds), QUICK if given.quick else FULL)
+    found = [
+        predictions.open_trajectory(path)
+        for seed in results.seeds
+        for path in sorted(given.predictions.glob(f"*/preds_{seed}.h5"))
+    ]
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), ROOT / "learning" / "finding.py"]
+    inputs = [storage.identity(found), given.seeds, given.quick, *(x.read_text(encoding="utf-8") for x in sources)]
+    stamp = given.plots / ".information.json"
+    once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
+
+
+def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[Path]]:
+    """Measure all, and write tables and figures; return the table of claims, and the paths of what was written."""
+    print("reading what is known of networks", flush=True)
+    found = results.measured()
+    written = [path for draw in figures.FIGURES for path in draw(plots, found)]
+    print("the picture", flush=True)
+    drawn = picture.draw(results)
+    written += [*picture.figure(plots, drawn), *_page(plots, drawn)]
+    rows, beside = [*HEAD], []
+    for claim in claims.CLAIMS:
+        one = claim.measure(found)
+        verdict = "not asked (quick)" if quick else one.verdict
+        rows.append(f"| {claim.number}. {claim.sentence} | {claim.where} | {one.value} | {one.null} | **{verdict}** |")
+        beside += [f"- {claim.number}: {one.beside}."] if one.beside else []
+    about = (
+        f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
+        "Rules: experiments/weight_information/README.md."
+    )
+    sweeps = [_by_beta(found.by_noise[noise], name) for noise, name in ((0, "right"), (1, "random"))]
+    text = "\n".join([*rows, "", "Beside these:", "", *beside, "", *sweeps, _measures(found), about])
+    write_text(plots / "claims.md", text + "\n")
+    return text, [plots / "claims.md", *written]
+
+
+def _by_beta(x: Sweep, name: str) -> str:
+    """Return the table of networks by beta."""
+    lines = [
+        f"Variational networks of {x.samples} images with {name} labels, by beta.",
+        "",
+        f"| beta | {' | '.join(f'{beta:g}' for beta in x.beta)} |",
+        "| --- |" + " ---: |" * len(x.beta),
+    ]
+    for row, (key, digits) in ROWS.items():
+        values = x[key] / (x.samples if key in TOTALS else 1)
+        lines.append(f"| {row} | {' | '.join(f'{value:.{digits}f}' for value in values.mean(axis=0))} |")
+    return "\n".join([*lines, ""])
+
+
+def _measures(found: Measured) -> str:
+    """Return the table of measures at one cross entropy, by label noise and number of images."""
+    columns = {
+        "KL, nats": ("kl", 0),
+        "1/2 [norm + log-determinant]": ("information", 0),
+        "norm": ("norm", 0),
+        "log-determinant": ("determinant", 0),
+        "... lambda^2 times 10": ("determinant_wider", 0),
+        "... divided by 10": ("determinant_narrower", 0),
+        "N tr F": ("trace_of_all", 0),
+        "log2(1 / sigma)": ("fineness", 2),
+    }
+    lines = [
+        f"What networks know where the cross entropy of draws is {MATCHED} nats.",
+        "",
+        f"| label noise | images | {' | '.join(columns)} |",
+        "| ---: | ---: |" + " ---: |" * len(columns),
+    ]
+    for (noise, samples), x in sorted(found.conditions.items()):
+        cells = [_said(x.at(key), digits) for key, digits in columns.values()]
+        lines.append(f"| {noise:g} | {samples} | {' | '.join(cells)} |")
+    return "\n".join([*lines, ""])
+
+
+def _said(values, digits):
+    return said(values, digits, False) if np.isfinite(values).all() else "-"
+
+
+def _page(plots: Path, drawn: picture.Picture) -> list[Path]:
+    x = drawn.embedding
+    title = "Information in the weights, in the picture"
+    return page.write(plots, x.coordinates, x.eigenvalues, x.imaginary, x.index, x.explained_stress(), name=title)
+
+
+if __name__ == "__main__":
+    command(main)
