@@ -7,7 +7,9 @@ import torch
 from torch import nn
 
 from info_geometry.files import InputError
-from learning.fisher.subject import layer_of, layers, per_parameter, positive, weights_of
+from learning.fisher.estimate import Estimate
+from learning.fisher.gradients import diagonal
+from learning.fisher.subject import at_least, checked, layer_of, layers, per_parameter, positive, weights_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,3 +90,40 @@ def information(
         norms[layer] += w.double().square().sum().item() / lambda2 / 2
         determinants[layer] += torch.log1p(lambda2 * samples / beta * F).sum().item() / 2
     return Information(norms, determinants, variances)
+
+
+def estimated_information(
+    network: nn.Module,
+    inputs: torch.Tensor,
+    samples: int,
+    variance: float | Mapping[str, float],
+    beta: float = 1.0,
+    *,
+    groups: int = 10,
+) -> Estimate:
+    """Return the information in all weights, in nats, with the exact diagonal of F, and its standard error over inputs.
+
+    inputs: (n, ...), some of the N = `samples` that the network was trained on; the other arguments, and errors, are
+    those of `information` and `diagonal`.  The squared error is that of the jackknife over G `groups` of inputs in a
+    random order (Efron 1982): (G - 1) / G sum_g (I_g - mean I_g)^2, where I_g is without group g.  Also raises
+    InputError if there are fewer than two groups, or fewer inputs than groups.
+    """
+    at_least(2, groups, "groups")
+    if len(checked(inputs)) < groups:
+        raise InputError(f"{len(inputs)} inputs are fewer than {groups} groups; give more, or say groups=")
+    order = torch.randperm(len(inputs), generator=torch.Generator().manual_seed(0)).to(inputs.device)
+    parts = [inputs[chosen] for chosen in order.tensor_split(groups)]
+    sums = [{name: len(part) * F for name, F in diagonal(network, part).items()} for part in parts]
+    whole = {name: sum(each[name] for each in sums) for name in sums[0]}
+
+    def total(F, count):
+        return information(network, {name: x / count for name, x in F.items()}, samples, variance, beta).total
+
+    without = torch.tensor(
+        [
+            total({name: (x - each[name]).clamp(min=0) for name, x in whole.items()}, len(inputs) - len(part))
+            for each, part in zip(sums, parts)
+        ]
+    )
+    error = ((groups - 1) / groups * (without - without.mean()).square().sum()).sqrt()
+    return Estimate(total(whole, len(inputs)), error.item())

@@ -69,7 +69,7 @@ def opened(network: nn.Module, inputs: torch.Tensor) -> Iterator[Subject]:
                 f"batch norm {name!r} keeps no running statistics, so that a prediction depends on the other inputs; "
                 "expected track_running_stats=True"
             )
-    inputs = _inputs(inputs).to(next(iter(weights.values())))
+    inputs = checked(inputs).to(next(iter(weights.values())))
     with evaluation(network), sdpa_kernel(SDPBackend.MATH):  # the one attention that vmap knows
         yield Subject(network, weights, inputs, torch.softmax(logits(network, inputs), dim=1))
 
@@ -213,7 +213,8 @@ def checked_block(block: int | None, size: int, device: torch.device) -> int:
     return max(1, min(1024, HELD.get(device.type, HELD["cuda"]) // max(size, 1)))
 
 
-def _inputs(inputs):
+def checked(inputs: torch.Tensor) -> torch.Tensor:
+    """Return inputs (N, ...); raise InputError unless they are a tensor of finite floating numbers, at least one."""
     if not isinstance(inputs, torch.Tensor):
         raise InputError(f"inputs are a {type(inputs).__name__}; expected a tensor (N, ...)")
     if not inputs.ndim or not inputs.numel():

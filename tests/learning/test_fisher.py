@@ -295,6 +295,20 @@ class Quadratic(nn.Module):
         return torch.stack([z, torch.zeros_like(z)], dim=1) + 0 * self.idle.weight.sum()
 
 
+def test_error_of_information_is_that_of_other_inputs():
+    network = mlp()
+    arguments = {"samples": 500, "variance": 0.3, "beta": 2}
+    inputs = normal(60, 5)
+    found = fisher.estimated_information(network, inputs, **arguments)
+    every = fisher.information(network, fisher.diagonal(network, inputs), 500, 0.3, 2)
+    assert found.value == pytest.approx(every.total, rel=1e-12)
+    others = [fisher.estimated_information(network, normal(60, 5, seed=seed), **arguments) for seed in range(100, 160)]
+    spread = torch.tensor([each.value for each in others]).std().item()
+    assert 0.75 < sum(each.error for each in others) / len(others) / spread < 1.35
+    uneven = fisher.estimated_information(network, normal(13, 5), groups=4, **arguments)
+    assert math.isfinite(uneven.error) and uneven.error > found.error
+
+
 def test_noise_that_is_borne_by_a_quadratic_loss():
     network, inputs = Quadratic().double(), torch.eye(4, dtype=torch.float64).repeat(2, 1)
     labels = torch.arange(8) // 4  # each input with both labels: the mean loss is sum_j log(2 cosh(w_j / 2)) / 4

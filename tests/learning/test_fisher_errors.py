@@ -115,6 +115,9 @@ def test_layers():
         (lambda: fisher.information(MLP, fisher.diagonal(MLP, X), 9, {"0": 1.0}), "prior variance: there is none for"),
         (lambda: fisher.information(MLP, {}, 9, 1.0), "is not of this network"),
         (lambda: fisher.information(MLP, {n: -w for n, w in MLP.named_parameters()}, 9, 1.0), "negative or not finite"),
+        (lambda: fisher.estimated_information(MLP, X, 9, 1.0), "6 inputs are fewer than 10 groups"),
+        (lambda: fisher.estimated_information(MLP, X, 9, 1.0, groups=1), "groups is 1; expected 2 or more"),
+        (lambda: fisher.estimated_information(MLP, X[:0], 9, 1.0), "there are no inputs"),
         (lambda: fisher.prior_variances(Zero()), "initial weights of w is 0.0"),
     ],
 )
