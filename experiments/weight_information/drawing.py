@@ -88,6 +88,7 @@ def plain(ax: Axes, which: str) -> None:
     axis = getattr(ax, f"{which}axis")
     low, high = sorted(getattr(ax, f"get_{which}lim")())
     if low <= 0 or high > 1e4 * low:
+        axis.set_minor_locator(NullLocator())
         return
     ends = getattr(ax, f"get_{which}lim")()
     steps = (1, 2, 5) if high < 30 * low else (1, 3) if high < 300 * low else (1,)

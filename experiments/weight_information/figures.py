@@ -35,7 +35,7 @@ IGNORANT = math.log(CLASSES)  # nats, the cross entropy of equal probabilities
 HALF = (1 + 1 / CLASSES) / 2  # the accuracy at which beta_50 is
 LINEAR = 0.1  # nats, up to which an axis of KL / N is a linear one
 ORDER, FAILING = 2.0, 0.05  # b and delta of bounds
-UNITS = {"information": "log-determinant, nats", "trace_of_all": "N tr F", "fineness": "log2(1 / sigma), bits"}
+UNITS = {"information": "log-determinant, nats", "trace_of_all": "N tr F", "fineness": "$\\log_2(1 / \\sigma)$, bits"}
 
 
 @style.STYLE
@@ -57,7 +57,7 @@ def structure(folder: Path, found: Measured) -> list[Path]:
     left.set(xlabel="KL / N, nats per image", ylabel="cross entropy of draws, nats", ylim=(0, None))
     left.grid()
     for samples in sorted({N for _, N in found.conditions}):
-        own = {noise: x for (noise, N), x in sorted(found.conditions.items()) if N == samples}
+        own = {noise: x for (noise, N), x in sorted(found.conditions.items()) if samples == N}
         needed = np.array([x.at("kl") / samples for x in own.values()]).T
         curve(middle, np.array(list(own)), needed, color="0.4", **marks[samples])
     middle.set(xlabel="share of random labels", xlim=(-0.08, 1.08), yscale="log")
@@ -67,9 +67,10 @@ def structure(folder: Path, found: Measured) -> list[Path]:
         curve(right, np.array(list(own)), needed, **look)
     right.set(xlabel="images N", xscale="log", yscale="log")
     ticks(right, {N for _, N in found.conditions})
+    middle.set_ylabel("KL / N, nats per image")
+    right.sharey(middle)
+    plain(right, "y")
     for ax in (middle, right):
-        ax.set_ylabel("KL / N, nats per image")
-        plain(ax, "y")
         ax.grid(axis="y")
     lettered((left, middle, right), ("by beta", f"at {MATCHED:g} nats, by labels", f"at {MATCHED:g} nats, by images"))
     legend(figure, {**noise_legend(found, looks), **samples_legend(found, (N for _, N in found.conditions))}, 4)
@@ -98,18 +99,18 @@ def transition(folder: Path, found: Measured) -> list[Path]:
             ax.plot(x.beta, mean(x[what]), **again, markerfacecolor="white")
     left.axhline(HALF, linestyle=":", **LINE)
     left.set(ylabel="accuracy on training images", ylim=(0, 1.03))
-    middle.set_ylabel("mean $d_B$ from ignorance, nats")
-    middle.set_ylim(bottom=0)
+    middle.set_ylabel("mean $d_B$, nats")
+    middle.set_ylim(bottom=-0.03)
     for ax in (left, middle):
         ax.axvline(1, **LINE)
         ax.set(xscale="log", xlabel="beta")
         ax.grid(axis="y")
     _rows(right, found)
-    lettered((left, middle, right), ("memorising", "predictions", "$\\beta_{50}$ of random labels"))
+    lettered((left, middle, right), ("memorising", "distance from ignorance", "$\\beta_{50}$ of random labels"))
     again = {"color": "0.4", "marker": "o", "linestyle": "", "markeredgewidth": 1, "markerfacecolor": "white"}
     at = {"color": "0.4", "marker": "|", "linestyle": "", "markersize": 9, "markeredgewidth": 1.4}
-    beside = {"from memorising networks": again, "$\\beta_{50}$": at}
-    legend(figure, {**noise_legend(found, looks), **beside}, 3)
+    beside = {"from memorising networks": again, "$\\beta_{50}$ of each": at, "beta = 1": LINE}
+    legend(figure, {**noise_legend(found, looks), **beside}, 4)
     return style.save(figure, folder, "transition")
 
 
@@ -170,6 +171,8 @@ def measures(folder: Path, found: Measured) -> list[Path]:
             ax.set_xlim(ends)
         if name != "fineness":
             ax.set_yscale("log")
+            plain(ax, "y")
+        plain(ax, "x")
         ax.grid()
     lettered(axes, titles)
     handles = {**noise_legend(found, looks), **samples_legend(found, (N for _, N in every))}
@@ -189,12 +192,13 @@ def bounds(folder: Path, found: Measured) -> list[Path]:
         for noise, x in sweeps.items():
             curve(ax, x.beta, strict(x), **looks[noise])
             curve(ax, x.beta, x["test_loss_clipped"], **looks[noise], marker="s", linestyle="--")
-        ax.set(xscale="log", yscale="log", xlabel="beta", ylabel="mean loss, nats")
+        ax.set(xscale="log", xlabel="beta", ylabel="mean loss, nats")
         ax.axhline(IGNORANT, color=BLACK, linewidth=0.8)
-        plain(ax, "y")
         ax.grid(axis="y")
-    if len(found.bounded):
-        ticks(axes[1], np.concatenate([x.beta for x in found.bounded.values()]))
+    axes[0].set_yscale("log")
+    plain(axes[0], "y")
+    axes[1].set_ylim(bottom=0)
+    ticks(axes[1], {beta for x in found.bounded.values() for beta in x.beta.tolist()})
     lettered(axes, [samples_name(next(iter(x.values())).samples) if x else "none" for x in (few, found.bounded)])
     handles = {name: {**look, "marker": ""} for name, look in noise_legend(found, found.bounded).items()}
     handles |= {

@@ -100,6 +100,7 @@ def _local(figure: Figure, ax: Axes, x: Course) -> str:
     ax.text(span[1], span[1] / 8, "tr F / 8", color="0.4", fontsize=7, ha="right", va="bottom")
     ax.set_xlim(span)
     plain(ax, "x")
+    plain(ax, "y")
     ax.grid()
     bar = figure.colorbar(dots, ax=ax, pad=0.02)
     bar.outline.set_visible(False)
@@ -124,19 +125,19 @@ def batches(folder: Path, found: Measured) -> list[Path]:
     plain(left, "y")
     left.grid(axis="y")
     shades = matplotlib.colormaps["viridis"](np.linspace(0.92, 0, len(sizes)))
-    for ax, what, label in ((middle, "trace", "training"), (right, "trace_held_out", "other")):
+    for ax, what in ((middle, "trace"), (right, "trace_held_out")):
         for size, shade in zip(sizes, shades):
             x = found.batches[size]
             strands(ax, x["cross_entropy"], x[what], color=shade, linewidth=1.1)
         ax.axvline(REACHED, linestyle=":", **LINE)
-        ax.set(xscale="log", yscale="log", xlabel="cross entropy, nats", ylabel=f"tr F on {label} images")
+        ax.set(xscale="log", yscale="log", xlabel="cross entropy, nats", ylabel="tr F")
         ax.invert_xaxis()
         plain(ax, "x")
         plain(ax, "y")
         ax.grid(axis="y")
-    lettered((left, middle, right), (f"at {REACHED:g} nats", "through training", "through training"))
+    lettered((left, middle, right), (f"at {REACHED:g} nats", "on training images", "on other images"))
     handles = {name: {"marker": "o", **look} for name, (_, look) in OF_BATCHES.items()}
-    legend(figure, {**handles, **{f"batches of {n:,}": {"color": c} for n, c in zip(sizes, shades)}}, 3)
+    legend(figure, {**handles, **{f"batches of {n:,}": {"color": c} for n, c in zip(sizes, shades)}}, 2)
     return style.save(figure, folder, "batches")
 
 
