@@ -77,5 +77,5 @@ def test_the_figure_is_written(tmp_path, results, seeds):
 
 def test_what_is_missing_is_named(tmp_path, results):
     (tmp_path / "p" / "digits_all_point_ln1-ti100_information" / "preds_11.h5").unlink()
-    with pytest.raises(InputError, match="point_ln1-ti100_information/preds_11.h5 is missing"):
+    with pytest.raises(InputError, match=r"point_ln1-ti100_information/preds_11\.h5 is missing"):
         picture.draw(results)
