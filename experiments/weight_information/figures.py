@@ -1,13 +1,11 @@
 """The figures of variational networks, by beta.  Dots are seeds, lines means of seeds."""
 
-import math
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from experiments.weight_information import bounds as catonis
 from experiments.weight_information import training_figures as more
 from experiments.weight_information.drawing import (
     BLACK,
@@ -26,15 +24,12 @@ from experiments.weight_information.drawing import (
     samples_name,
     ticks,
 )
-from experiments.weight_information.measured import CLASSES, MATCHED, MEASURES, Measured, Sweep
-from experiments.weight_information.transition import beta_50
+from experiments.weight_information.measured import CLASSES, MATCHED, MEASURES, Measured
+from experiments.weight_information.rules import IGNORANT, strict
 from info_geometry.figures import style
-from info_geometry.files import InputError
 
-IGNORANT = math.log(CLASSES)  # nats, the cross entropy of equal probabilities
 HALF = (1 + 1 / CLASSES) / 2  # the accuracy at which beta_50 is
 LINEAR = 0.1  # nats, up to which an axis of KL / N is a linear one
-ORDER, FAILING = 2.0, 0.05  # b and delta of bounds
 UNITS = {"information": "log-determinant, nats", "trace_of_all": "N tr F", "fineness": "$\\log_2(1 / \\sigma)$, bits"}
 
 
@@ -94,7 +89,7 @@ def transition(folder: Path, found: Measured) -> list[Path]:
     for noise, x in found.by_noise.items():
         curve(left, x.beta, x["training_accuracy"], **looks[noise])
         curve(middle, x.beta, x["ignorance"], **looks[noise])
-        at = mean(thresholds(x))
+        at = mean(x.thresholds)
         left.plot([at], [HALF], "|", color=looks[noise]["color"], markersize=11, markeredgewidth=1.4)
     for noise, x in found.again.items():
         again = {**looks[noise], "linestyle": "", "marker": "o", "markersize": 5, "markeredgewidth": 1}
@@ -126,7 +121,7 @@ def _rows(ax, found):
     places = np.arange(len(every)) + 0.6 * (np.arange(len(every)) >= groups)
     colour = by_noise(found)[most]["color"]
     for place, x in zip(places, every.values()):
-        each = thresholds(x)
+        each = x.thresholds
         if len(each) > 1:
             ax.plot(each, place + np.linspace(-0.15, 0.15, len(each)), **SEED, color=colour)
         ax.plot([mean(each)], [place], "|", color=colour, markersize=11, markeredgewidth=1.6)
@@ -138,17 +133,6 @@ def _rows(ax, found):
     ax.set_yticks(places, list(every))
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="x")
-
-
-def thresholds(sweep: Sweep) -> np.ndarray:
-    """Return beta_50 (S,); nan where the accuracy does not cross."""
-    found = []
-    for each in sweep["training_accuracy"]:
-        try:
-            found.append(beta_50(sweep.beta, each, 1 / CLASSES))
-        except InputError:
-            found.append(math.nan)
-    return np.array(found)
 
 
 @style.STYLE
@@ -211,18 +195,6 @@ def bounds(folder: Path, found: Measured) -> list[Path]:
     }
     legend(figure, handles, 3)
     return style.save(figure, folder, "bounds")
-
-
-def strict(sweep: Sweep) -> np.ndarray:
-    """Return Catoni's bound (S, K) on a loss clipped at log C, with priors on a grid; nan where that is not known."""
-    pairs = zip(sweep["clipped"].flat, sweep["kl_of_fixed_priors"].flat)
-    return np.reshape([_catoni(loss, kl, sweep.samples) for loss, kl in pairs], sweep["clipped"].shape)
-
-
-def _catoni(loss, kl, samples):
-    if not math.isfinite(loss + kl):
-        return math.nan
-    return catonis.catoni(loss, kl, samples, beta=ORDER, largest=IGNORANT, delta=FAILING)
 
 
 FIGURES = (structure, transition, measures, bounds, more.training, more.batches, more.lengths, more.invariance)

@@ -7,7 +7,7 @@ bears.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -86,7 +86,6 @@ class Measured:
     course: Course
     batches: Mapping[int, Course]
     ordinary: Mapping[tuple[float, int], Course]
-    angle: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @property
     def conditions(self) -> dict[tuple[float, int], Sweep]:

@@ -44,10 +44,15 @@ def rises(steps: np.ndarray) -> tuple[bool, bool]:
 
 
 def strict(sweep: Sweep) -> np.ndarray:
-    """Return Catoni's bound (S, K) on losses clipped at log C, with priors on a grid, b = 2 and delta = 0.05."""
-    found = zip(sweep["clipped"].flat, sweep["kl_of_fixed_priors"].flat)
-    values = [bounds.catoni(loss, kl, sweep.samples, beta=ORDER, largest=IGNORANT, delta=FAILING) for loss, kl in found]
-    return np.reshape(values, sweep["clipped"].shape)
+    """Return Catoni's bound (S, K) on losses clipped at log C, with priors on a grid, b = 2, delta = 0.05; or nan."""
+    pairs = zip(sweep["clipped"].flat, sweep["kl_of_fixed_priors"].flat)
+    return np.reshape([_catoni(loss, kl, sweep.samples) for loss, kl in pairs], sweep["clipped"].shape)
+
+
+def _catoni(loss, kl, samples):
+    if not math.isfinite(loss + kl):
+        return math.nan
+    return bounds.catoni(loss, kl, samples, beta=ORDER, largest=IGNORANT, delta=FAILING)
 
 
 def e5(found: Measured) -> Finding:
