@@ -59,7 +59,7 @@ def runs(results: Results) -> list[tuple[str, int, np.ndarray, predictions.Traje
             last = np.concatenate([x.select([x.shape[0] - 1]).roots(dtype=np.float64) for x in files])
             found.append((name, seed, np.log(betas), predictions.as_trajectory(np.square(last))))
         for name, noise in TRAINED.items():
-            x = results.open(f"point_ln{noise:g}-ti{samples}", seed)
+            x = results.open(f"point_ti{samples}-ln{noise:g}", seed)
             found.append((name, seed, np.array(x.t, float), x))
     return found
 

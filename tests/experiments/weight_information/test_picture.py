@@ -37,7 +37,7 @@ def results(tmp_path):
                 write(
                     tmp_path, f"variational_beta{beta:g}-ln{noise}", seed, models(targets, (0, strength), seed), (0, 9)
                 )
-            write(tmp_path, f"point_ln{noise}-ti100", seed, models(targets, (0, 1, 2, 3), seed), range(4))
+            write(tmp_path, f"point_ti100-ln{noise}", seed, models(targets, (0, 1, 2, 3), seed), range(4))
     return Results(Folders(tmp_path / "data", tmp_path / "c", tmp_path / "p"), SEEDS, SIZE)
 
 
@@ -76,6 +76,6 @@ def test_the_figure_is_written(tmp_path, results, seeds):
 
 
 def test_what_is_missing_is_named(tmp_path, results):
-    (tmp_path / "p" / "digits_all_point_ln1-ti100_information" / "preds_11.h5").unlink()
-    with pytest.raises(InputError, match="point_ln1-ti100_information/preds_11.h5 is missing"):
+    (tmp_path / "p" / "digits_all_point_ti100-ln1_information" / "preds_11.h5").unlink()
+    with pytest.raises(InputError, match=r"point_ti100-ln1_information/preds_11\.h5 is missing"):
         picture.draw(results)

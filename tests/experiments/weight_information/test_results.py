@@ -7,7 +7,7 @@ import shlex
 import numpy as np
 import pytest
 
-from experiments.weight_information import measured, results
+from experiments.weight_information import measured, picture, results
 from experiments.weight_information.choices import Inspection
 from experiments.weight_information.results import FULL, QUICK, derived
 from info_geometry import predictions
@@ -137,7 +137,12 @@ def opened(monkeypatch, tmp_path, size, seeds):
 
     monkeypatch.setattr(results.predictions, "open_trajectory", instead)
     monkeypatch.setattr(type(tmp_path), "exists", lambda path: True)
-    return names, results.Results(folders, seeds, size).measured()
+    read = results.Results(folders, seeds, size)
+    found = read.measured()
+    measured_of = set(names)
+    picture.runs(read)  # which opens some of them again
+    assert names == measured_of
+    return names, found
 
 
 def trained(name):
