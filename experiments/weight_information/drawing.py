@@ -87,7 +87,10 @@ def plain(ax: Axes, which: str) -> None:
     """Write numbers of a logarithmic axis, "x" or "y", as they are, more of them the less it spans."""
     axis = getattr(ax, f"{which}axis")
     low, high = sorted(getattr(ax, f"get_{which}lim")())
-    if low <= 0 or high > 1e4 * low:
+    if low <= 0:  # nothing is drawn
+        getattr(ax, f"set_{which}scale")("linear")
+        return
+    if high > 1e4 * low:
         axis.set_minor_locator(NullLocator())
         return
     ends = getattr(ax, f"get_{which}lim")()

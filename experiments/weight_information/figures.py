@@ -63,14 +63,17 @@ def structure(folder: Path, found: Measured) -> list[Path]:
     middle.set(xlabel="share of random labels", xlim=(-0.08, 1.08), yscale="log")
     for noise, look in looks.items():
         own = {N: x for (other, N), x in sorted(found.conditions.items()) if other == noise}
-        needed = np.array([x.at("kl") / N for N, x in own.items()]).T.reshape(-1, len(own))
-        curve(right, np.array(list(own)), needed, **look)
+        if own:
+            needed = np.array([x.at("kl") / N for N, x in own.items()]).T
+            curve(right, np.array(list(own)), needed, **look)
     right.set(xlabel="images N", xscale="log", yscale="log")
     ticks(right, {N for _, N in found.conditions})
     middle.set_ylabel("KL / N, nats per image")
-    right.sharey(middle)
-    plain(right, "y")
+    ends = middle.get_ylim()  # both panels are of the same networks
+    if ends[0] > 0:
+        right.set_ylim(ends)
     for ax in (middle, right):
+        plain(ax, "y")
         ax.grid(axis="y")
     lettered((left, middle, right), ("by beta", f"at {MATCHED:g} nats, by labels", f"at {MATCHED:g} nats, by images"))
     legend(figure, {**noise_legend(found, looks), **samples_legend(found, (N for _, N in found.conditions))}, 4)

@@ -44,7 +44,7 @@ def of_weights(kl, samples):
 def sweep(betas, noise=0.0, samples=SAMPLES, seeds=3, threshold=1.0, more=None):
     """Return a Sweep that memorises below a beta, of which it is this many times as large as usual."""
     beta = np.array(betas, float)
-    at = threshold * 1.5 * (1 / 30) ** noise * (SAMPLES / samples) ** (0.2 * (2 * noise - 1))
+    at = threshold * 1.5 * (1 / 30) ** noise * (SAMPLES / samples) ** (0.1 * (2 * noise - 1))
     memory = 1 / (1 + (beta / (at * wobble(seeds))) ** 2)
     kl = samples * 0.5 * (1 + noise) * (SAMPLES / samples) ** (0.5 * (1 - noise)) * beta**-0.6 * memory
     loss = LOG_C * (1 - 0.99 * memory)

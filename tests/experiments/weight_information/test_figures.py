@@ -81,6 +81,7 @@ def test_structure(saved, tmp_path):
     needed = [x.at("kl", MATCHED).mean() / x.samples for x in found.by_noise.values()]
     assert drawn(middle, list(found.by_noise), needed)
     samples = sorted(N for noise, N in found.by_samples if noise == 1)
+    assert middle.get_yscale() == right.get_yscale() == "log" and middle.get_ylim() == right.get_ylim()
     assert drawn(right, samples, [found.by_samples[1, N].at("kl").mean() / N for N in samples])
 
 
