@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from experiments.weight_information.choices import Choices, without_beta
+from experiments.weight_information.choices import Choices, Inspection, without_beta
 from experiments.weight_information.config import VariationalConfig, of_run
 from info_geometry.files import ROOT, InputError
 from learning import grids
@@ -103,3 +103,12 @@ def test_names_of_files():
     assert Choices(images="training").name("run") == "run_training_head"
     with pytest.raises(InputError, match="--draws is -1, expected at least 1"):
         Choices(draws=-1)
+
+
+def test_what_is_asked_of_the_weights():
+    assert Inspection() == Inspection(200, 30) and Inspection().name("run") == "run_information"
+    for key in ("images", "determinant"):
+        assert getattr(Inspection(**{key: 1}), key) == 1
+        for value in (0, -2):
+            with pytest.raises(InputError, match=f"^--{key} is {value}, expected at least 1$"):
+                Inspection(**{key: value})
