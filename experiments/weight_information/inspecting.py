@@ -65,9 +65,10 @@ def _store(item, choices: Inspection, options: Options, here, load) -> bool:
 
 def _check_choices(target, choices):
     """Raise InputError unless a file was stored here, with these choices."""
-    there = predictions.open_trajectory(target).attributes.get("choices")
-    if there != dataclasses.asdict(choices):
-        raise InputError(f"{target} was stored with other choices; delete it to store these")
+    there = predictions.open_trajectory(target).attributes.get("choices") or {}
+    differ = [key for key, value in dataclasses.asdict(choices).items() if there.get(key) != value]
+    if differ:
+        raise InputError(f"{target} was stored with other choices ({', '.join(differ)}); delete it to store these")
 
 
 class Known:

@@ -67,12 +67,12 @@ class Results:
     def open(self, run: str, seed: int) -> predictions.Trajectory:
         """Return the trajectory of a run; raise InputError where it is missing, or says nothing of weights."""
         name = Inspection().name(f"{self.size.dataset}_all_{run}")
-        path = self.folders.file(name, seed)
+        path, makes = self.folders.file(name, seed), f"`make information{'-quick' * (self.size == QUICK)}` makes it"
         if not path.exists():
-            raise InputError(f"{path} is missing; `make information` makes it")
+            raise InputError(f"{path} is missing; {makes}")
         found = predictions.open_trajectory(path)
         if not isinstance(found.attributes.get("known"), dict):
-            raise InputError(f"{path} does not say what its networks know; delete it, and `make information` makes it")
+            raise InputError(f"{path} does not say what its networks know; delete it, and {makes}")
         return found
 
     def measured(self) -> Measured:

@@ -107,9 +107,12 @@ def opened(item: find.Asked, options: Options, load, variational: bool = False) 
         raise InputError(f"{folder} holds no run; train it with {command}")
     if run.stored_by != training.STORED_BY and (variational or run.stored_by):
         told = run.stored_by or "supervised_imagenet.02_imprinting.store_predictions"
-        raise InputError(f"{folder} holds no variational networks; store its predictions with python -m {told}")
-    if not run.classes or run.task.random_labels:
-        what = "have no head" if not run.classes else "learned labels that are all random, which are not kept"
-        raise InputError(f"{folder}: its networks {what}; expected a run that learned to classify (label_noise: 1)")
+        what = "variational" if variational else "single"
+        raise InputError(f"{folder} holds no {what} networks; store its predictions with python -m {told}")
+    if not run.classes:
+        raise InputError(f"{folder}: its networks have no head; expected a run that learned to classify")
+    if run.task.random_labels:
+        what = "learned labels that are all random, which are not kept"
+        raise InputError(f"{folder}: its networks {what}; expected a run with label_noise: 1, which says how many are")
     stage.check_trained(folder, run, command)
     return Trained(run, folder, load(run.config["dataset"], "train", run.config.get("nuisance", "none")))

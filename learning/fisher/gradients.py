@@ -17,7 +17,7 @@ from torch.func import functional_call, grad
 
 from info_geometry.files import InputError
 from learning.fisher.estimate import Estimate, mean
-from learning.fisher.subject import at_least, layer_of, opened, parts, per_parameter
+from learning.fisher.subject import at_least, layer_of, no_labels, opened, parts, per_parameter
 
 HOWS = "exact", "sampled", "batch"
 ROWS = 3000  # gradients of which there is a Gram matrix
@@ -103,6 +103,7 @@ def trace(
     layers: {name: estimate} of each: of a layer, module, parameter or filter ("body.0.weight[3]"), the part of tr F
     that is its own.  Other arguments and errors are those of `diagonal`; `block` plays no part for batches.
     """
+    no_labels(how)
     if how not in HOWS:
         raise InputError(f"a trace is computed {', '.join(HOWS)}, not {how!r}")
     at_least(1, draws, "draws")
@@ -142,6 +143,7 @@ def log_determinant(
     scale: such as lambda^2 N / beta, one for all or {layer: one}.  Other arguments and errors are those of `diagonal`;
     also if there are more than 3,000 rows, if a scale is not positive, and if a parameter has none or two.
     """
+    no_labels(scale, how)
     if how not in HOWS[:2]:
         raise InputError(f"a determinant is computed {' or '.join(HOWS[:2])}, not {how!r}")
     at_least(1, draws, "draws")

@@ -72,13 +72,18 @@ def information(
     variance: lambda^2, one for all or {layer: one}, as from `prior_variances`.
     `log_determinant` with scale lambda^2 N / beta gives the second term, times 2, for a Sigma that is not diagonal.
 
-    Raises InputError if N, beta or lambda^2 is not positive, if a layer has no lambda^2, and if F is not of these
-    weights, or negative.
+    Raises InputError if N, beta or lambda^2 is not positive, if a layer has no lambda^2, if F is not of these weights,
+    or negative, and if weights are not finite.
     """
     for value, what in ((samples, "number of samples"), (beta, "beta")):
         positive(value, what)
     weights = weights_of(network)
     variances = per_parameter(weights, variance, "prior variance")
+    if not isinstance(fisher, Mapping) or not all(isinstance(x, torch.Tensor) for x in fisher.values()):
+        raise InputError(
+            f"the Fisher information is a {type(fisher).__name__}; expected {{parameter: a tensor of its shape}}, as "
+            "from `diagonal`, or the first of two from `sampled_diagonal`"
+        )
     if {name: x.shape for name, x in fisher.items()} != {name: w.shape for name, w in weights.items()}:
         raise InputError("the Fisher information is not of this network: names or shapes of its parameters differ")
     norms, determinants = dict.fromkeys(layers(network), 0.0), dict.fromkeys(layers(network), 0.0)
@@ -86,6 +91,8 @@ def information(
         F = fisher[name].double()
         if not (F >= 0).all() or not F.isfinite().all():
             raise InputError(f"Fisher information of {name} is negative or not finite")
+        if not w.isfinite().all():
+            raise InputError(f"weights of {name} are not finite")
         layer, lambda2 = layer_of(name), variances[name]
         norms[layer] += w.double().square().sum().item() / lambda2 / 2
         determinants[layer] += torch.log1p(lambda2 * samples / beta * F).sum().item() / 2

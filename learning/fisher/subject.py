@@ -4,7 +4,8 @@ import contextlib
 import copy
 import dataclasses
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -126,6 +127,8 @@ def noisy(network: nn.Module, part: Part, sigma: float, draws: int, seed: int) -
 
 def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
     """Return all parameters of a network by name, frozen ones too, detached."""
+    if not isinstance(network, nn.Module):
+        raise InputError(f"the network is a {type(network).__name__}; expected a torch module")
     weights = {name: w.detach() for name, w in network.named_parameters() if w.is_floating_point()}
     if not weights:
         raise InputError("the network has no weights")
@@ -167,9 +170,10 @@ def parts(weights: Mapping[str, torch.Tensor], names: Sequence[str] | None) -> d
     """Return parts by their names; without names the one of all weights, named ""."""
     if names is None:
         return {"": [(name, None) for name in weights]}
-    if isinstance(names, str) or not names:
-        raise InputError(f"layers are {names!r}; expected a list of names, or None for all weights at once")
-    return {name: part(weights, name) for name in names}
+    listed = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else []
+    if not listed or not all(isinstance(name, str) for name in listed):
+        raise InputError(f"layers are {shown(names)!r}; expected a list of names, or None for all weights at once")
+    return {name: part(weights, name) for name in listed}
 
 
 def per_parameter(weights: Mapping[str, torch.Tensor], values: float | Mapping[str, float], what: str):
@@ -194,9 +198,24 @@ def per_parameter(weights: Mapping[str, torch.Tensor], values: float | Mapping[s
 
 
 def positive(value: float, what: str) -> None:
-    """Raise InputError if a number is not positive and finite."""
-    if not 0 < value < float("inf"):
-        raise InputError(f"{what} is {value}; expected a positive number")
+    """Raise InputError if a number is not positive and finite, or no number."""
+    try:
+        good = bool(0 < value < float("inf"))
+    except (TypeError, ValueError, RuntimeError):  # a text, several numbers
+        good = False
+    if not good:
+        raise InputError(f"{what} is {shown(value)}; expected a positive number")
+
+
+def shown(value: Any) -> Any:
+    """Return a value, or of a tensor or array what kind it is, for a message of one line."""
+    return f"a {type(value).__name__} of shape {tuple(value.shape)}" if getattr(value, "ndim", 0) else value
+
+
+def no_labels(*given: Any) -> None:
+    """Raise InputError where labels are given in the place of something else."""
+    if any(isinstance(x, (list, tuple)) or getattr(x, "ndim", 0) for x in given):
+        raise InputError("labels are given, but those of the Fisher information are the model's own; leave them out")
 
 
 def at_least(least: int, value: int, what: str) -> None:

@@ -1,5 +1,6 @@
 """What cannot be computed is said in one sentence, and networks are as they were."""
 
+import copy
 import math
 
 import pytest
@@ -11,6 +12,7 @@ from learning import fisher, networks
 
 X = torch.randn(6, 5, generator=torch.Generator().manual_seed(0))
 MLP = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Dropout(), nn.Linear(4, 3))
+WIDER = nn.Sequential(nn.Linear(5, 7), nn.ReLU(), nn.Dropout(), nn.Linear(7, 3))
 
 
 class Outputs(nn.Module):
@@ -40,6 +42,12 @@ class Outputs(nn.Module):
         (Outputs(lambda z: z[None]), X, r"of shape \(1, 6, 3\); expected logits"),
         (Outputs(lambda z: z[:2]), X, r"of shape \(2, 3\); expected logits \(6, C\)"),
         (Outputs(lambda z: (z, z)), X, "are a tuple; expected logits"),
+        (Outputs(lambda z: {"logits": z}), X, "are a dict; expected logits"),
+        (Outputs(lambda z: None), X, "are a NoneType; expected logits"),
+        (Outputs(lambda z: z[:, :, None]), X, r"of shape \(6, 3, 1\); expected logits"),
+        (MLP, X > 0, "inputs are torch.bool; expected floating"),
+        (MLP, torch.utils.data.TensorDataset(X), "inputs are a TensorDataset; expected a tensor"),
+        (MLP, X.numpy(), "inputs are a ndarray; expected a tensor"),
         (Outputs(lambda z: z / 0), X, "logits of 6 of 6 inputs are not finite"),
         (nn.ReLU(), X, "the network has no weights"),
         (nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4, track_running_stats=False)), X, "batch norm '1' keeps no"),
@@ -49,6 +57,76 @@ def test_networks_and_inputs(compute, network, inputs, message):
     with pytest.raises(InputError, match=message):
         compute(network, inputs)
     assert network.training
+
+
+LABELS = torch.tensor([0, 1, 2, 0, 1, 2])
+
+
+@pytest.mark.parametrize("labels", [LABELS, LABELS.numpy(), LABELS.tolist()], ids=["tensor", "array", "list"])
+def test_labels_of_a_data_set_are_not_given(labels):
+    for compute in (
+        lambda: fisher.trace(MLP, X, labels),
+        lambda: fisher.log_determinant(MLP, X, labels),
+        lambda: fisher.log_determinant(MLP, X, labels, 1.0),
+        lambda: fisher.log_determinant(MLP, X, 1.0, labels),
+    ):
+        with pytest.raises(InputError, match=r"^labels are given, but those of the Fisher .* are the model's own"):
+            compute()
+    for compute in (fisher.diagonal, fisher.sampled_diagonal, fisher.entropy):
+        with pytest.raises(TypeError, match="takes 2 positional arguments but 3 were given"):
+            compute(MLP, X, labels)
+    with pytest.raises(InputError, match=r"layers are .*; expected a list of names"):
+        fisher.trace(MLP, X, layers=labels)
+
+
+@pytest.mark.parametrize("number, rows", [(math.nan, 6), (math.inf, 6), (-math.inf, 6)])
+def test_weights_that_are_not_finite(number, rows):
+    network = nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3))
+    found = fisher.diagonal(network, X)
+    with torch.no_grad():
+        network[2].weight[1, 2] = number
+        network[0].bias[2] = 9.0  # so that no input leaves it out
+    for compute in (
+        fisher.diagonal,
+        fisher.sampled_diagonal,
+        fisher.trace,
+        fisher.entropy,
+        lambda n, x: fisher.log_determinant(n, x, 1.0),
+        lambda n, x: fisher.noise_curve(n, x, LABELS),
+        lambda n, x: fisher.from_predictions(n, x, 0.1),
+    ):
+        with pytest.raises(InputError, match=f"^logits of {rows} of 6 inputs are not finite$"):
+            compute(network, X)
+    with pytest.raises(InputError, match=r"^weights of 2\.weight are not finite$"):
+        fisher.information(network, found, 9, 1.0)
+    with pytest.raises(InputError, match=r"mean square of initial weights of 2 is (nan|inf); expected a positive"):
+        fisher.prior_variances(network)
+
+
+def test_batch_norms_are_in_evaluation_and_stay_as_they_were():
+    network = nn.Sequential(nn.Linear(5, 4), nn.BatchNorm1d(4), nn.ReLU(), nn.Linear(4, 3))
+    network(3 * X + 1)  # its statistics are not those of X
+    before, expected = copy.deepcopy(network.state_dict()), fisher.trace(copy.deepcopy(network).eval(), X)
+    network[3].eval()
+    assert fisher.trace(network, X) == expected != fisher.trace(copy.deepcopy(network).eval(), 3 * X)
+    assert [x.training for x in network.modules()] == [True, True, True, True, False]
+    assert all(torch.equal(x, before[name]) for name, x in network.state_dict().items())
+    assert fisher.trace(network, X[:1]).value > 0  # of which there are no statistics
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_inputs_of_another_precision(dtype):
+    given = X.to(dtype)
+    assert fisher.trace(MLP, given) == fisher.trace(MLP, given.float())
+    found = fisher.trace(copy.deepcopy(MLP).to(dtype), given).value
+    assert found == pytest.approx(fisher.trace(MLP, X).value, rel=0.1)
+
+
+@pytest.mark.parametrize("what, network", [("OrderedDict", MLP.state_dict()), ("function", lambda x: x), ("Tensor", X)])
+def test_networks_that_are_none(what, network):
+    for compute in (fisher.trace, fisher.entropy, fisher.diagonal):
+        with pytest.raises(InputError, match=f"^the network is a {what}; expected a torch module$"):
+            compute(network, X)
 
 
 def test_gradients():
@@ -114,6 +192,20 @@ def test_layers():
         (lambda: fisher.information(MLP, fisher.diagonal(MLP, X), 9, 1.0, 0.0), "beta is 0.0"),
         (lambda: fisher.information(MLP, fisher.diagonal(MLP, X), 9, {"0": 1.0}), "prior variance: there is none for"),
         (lambda: fisher.information(MLP, {}, 9, 1.0), "is not of this network"),
+        (lambda: fisher.information(WIDER, fisher.diagonal(MLP, X), 9, 1.0), "is not of this network"),
+        (lambda: fisher.information(nn.Linear(5, 3), fisher.diagonal(MLP, X), 9, 1.0), "is not of this network"),
+        (lambda: fisher.information(MLP, fisher.diagonal(MLP, X, layers=["0"]), 9, 1.0), "is not of this network"),
+        (lambda: fisher.information(MLP, fisher.trace(MLP, X), 9, 1.0), "is a Estimate; expected {parameter: a tensor"),
+        (lambda: fisher.information(MLP, fisher.sampled_diagonal(MLP, X), 9, 1.0), "is a tuple; expected {parameter:"),
+        (lambda: fisher.information(MLP, fisher.per_layer(fisher.diagonal(MLP, X)), 9, 1.0), "expected {parameter: a"),
+        (lambda: fisher.information(MLP, fisher.diagonal(MLP, X), X, 1.0), r"samples is a Tensor of shape \(6, 5\);"),
+        (lambda: fisher.information(MLP, fisher.diagonal(MLP, X), "9", 1.0), "samples is 9; expected a positive"),
+        (lambda: fisher.information(MLP, fisher.diagonal(MLP, X), -1, 1.0), "number of samples is -1"),
+        (lambda: fisher.information(MLP, fisher.diagonal(MLP, X), 9, 0.0), "prior variance is 0.0"),
+        (lambda: fisher.log_determinant(MLP, X, None), "scale is None; expected a positive number"),
+        (lambda: fisher.log_determinant(MLP, X[:0], 1.0), "there are no inputs"),
+        (lambda: fisher.from_predictions(MLP, X, LABELS), r"sigma is a Tensor of shape \(6,\); expected a positive"),
+        (lambda: fisher.trace(MLP, X, layers=3), "layers are 3; expected a list of names"),
         (lambda: fisher.information(MLP, {n: -w for n, w in MLP.named_parameters()}, 9, 1.0), "negative or not finite"),
         (lambda: fisher.estimated_information(MLP, X, 9, 1.0), "6 inputs are fewer than 10 groups"),
         (lambda: fisher.estimated_information(MLP, X, 9, 1.0, groups=1), "groups is 1; expected 2 or more"),

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from experiments.weight_information.choices import Choices, without_beta
+from experiments.weight_information.choices import Choices, Inspection, without_beta
 from experiments.weight_information.config import VariationalConfig, of_run
 from info_geometry.files import ROOT, InputError
 from learning import grids
@@ -70,8 +70,8 @@ def test_configurations(path):
 
 
 def test_runs_are_those_of_a_sweep():
-    grid = grids.read(FOLDER / "runs.yaml")[0]
-    names = [words[words.index("--variant") + 1] for words in grid.combinations()]
+    first, *_ = grids.read(FOLDER / "runs.yaml")
+    names = [words[words.index("--variant") + 1] for words in first.combinations()]
     assert len(names) == 20 and {without_beta(f"x_{name}", name)[0] for name in names} == {
         "x_ln0_by_beta",
         "x_ln1_by_beta",
@@ -103,3 +103,12 @@ def test_names_of_files():
     assert Choices(images="training").name("run") == "run_training_head"
     with pytest.raises(InputError, match="--draws is -1, expected at least 1"):
         Choices(draws=-1)
+
+
+def test_what_is_asked_of_the_weights():
+    assert Inspection() == Inspection(200, 30) and Inspection().name("run") == "run_information"
+    for key in ("images", "determinant"):
+        assert getattr(Inspection(**{key: 1}), key) == 1
+        for value in (0, -2):
+            with pytest.raises(InputError, match=f"^--{key} is {value}, expected at least 1$"):
+                Inspection(**{key: value})
