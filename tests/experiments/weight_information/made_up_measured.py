@@ -122,7 +122,6 @@ def measured(seeds=3, **changes):
         "ordinary": {
             (noise, N): course(N, noise, seeds, last=1 + noise) for noise in (0, 0.25, 0.5, 1) for N in (250, 1000)
         },
-        "angle": 100 * wobble(seeds)[:, 0],
     }
     assert not changes.keys() - values.keys()
     return Measured(**{**values, **changes})
