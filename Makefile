@@ -9,8 +9,8 @@
 # make subspaces-quick  two seeds, a few steps, no verdicts; 2 minutes
 # make symmetries   stitching and alignment of networks, measured on Fashion-MNIST with 3 pairs; 55 minutes
 # make symmetries-quick  one pair, on digits, no verdicts; 2 minutes
-# make information  information in the weights, measured on Fashion-MNIST with 3 seeds; 30 minutes
-# make information-quick  one seed, on digits, no verdicts; 2 minutes
+# make information  information in the weights, measured on Fashion-MNIST with 3 seeds; half an hour
+# make information-quick  one seed, on digits, no verdicts; a minute
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes

@@ -39,7 +39,7 @@ PER_ENTROPY, AT_ENTROPY = {"color": GREEN, "linestyle": ":"}, {"color": ORANGE, 
 OF_BATCHES = {
     "tr F, training images": ("trace", {"color": BLUE}),
     "tr F, other images": ("trace_held_out", {"color": RED, "marker": "s", "linestyle": "--"}),
-    "norm and log-determinant": ("information", {"color": GREEN, "marker": "D", "linestyle": ":"}),
+    "log-determinant of the diagonal": ("determinant", {"color": GREEN, "marker": "D", "linestyle": ":"}),
     "log-determinant of all of F": ("log_determinant", {"color": ORANGE, "marker": "^", "linestyle": "-."}),
 }
 CHANCE = 0.25  # of the four kinds of a nuisance
