@@ -47,7 +47,7 @@ class PeriodsConfig(Config):
         "protocol": ("removal", "window"),
         "rate": ("restart", "annealed", "constant"),
     }
-    POSITIVE: ClassVar = (*Config.POSITIVE, "clean_epochs", "decay_rate")
+    POSITIVE: ClassVar = (*(key for key in Config.POSITIVE if key != "epochs"), "clean_epochs", "decay_rate")
     UNUSED: ClassVar = {"warmup_epochs": "the learning rate begins at its peak"}
 
     def __post_init__(self):
@@ -72,7 +72,7 @@ class PeriodsConfig(Config):
         """Set `epochs` of the protocol removal."""
         if not math.isfinite(self.end) or self.end != int(self.end):
             raise InputError(f"end is {self.end}, expected whole epochs, since those after it are counted from it")
-        total = int(self.end) + self.clean_epochs
+        total = max(0, int(self.end)) + self.clean_epochs
         if self.epochs not in (0, total):
             raise InputError(
                 f"epochs is {self.epochs}, but the protocol removal has those until end and clean_epochs, {total}; "

@@ -40,9 +40,8 @@ def describe(run: Run, images, config: PeriodsConfig, folders: Folders) -> Run:
     steps = data.steps_per_epoch(samples, config.batch_size)
     window = deficit.steps(steps, config.epochs * steps)
     if config.end and not window:
-        raise InputError(
-            f"onset is {config.onset:g} and end {config.end:g}, which is no step; there are {steps} an epoch"
-        )
+        told = f"in which the middle of no step is; an epoch has {steps}"
+        raise InputError(f"the window is {config.onset:g} to {config.end:g}, {told}")
     moments = {window.start, window.stop}
     return dataclasses.replace(
         run, samples=samples, steps_per_epoch=steps, schedule=sorted({*schedule(config, steps), *moments})

@@ -161,7 +161,7 @@ def test_steps_of_the_window(onset, end, steps):
 @pytest.mark.parametrize(
     "deficit, classes, message",
     [
-        (Deficit("blur", 0, 1, 8), 10, "factor is 8, which leaves one pixel of images of 8 pixels; expected one from 2"),
+        (Deficit("blur", 0, 1, 8), 10, "factor is 8, which leaves one pixel of images of 8 pixels; expected one"),
         (Deficit("blur", 0, 1, 1), 10, "factor is 1, which leaves all of images of 8 pixels; expected one from 2 to 7"),
         (Deficit("permuted_labels", 0, 1), 1, "deficit is permuted_labels, but the task has one class"),
         (Deficit("random_labels", 0, 1), 1, "deficit is random_labels, but the task has one class"),
