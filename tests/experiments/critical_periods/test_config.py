@@ -8,6 +8,7 @@ from experiments.critical_periods.config import DEFICITS, PeriodsConfig, of_run
 from info_geometry.files import ROOT, InputError
 from learning.config import read
 from learning.deficits import KINDS
+from learning.runs import find
 
 CONFIGS = sorted((ROOT / "experiments/critical_periods/01_training/configs").glob("*.yaml"))
 
@@ -25,7 +26,7 @@ BLUR = {"deficit": "blur", "end": 40}
 
 
 def test_deficits_are_those_there_are():
-    assert tuple(KINDS) == DEFICITS
+    assert tuple(KINDS) == DEFICITS == tuple(find.DEFICITS.split("|"))
 
 
 # Epochs and learning rates

@@ -21,7 +21,7 @@ from learning.runs.job import Job, describe
 from learning.runs.run import Folders, schedule
 from learning.split import split
 from tests.support import stages
-from tests.support.runs import all_done, folder_of, same_runs, together
+from tests.support.runs import all_done, folder_of, main, same_runs, together
 from tests.support.stages import STORE, Stage, done, run, until
 
 TRAIN = "experiments/critical_periods/01_training/train_periods.py"
@@ -264,3 +264,26 @@ def test_names_of_runs():
     }
     for name, changes in names.items():
         assert training.name(task, PeriodsConfig(**usual, learning_rate=0.1, **changes)) == name
+
+
+# Configurations
+
+
+def coloured(known, split, folder):
+    """Return images of 32 x 32 pixels in three colours, four of each class."""
+    labels = np.tile(np.arange(known.classes), 4)
+    pixels = np.random.default_rng(0).integers(0, 256, (len(labels), 3, 32, 32)).astype(np.uint8)
+    return data.TensorImages(torch.from_numpy(pixels), labels, known.classes, known.mean, known.std)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("config", ["cifar10_periods", "cifar10_periods_resnet18", "cifar10_window"])
+def test_configurations_for_gpus_train_on_made_up_images(tmp_path, monkeypatch, config):
+    monkeypatch.setitem(data.sets.LOADERS, "cifar10", coloured)
+    length = {"epochs": 2} if config.endswith("window") else {"clean_epochs": 1}
+    few = {"deficit": "blur", "end": 1, "batch_size": 20, "checkpoints": 3, "evaluate_every": 1, **length}
+    code, _, error = main(monkeypatch, TRAIN, tmp_path, config, **few)
+    assert code == 0, error
+    name = f"cifar10_all_blur4_0to1{'_window' if config.endswith('window') else ''}"
+    found, line = runs.read(folder_of(tmp_path, name)), stages.log_lines(folder_of(tmp_path, name))[-1]
+    assert found.config["augmentation"] == "crop_flip" and line["step"] == 4 and "evaluation_accuracy" in line
