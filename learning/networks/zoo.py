@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from info_geometry.files import InputError
+from learning.networks.all_cnn import all_cnn
 from learning.networks.blurpool_resnet import resnet50_blurpool
 from learning.networks.cifar_resnet import cifar_resnet20
 from learning.networks.mlp import mlp, mlp_small
@@ -19,7 +20,7 @@ from learning.networks.small_cnn import small_cnn
 from learning.networks.small_resnet import resnet18_small
 from learning.networks.wide_resnet import wrn_16_4
 
-WIDTHS = ("small_cnn", "plain_cnn", "wrn_16_4", "cifar_resnet20", "small_cct", "mlp_small", "mlp")
+WIDTHS = ("small_cnn", "plain_cnn", "wrn_16_4", "cifar_resnet20", "small_cct", "mlp_small", "mlp", "all_cnn")
 PER_PIXEL = ("mlp_small", "mlp")
 NETWORKS = {
     function.__name__: function
@@ -32,6 +33,7 @@ NETWORKS = {
         small_cct,
         mlp_small,
         mlp,
+        all_cnn,
         resnet50_blurpool,
     )
 }

@@ -19,6 +19,8 @@ from learning.runs.run import Folders, Run
 STITCH = "experiments.symmetries.01_training.train_stitch"
 KINDS = "full|low_rank|gumbel_sinkhorn|identity|random_permutation|random_g_relu|random_rotation|matched|procrustes"
 KIND = rf"((?P<more>g_relu|lasso)|(?P<kind>{KINDS}))(_(?P<variant>.+))?"
+DEFICITS = "none|blur|flip|permuted_labels|random_labels|noise|constant"
+PERIODS = "experiments.critical_periods.01_training.train_periods"
 METHODS = (
     (r"(?P<task>.+)_(?P<more>simclr|barlow)", "experiments.contrastive.01_training.train_contrastive"),
     (r"(?P<task>.+)_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch"),
@@ -39,9 +41,16 @@ METHODS = (
         "experiments.fine_tuning.01_training.train_fine_tuned",
     ),
     (
+        rf"(?P<task>.+?)_(?P<deficit>{DEFICITS})(?P<factor>(?<=blur)\d+)?_(?P<onset>[\d.]+)to(?P<end>[\d.]+)"
+        r"(_(?P<more>window))?(_(?P<variant>.+))?",
+        PERIODS,
+        "periods",
+    ),
+    (
         r"(?P<task>.+?)_(?P<layerwise>layerwise_)?(?P<more>point|line|curve|simplex)(?P<vertices>\d+)?(_(?P<variant>.+))?",
         "experiments.subspaces.01_training.train_subspace",
     ),
+    (r"(?P<task>.+?)_clean(_(?P<more>window))?(_(?P<variant>.+))?", PERIODS, "periods"),
     (r"(?P<task>.+)", "supervised_imagenet.01_training.train_imagenet"),
 )
 

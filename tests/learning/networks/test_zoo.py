@@ -24,6 +24,8 @@ from learning.networks.zoo import WIDTHS
         ("mlp_small", 3, 32, 64),
         ("mlp", 1, 8, 128),
         ("mlp", 3, 32, 128),
+        ("all_cnn", 1, 8, 192),
+        ("all_cnn", 3, 32, 192),
         ("wrn_16_4", 3, 32, 256),
         ("wrn_16_4", 3, 64, 256),
         ("cifar_resnet20", 1, 28, 64),
@@ -53,6 +55,7 @@ def test_body_gives_features_and_head_gives_outputs(name, channels, size, featur
         ("small_cct", 1, 8),
         ("mlp_small", 1, 8),
         ("mlp", 1, 8),
+        ("all_cnn", 1, 8),
     ],
 )
 def test_initial_weights_follow_from_the_seed_alone(name, channels, size):
@@ -71,7 +74,7 @@ def test_seeds_beyond_32_bits_would_repeat_initial_weights():
     assert all(torch.equal(below[key], beyond[key]) for key in below)
 
 
-@pytest.mark.parametrize("name", ["small_cnn", "plain_cnn", "small_cct", "mlp_small", "mlp"])
+@pytest.mark.parametrize("name", ["small_cnn", "plain_cnn", "small_cct", "mlp_small", "mlp", "all_cnn"])
 def test_body_does_not_depend_on_the_number_of_outputs(name):
     one, other = (networks.build(name, 1, 8, outputs, seed=0).body.state_dict() for outputs in (3, 10))
     assert all(torch.equal(one[key], other[key]) for key in one)
@@ -107,7 +110,14 @@ def test_what_cannot_be_built():
 
 
 @pytest.mark.parametrize(
-    "name, own, features", [("small_cnn", 16, 4), ("plain_cnn", 16, 4), ("cifar_resnet20", 16, 4), ("wrn_16_4", 16, 16)]
+    "name, own, features",
+    [
+        ("small_cnn", 16, 4),
+        ("plain_cnn", 16, 4),
+        ("cifar_resnet20", 16, 4),
+        ("wrn_16_4", 16, 16),
+        ("all_cnn", 96, 2),
+    ],
 )
 def test_width_is_that_of_the_first_layer_and_all_others_follow(name, own, features):
     network = networks.build(name, 1, 16, 10, 0, width=6)
@@ -118,7 +128,7 @@ def test_width_is_that_of_the_first_layer_and_all_others_follow(name, own, featu
     assert network(torch.randn(2, 1, 16, 16)).shape == (2, 10)
 
 
-OWN = {"small_cct": 128, "mlp_small": 64, "mlp": 256}
+OWN = {"small_cct": 128, "mlp_small": 64, "mlp": 256, "all_cnn": 96}
 
 
 @pytest.mark.parametrize("name, own", [(name, OWN.get(name, 16)) for name in WIDTHS])

@@ -101,6 +101,30 @@ def test_runs_that_are_not_there(folders, pattern, message):
             "digits_all_retrained_identity",
             "experiments.symmetries.01_training.train_stitch digits_transformed --task all --kind identity",
         ),
+        (
+            "fashion_all_blur7_0to40",
+            "experiments.critical_periods.01_training.train_periods fashion_periods --task all --deficit blur "
+            "--factor 7 --onset 0 --end 40",
+        ),
+        (
+            "digits_low_permuted_labels_0.5to3_window_lr0.1",
+            "experiments.critical_periods.01_training.train_periods digits_window --task low "
+            "--deficit permuted_labels --onset 0.5 --end 3 --variant lr0.1",
+        ),
+        (
+            "cifar10_all_none_0to40",
+            "experiments.critical_periods.01_training.train_periods cifar10_periods --task all --deficit none "
+            "--onset 0 --end 40",
+        ),
+        (
+            "fashion_all_clean_window",
+            "experiments.critical_periods.01_training.train_periods fashion_window --task all",
+        ),
+        ("digits_low_clean", "experiments.critical_periods.01_training.train_periods digits_periods --task low"),
+        (
+            "digits_low_point_clean",
+            "experiments.subspaces.01_training.train_subspace digits_point --task low --variant clean",
+        ),
         ("digits_all_3way", "experiments.meta_learning.01_training.train_prototypical digits --task all --ways 3"),
         ("fashion_all_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch fashion --task all"),
         (
