@@ -17,11 +17,12 @@ from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
 from learning import data, distributed, fisher, networks, stage
 from learning.arguments import Options
+from learning.imprinting import evenly
 from learning.runs import find, store
 from learning.runs.run import SKIPPED
 from learning.tasks import facts
 
-MOST = 5000  # images that cross entropies are of
+MOST, OTHERS = 5000, 10_000  # images that cross entropies are of, of those learned from and of others
 
 
 def inspect_all(options: Options, choices: Inspection) -> int:
@@ -77,6 +78,7 @@ class Known:
     def __init__(self, of: Trained, choices: Inspection, here, workers: int, evaluation, clean=None):
         self._of, self._choices, self._here, self._clean = of, choices, here, clean
         self._images, self._outputs = of.learned_images(MOST, here, workers)
+        evaluation = evaluation.part(evenly(evaluation.labels, OTHERS))
         self._evaluation = torch.cat(list(evaluation.batches(_plan(of, len(evaluation.labels)), device=here.device)))
         classes = of.run.task.classes
         self._of_task = torch.from_numpy(np.flatnonzero(np.isin(evaluation.labels, classes))).to(here.device)
@@ -109,7 +111,7 @@ class Known:
     def _told(self, model, network, variances):
         of, rng = self._of, np.random.default_rng(0)
         few = torch.from_numpy(rng.permutation(len(self._outputs))[: self._choices.images])
-        other = torch.from_numpy(rng.permutation(len(self._evaluation))[: self._choices.images])
+        other = self._of_task[torch.from_numpy(rng.permutation(len(self._of_task))[: self._choices.images])]
         found, beta = knowledge.of_network(network, self._images, self._outputs), 1.0
         if of.variational:
             beta = of.config.beta
@@ -138,14 +140,19 @@ class Known:
 
         Labels of others are as noisy: a share of them is any output, each as likely.
         """
-        learned = knowledge.losses(mixture.each(self._images), self._outputs)
-        every = -mixture.each(self._evaluation[self._of_task]).double()
+        learned = knowledge.losses(_in_parts(mixture.each, self._images), self._outputs)
+        every = -_in_parts(mixture.each, self._evaluation[self._of_task]).double()
         right = every.gather(2, self._right[None, :, None].expand(len(every), -1, 1)).squeeze(2)
         largest, share = math.log(every.shape[2]), self._of.config.label_noise
         found = {"cross_entropy_of_draws": learned.mean(), "clipped": learned.clamp(max=largest).mean()}
         for name, most in (("test_loss", math.inf), ("test_loss_clipped", largest)):
             found[name] = (1 - share) * right.clamp(max=most).mean() + share * every.clamp(max=most).mean()
         return {key: float(x) for key, x in found.items()}
+
+
+def _in_parts(log_probabilities, images):
+    """Return log probabilities (draws, N, C) of images (N, ...), of which few are predicted at once."""
+    return torch.cat([log_probabilities(part) for part in images.split(knowledge.AT_ONCE)], dim=1)
 
 
 def _plan(of, count):

@@ -9,6 +9,7 @@ from experiments.weight_information.variational import Mixture, Variational, mix
 from learning import networks
 
 DRAW = 1905  # of the seeds of draws
+AT_ONCE = 500  # images that are predicted at once
 
 
 def mixture(model: Variational, network: networks.Network, draws: int, seed: int) -> Mixture:
@@ -29,7 +30,7 @@ def losses(log_probabilities: torch.Tensor, outputs: torch.Tensor) -> torch.Tens
 @torch.no_grad()
 def of_network(network: networks.Network, images: torch.Tensor, outputs: torch.Tensor) -> dict[str, float]:
     """Return the mean cross entropy, in nats, and the accuracy of a network on images with outputs (N,)."""
-    logs = torch.log_softmax(network(images).double(), dim=1)
+    logs = torch.cat([torch.log_softmax(network(part).double(), dim=1) for part in images.split(AT_ONCE)])
     return {
         "cross_entropy": float(losses(logs[None], outputs).mean()),
         "training_accuracy": float((logs.argmax(dim=1) == outputs).double().mean()),
