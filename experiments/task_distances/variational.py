@@ -1,0 +1,99 @@
+"""The Fisher information of filters from the noise that they bear: Gaussian weights around fixed means.
+
+    E_z CE(p_w, p_{w + z}) + beta KL(q || p),   z_o ~ N(0, sigma_o^2), one variance a filter,   p = N(w, lambda^2)
+
+is minimised over log sigma^2.  CE is the mean over inputs of the cross entropy of predictions with noise to those
+without, that is, labels are the model's own.  To second order E CE = const + 1/2 sum_o sigma_o^2 sum_j F_jj, and then
+
+    beta / sigma_o^2 = mean_j F_jj + beta / lambda^2        (j in filter o)
+
+Published code (Achille et al. 2019) has labels of the task, a head that moves, a lambda that is learned, a floor of
+0.01 below squares of inputs, and noise on the outputs of layers, independent at each position of a convolution, under
+which the minimum is another one; and it stops after few steps, far from it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torch.func import functional_call, vmap
+
+from info_geometry.files import InputError
+from learning.fisher.subject import at_least, opened, positive
+
+START = 0.05  # sigma^2 at the beginning, relative to the mean square of weights
+HELD = 2**24  # numbers of weights with noise held at once
+
+
+def filter_precisions(
+    network: nn.Module,
+    inputs: torch.Tensor,
+    names: Sequence[str],
+    *,
+    beta: float = 1e-6,
+    steps: int = 1500,
+    rate: float = 0.05,
+    batch: int = 100,
+    seed: int = 0,
+    tolerance: float = 0.05,
+) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """Return beta / sigma^2 of each filter, {weight: (filters,)}, float64, and what it is where F = 0, beta / lambda^2.
+
+    network: that of `learning.fisher`, with inputs (N, ...).  names: of weights, whose first axis counts filters.
+    lambda^2: the mean square of each weight; beta: for a mean, not a sum, over inputs.  Adam takes `steps` of `rate`,
+    each with `batch` random inputs, whose noise is independent and comes with both signs.  log sigma^2 is the mean over
+    the last quarter of steps.
+
+    Raises InputError for what `learning.fisher.trace` does, if a number is not positive, and if that mean differs from
+    the one over the quarter before by `tolerance` or more, on average over filters: if it has not converged.
+    """
+    for value, what in ((beta, "beta"), (rate, "rate"), (tolerance, "tolerance")):
+        if value != float("inf") or what != "tolerance":
+            positive(value, what)
+    at_least(8, steps, "steps")
+    at_least(1, batch, "batch")
+    with opened(network, inputs) as subject:
+        weights = {name: subject.weights[name] for name in names}
+        constant = {name: w for name, w in subject.weights.items() if name not in weights}
+        prior = {name: w.square().mean().clamp_min(1e-30).log() for name, w in weights.items()}
+        start = torch.tensor(START).log()
+        v = {name: (prior[name] + start).expand(len(w)).clone().requires_grad_() for name, w in weights.items()}
+        batch = max(1, min(batch, len(inputs), HELD // sum(w.numel() for w in weights.values())))
+        generator, optimiser = torch.Generator().manual_seed(seed), torch.optim.Adam(v.values(), lr=rate)
+        sums = [{name: torch.zeros(len(w), dtype=torch.float64) for name, w in weights.items()} for _ in range(2)]
+        quarter = steps // 4
+
+        def logits(moved, x):
+            return functional_call(subject.network, {**constant, **moved}, (x[None],))[0]
+
+        for step in range(steps):
+            chosen = torch.randperm(len(inputs), generator=generator)[:batch].to(subject.inputs.device)
+            x, P = subject.inputs[chosen], subject.probabilities[chosen].to(subject.inputs)
+            noise = {name: torch.randn(batch, *w.shape, generator=generator).to(w) for name, w in weights.items()}
+            loss = sum(_divergence(v[name], prior[name], w[0].numel()) for name, w in weights.items()) * beta
+            for sign in (1, -1):
+                moved = {
+                    name: w + sign * noise[name] * (v[name] / 2).exp().view(-1, *[1] * (w.ndim - 1))
+                    for name, w in weights.items()
+                }
+                found = vmap(logits)(moved, x)
+                loss = loss - (P * torch.log_softmax(found, dim=1)).sum() / batch / 2
+            optimiser.zero_grad()
+            loss.backward(inputs=list(v.values()))
+            optimiser.step()
+            if step >= steps - 2 * quarter:
+                for name, total in sums[step >= steps - quarter].items():
+                    total += v[name].detach().double().cpu() / quarter
+    moved = torch.cat([(sums[1][name] - sums[0][name]).abs() for name in names]).mean().item()
+    if not moved < tolerance:
+        raise InputError(
+            f"log variances still move, by {moved:.3g} on average over the last {quarter} of {steps} steps; expected "
+            f"below {tolerance}: give more steps"
+        )
+    floors = {name: beta * (-prior[name].double()).exp().cpu().expand(len(v[name])) for name in names}
+    return {name: beta * (-sums[1][name]).exp() for name in names}, floors
+
+
+def _divergence(v, prior, size):
+    """Return KL(N(0, e^v) || N(0, e^prior)) of all filters of a weight, each of `size` numbers."""
+    return 0.5 * size * ((v - prior).exp() - 1 - (v - prior)).sum()
