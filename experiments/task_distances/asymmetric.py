@@ -19,7 +19,7 @@ from torch import nn
 
 from info_geometry.files import InputError
 from learning.fisher import Information, information
-from learning.fisher.subject import layer_of, part, positive, weights_of
+from learning.fisher.subject import layer_of, positive, weights_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,10 +67,10 @@ def body_information(
 
     known: of the network, on each task.  variance: lambda^2, one for all or {layer: one}, with the head's or without.
     head: the name of the module that is left out.
-    Raises InputError as `information` does, if the network has no such module, or nothing else, and without tasks.
+    Raises InputError as `information` does, if the network has no such module, or no other weights, and without tasks.
     """
     weights = weights_of(network)
-    left = {name for name, _ in part(weights, head)}
+    left = _of_head(network, head)
     if left == set(weights):
         raise InputError(f"the network has no weights beside its head {head!r}")
     if not known:
@@ -82,13 +82,11 @@ def body_information(
     for name in weights.keys() - left:
         for each in known:
             if name not in each.fisher or each.fisher[name].shape != weights[name].shape:
-                raise InputError(
-                    f"the Fisher information is not of this network: {name} is missing, or of another shape"
-                )
+                raise InputError(f"the Fisher information is not of this network: {name} is missing or of other shape")
             fisher[name] += each.fisher[name].double().to(weights[name].device) * (each.samples / samples)
     heads = {layer_of(name) for name in left}
     if isinstance(variance, Mapping):
-        variance = {**{layer: 1.0 for layer in heads}, **{k: v for k, v in variance.items() if k not in heads}}
+        variance = {**dict.fromkeys(heads, 1.0), **{k: v for k, v in variance.items() if k not in heads}}
     found = information(network, fisher, samples, variance, beta)
     return Information(
         {layer: x for layer, x in found.norms.items() if layer not in heads},
@@ -143,15 +141,21 @@ def conditional(
     return Distance(norms, found.determinants)
 
 
+def _of_head(network, head):
+    """Return the names of the parameters of a head, which may have none."""
+    modules = dict(network.named_modules())
+    if head not in modules or not head:
+        raise InputError(f"the network has no head {head!r}; its last modules are {', '.join(list(modules)[-3:])}")
+    return {name for name in weights_of(network) if name.startswith(head + ".")}
+
+
 def _same(first, other, head):
     """Raise InputError unless two networks have the same layers and shapes, but for their heads."""
     shapes = []
     for network in (first, other):
         weights = weights_of(network)
-        left = {name for name, _ in part(weights, head)}
+        left = _of_head(network, head)
         shapes.append({name: tuple(w.shape) for name, w in weights.items() if name not in left})
     if shapes[0] != shapes[1]:
         names = [name for name in shapes[0].keys() | shapes[1].keys() if shapes[0].get(name) != shapes[1].get(name)]
-        raise InputError(
-            f"the networks differ in {', '.join(sorted(names)[:3])}; expected the same but for their heads"
-        )
+        raise InputError(f"the networks differ in {', '.join(sorted(names)[:3])}; expected the same but for heads")

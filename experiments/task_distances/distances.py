@@ -174,9 +174,7 @@ def check(embeddings: Sequence[Embedding]) -> None:
                 "distances are between embeddings of the same filters"
             )
         if not np.allclose(each.floor, first.floor, rtol=1e-6, atol=0):
-            raise InputError(
-                f"embedding {k} has another beta than embedding 0; distances are between those of one beta"
-            )
+            raise InputError(f"embedding {k} has another beta than embedding 0; give all the same")
 
 
 def _live(a, b):

@@ -149,9 +149,7 @@ def read(path: str | Path) -> Embedding:
         raise InputError(f"{path} is not an embedding of a task: it holds {what}; expected {FORMAT!r} from `write`")
     vector, filters, floor = content["vector"], content["filters"], content["floor"]
     if vector.ndim != 1 or filters.shape != vector.shape or floor.shape != vector.shape or filters.dtype.kind != "U":
-        raise InputError(
-            f"{path}: {vector.shape} numbers, names of {filters.shape} filters; expected one name for each"
-        )
+        raise InputError(f"{path}: {vector.shape} numbers, {filters.shape} filters; expected one each")
     if any(content[name].shape != () or content[name].dtype.kind not in "iuf" for name in NUMBERS):
         raise InputError(f"{path}: {', '.join(NUMBERS)} are no numbers; make it again with `embed`")
     if vector.dtype.kind != "f" or not (np.isfinite(vector) & (vector >= 0)).all() or floor.dtype.kind != "f":

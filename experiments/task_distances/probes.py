@@ -90,7 +90,8 @@ def features(probe: nn.Module, inputs: torch.Tensor, classifier: str = "head") -
 def fit_head(X: np.ndarray, y: np.ndarray, decay: float = DECAY) -> Head:
     """Return the linear classifier of features X (N, F), labels y (N,) from 0 to C - 1, with the smallest
 
-        1/N sum_n -log p(y_n | x_n) + decay / 2 |W|^2,   p = softmax(W (x - mean x) / s + b),   s^2 = mean_nf (x - mean x)^2
+        1/N sum_n -log p(y_n | x_n) + decay / 2 |W|^2,
+        p = softmax(W (x - mean x) / s + b),   s^2 = mean over n, f of (x - mean x)^2
 
     so that `decay` does not depend on the scale of features.  The problem is convex, and solved from W = 0 by L-BFGS on
     all samples at once until no entry of the gradient is above 1e-5: the same data give the same head.
@@ -164,7 +165,7 @@ def fitted(
 
 
 def identity(probe: nn.Module, classifier: str = "head") -> str:
-    """Return what tells a probe from others: its name, and a digest of all its weights and statistics but the head's."""
+    """Return what tells a probe from others: its name, and a digest of its weights and statistics but the head's."""
     digest = hashlib.sha256()
     for name, value in probe.state_dict().items():
         if not name.startswith(classifier + ".") and value.is_floating_point():

@@ -29,9 +29,10 @@ def log_me(X: np.ndarray, labels: np.ndarray) -> float:
         y_c = X w + noise,   w ~ N(0, 1/alpha),   noise ~ N(0, 1/beta),   y_c (N,): 1 for samples of class c, else 0
         LogME = 1/(N C) sum_c max_{alpha, beta} log p(y_c | X, alpha, beta)
 
-    (You et al. 2021, *LogME: practical assessment of pre-trained models for transfer learning*.)  There is no intercept.
-    For each ratio lambda = alpha / beta the best beta is known, and log lambda is searched on a grid and then refined,
-    so that the maximum is the global one; the paper iterates to a fixed point.  With U S V' = X, z = U' y,
+    (You et al. 2021, *LogME: practical assessment of pre-trained models for transfer learning*.)  There is no
+    intercept.  For each ratio lambda = alpha / beta the best beta is known, and log lambda is searched on a grid and
+    then refined, so that the maximum is the global one; the paper iterates to a fixed point.
+    With U S V' = X, z = U' y,
 
         log p = -N/2 (log(2 pi q / N) + 1) - 1/2 sum_i log(1 + s_i^2 / lambda),
         q = N / beta = sum_i z_i^2 / (1 + s_i^2 / lambda) + |y|^2 - |z|^2
