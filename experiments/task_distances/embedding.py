@@ -68,7 +68,7 @@ def embed(
     draws: int | None = None,
     sigma: float = 1e-3,
     beta: float = 1e-6,
-    steps: int = 1500,
+    steps: int = 3000,
     seed: int = 0,
 ) -> Embedding:
     """Return the Task2Vec embedding of a task: inputs (N, ...) as the probe takes them, labels (N,).

@@ -14,7 +14,7 @@ from torch import nn
 from info_geometry.files import InputError
 from learning.fisher.subject import FORWARD, checked, evaluation, weights_of
 
-DECAY = 1e-3
+DECAY = 1e-2  # less, and a few images that are hard to fit make up the Fisher information of a task
 STEPS = 20_000  # of L-BFGS, and evaluations
 FLAT = 1e-5  # largest entry of the gradient where a fit has converged
 ALIKE = 1e-3  # by which logits of the probe may differ from those of its head, relative to the largest

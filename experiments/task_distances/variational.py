@@ -12,6 +12,7 @@ Published code (Achille et al. 2019) has labels of the task, a head that moves, 
 which the minimum is another one; and it stops after few steps, far from it.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -19,9 +20,10 @@ from torch import nn
 from torch.func import functional_call, vmap
 
 from info_geometry.files import InputError
-from learning.fisher.subject import at_least, opened, positive
+from learning.fisher import trace
+from learning.fisher.subject import Subject, at_least, opened, positive
 
-START = 0.05  # sigma^2 at the beginning, relative to the mean square of weights
+MEMORY = 0.9, 0.99  # of Adam: gradients shrink by orders of magnitude on the way
 HELD = 2**24  # numbers of weights with noise held at once
 
 
@@ -31,24 +33,26 @@ def filter_precisions(
     names: Sequence[str],
     *,
     beta: float = 1e-6,
-    steps: int = 1500,
+    steps: int = 3000,
     rate: float = 0.05,
     batch: int = 100,
     seed: int = 0,
     tolerance: float = 0.05,
+    start: float | None = None,
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
     """Return beta / sigma^2 of each filter, {weight: (filters,)}, float64, and what it is where F = 0, beta / lambda^2.
 
     network: that of `learning.fisher`, with inputs (N, ...).  names: of weights, whose first axis counts filters.
     lambda^2: the mean square of each weight; beta: for a mean, not a sum, over inputs.  Adam takes `steps` of `rate`,
     each with `batch` random inputs, whose noise is independent and comes with both signs.  log sigma^2 is the mean over
-    the last quarter of steps.
+    the last quarter of steps; it begins at log(start lambda^2), by default where it is best for the mean of F over each
+    weight, from one sampled label an input.
 
     Raises InputError for what `learning.fisher.trace` does, if a number is not positive, and if that mean differs from
     the one over the quarter before by `tolerance` or more, on average over filters: if it has not converged.
     """
-    for value, what in ((beta, "beta"), (rate, "rate"), (tolerance, "tolerance")):
-        if value != float("inf") or what != "tolerance":
+    for value, what in ((beta, "beta"), (rate, "rate"), (tolerance, "tolerance"), (start, "start")):
+        if value is not None and not (what == "tolerance" and value == math.inf):
             positive(value, what)
     at_least(8, steps, "steps")
     at_least(1, batch, "batch")
@@ -56,10 +60,12 @@ def filter_precisions(
         weights = {name: subject.weights[name] for name in names}
         constant = {name: w for name, w in subject.weights.items() if name not in weights}
         prior = {name: w.square().mean().clamp_min(1e-30).log() for name, w in weights.items()}
-        start = torch.tensor(START).log()
-        v = {name: (prior[name] + start).expand(len(w)).clone().requires_grad_() for name, w in weights.items()}
+        first = (
+            _first(subject, prior, beta, seed) if start is None else {n: x + math.log(start) for n, x in prior.items()}
+        )
+        v = {name: first[name].expand(len(w)).clone().requires_grad_() for name, w in weights.items()}
         batch = max(1, min(batch, len(inputs), HELD // sum(w.numel() for w in weights.values())))
-        generator, optimiser = torch.Generator().manual_seed(seed), torch.optim.Adam(v.values(), lr=rate)
+        generator, optimiser = torch.Generator().manual_seed(seed), torch.optim.Adam(v.values(), rate, MEMORY)
         sums = [{name: torch.zeros(len(w), dtype=torch.float64) for name, w in weights.items()} for _ in range(2)]
         quarter = steps // 4
 
@@ -92,6 +98,13 @@ def filter_precisions(
         )
     floors = {name: beta * (-prior[name].double()).exp().cpu().expand(len(v[name])) for name in names}
     return {name: beta * (-sums[1][name]).exp() for name in names}, floors
+
+
+def _first(subject: Subject, prior, beta, seed):
+    """Return the log sigma^2 of each weight that is best if all of its filters are alike."""
+    traces = trace(subject.network, subject.inputs, "sampled", seed=seed, layers=list(prior))
+    means = {name: traces[name].value / subject.weights[name].numel() for name in prior}
+    return {name: math.log(beta) - (means[name] + beta * (-x).exp()).log() for name, x in prior.items()}
 
 
 def _divergence(v, prior, size):

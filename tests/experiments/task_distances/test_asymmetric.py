@@ -23,13 +23,11 @@ def network(seed, inputs=4, outputs=3, classes=2):
     return found
 
 
-def known(of, samples, seed, scale=1.0):
+def known(of, samples, seed):
     """Return a diagonal that is made up."""
     generator = torch.Generator().manual_seed(seed)
     weights = of.named_parameters()
-    return Known(
-        {n: scale * torch.rand(w.shape, generator=generator, dtype=torch.float64) for n, w in weights}, samples
-    )
+    return Known({n: torch.rand(w.shape, generator=generator, dtype=torch.float64) for n, w in weights}, samples)
 
 
 def flat(of, values=None):
@@ -56,7 +54,7 @@ def test_both_are_their_formulas_without_the_heads():
 
 
 def test_of_linear_gaussian_models_they_are_differences_of_evidence():
-    """y = w x + noise with orthogonal inputs, w ~ N(m, lambda^2): -log p(D) = loss at the mode + the information in it."""
+    """y = w x + noise, orthogonal inputs, w ~ N(m, lambda^2): -log p(D) = loss at the mode + information in it."""
     generator, variance, samples = torch.Generator().manual_seed(0), 0.7, (6, 9)
     X, Y, F = [], [], []
     for n in samples:

@@ -19,21 +19,6 @@ def problem(seed, N=60, F=5, C=3):
     return rng.standard_normal((C, F))[y] + rng.standard_normal((N, F)) + 2, y
 
 
-def module(end=None):
-    """Return a module whose classifier is called as those of torchvision."""
-    torch.manual_seed(0)
-    found = nn.Module()
-    found.features = nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
-    found.classifier = nn.Sequential(nn.Dropout(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 7))
-
-    def forward(x):
-        z = found.classifier(found.features(x).flatten(1))
-        return z if end is None else end(z)
-
-    found.forward = forward
-    return found
-
-
 class Small(nn.Module):
     """A network whose classifier is called as that of a residual network of torchvision."""
 
@@ -45,6 +30,17 @@ class Small(nn.Module):
     def forward(self, x):
         z = self.fc(self.drop(torch.relu(self.bn(self.conv(x))).mean(dim=(2, 3))))
         return z if self.end is None else self.end(z)
+
+
+class Deep(Small):
+    """A network whose classifier is called as that of a VGG of torchvision."""
+
+    def __init__(self):
+        super().__init__()
+        self.classifier = nn.Sequential(nn.Dropout(), nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 7))
+
+    def forward(self, x):
+        return self.classifier(self.conv(x).mean(dim=(2, 3)))
 
 
 def images(N=20):
@@ -93,7 +89,7 @@ def test_classes_that_a_plane_separates_have_a_head_with_decay():
 
 @pytest.mark.parametrize("name, width", [("fc", 4), ("classifier.3", 4), ("head", 8)])
 def test_any_module_with_a_named_classifier_is_a_probe(name, width):
-    network = {"fc": Small, "classifier.3": module, "head": lambda: networks.build("mlp_small", 1, 8, 10, 0, 8)}[name]()
+    network = {"fc": Small, "classifier.3": Deep, "head": lambda: networks.build("mlp_small", 1, 8, 10, 0, 8)}[name]()
     x, y = images()
     before, modes = copy.deepcopy(network.state_dict()), [each.training for each in network.modules()]
     found, head, C = probes.fitted(network, x, np.array([4, 0, -2])[y], name)
@@ -134,10 +130,18 @@ def test_a_probe_is_known_by_its_weights_but_not_its_head():
         (Small, "inside", "the classifier 'inside' of the probe is a Sequential, expected a linear map"),
         (lambda: nn.Sequential(nn.Conv2d(1, 3, 8), nn.Flatten()), "fc", "no classifier 'fc'; it has no linear map"),
         (Small, "inside.0", "is given 0 tensors"),
-        (lambda: Small(lambda z: torch.log_softmax(2 * z, 1)), "fc", "not those of its classifier 'fc', which is not its"),
+        (
+            lambda: Small(lambda z: torch.log_softmax(2 * z, 1)),
+            "fc",
+            "not those of its classifier 'fc', which is not its",
+        ),
         (lambda: Small(lambda z: (z, z)), "fc", "not those of its classifier 'fc'"),
         (lambda: nn.Sequential(nn.Linear(8, 5)), "0", "expected features .N, F., once"),
-        (lambda: nn.Sequential(nn.Flatten(), nn.Linear(9, 5)), "1", "the probe does not take inputs of shape .20, 1, 8, 8"),
+        (
+            lambda: nn.Sequential(nn.Flatten(), nn.Linear(9, 5)),
+            "1",
+            "does not take inputs of shape .20, 1, 8, 8",
+        ),
     ],
 )
 def test_probes_that_are_refused(make, classifier, message):
@@ -154,7 +158,10 @@ def test_inputs_and_labels_that_are_refused():
         (x, torch.eye(20), "labels are float32 of shape .20, 20."),
         (torch.where(x > 2, torch.nan, x), y, "of the inputs are not finite"),
         (x[:0], y[:0], "there are no inputs"),
-        (x * 1e38, y, "features of 20 of 20 inputs are not finite"),
     ):
         with pytest.raises(InputError, match=message):
             probes.fitted(Small(), inputs, labels, "fc")
+    broken = Small()
+    nn.init.constant_(broken.conv.weight, torch.nan)
+    with pytest.raises(InputError, match="features of 20 of 20 inputs are not finite"):
+        probes.fitted(broken, x, y, "fc")
