@@ -1,5 +1,7 @@
 """Embeddings of tasks of digits: by every method, against the Fisher information itself; and as files."""
 
+import re
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -10,7 +12,7 @@ from experiments.task_distances import distances, embedding
 from experiments.task_distances.embedding import METHODS, embed, read, write
 from experiments.task_distances.probes import fitted
 from experiments.task_distances.variational import filter_precisions
-from info_geometry.files import InputError
+from info_geometry.files import ROOT, InputError
 from learning import fisher, networks
 from learning.imprinting import evenly
 from tests.experiments.task_distances.conftest import TASKS
@@ -21,7 +23,7 @@ FEW = 60  # images
 @pytest.fixture(scope="session")
 def exact(probe, task):
     """Return embeddings of each task on each half of its images."""
-    return {(name, half): embed(probe, *task(name, half), samples=150) for name in TASKS for half in (0, 1)}
+    return {(name, half): embed(probe, *task(name, half)) for name in TASKS for half in (0, 1)}
 
 
 def test_an_entry_is_the_mean_square_of_gradients_of_a_filter(probe, task):
@@ -56,8 +58,8 @@ def test_a_task_is_nearest_to_itself_on_other_images(exact):
 def test_names_of_classes_and_the_order_of_images_do_not_matter(probe, task, exact):
     x, y = task("low", 0)
     order, expected = np.random.default_rng(0).permutation(len(y)), exact["low", 0].vector
-    other = embed(probe, x, np.array([2, 9, 0, 5, 1])[y], samples=150)
-    assert np.corrcoef(other.vector, expected)[0, 1] > 0.99
+    other = embed(probe, x, np.array([2, 9, 0, 5, 1])[y])
+    assert other.vector == pytest.approx(expected, rel=1e-2)
     everything = embed(probe, x, y, samples=len(y))
     again = embed(probe, x[torch.from_numpy(order)], y[order], samples=len(y))
     assert everything.samples == len(y) and again.vector == pytest.approx(everything.vector, rel=1e-2)
@@ -66,11 +68,11 @@ def test_names_of_classes_and_the_order_of_images_do_not_matter(probe, task, exa
 def test_sampled_labels_agree_with_all_of_them_within_errors(probe, task):
     x, y = task("even", 0)
     exact = embed(probe, x, y, samples=FEW).vector
-    found = np.stack([embed(probe, x, y, "sampled", samples=FEW, draws=20, seed=seed).vector for seed in range(6)])
+    found = np.stack([embed(probe, x, y, "sampled", samples=FEW, draws=10, seed=seed).vector for seed in range(12)])
     error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
     assert (np.abs(found.mean(axis=0) - exact) < 6 * error + 1e-12).all()
     assert np.sqrt(np.mean(np.square((found.mean(axis=0) - exact)[exact > 0] / error[exact > 0]))) < 1.7
-    again = embed(probe, x, y, "sampled", samples=FEW, draws=20, seed=0).vector
+    again = embed(probe, x, y, "sampled", samples=FEW, draws=10, seed=0).vector
     assert (again == found[0]).all() and (found[0] != found[1]).any()
 
 
@@ -205,3 +207,19 @@ def test_the_probe_stays_as_it_is(probe, task):
     embedding.embed(probe, *task("odd", 0), "predictions", samples=20, draws=1)
     assert all(torch.equal(value, before[name]) for name, value in probe.state_dict().items())
     assert [module.training for module in probe.modules()] == modes
+
+
+def test_the_lines_of_the_readme_run_as_they_stand(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = (ROOT / "experiments" / "task_distances" / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", text, re.S)
+    network = nn.Sequential()
+    network.add_module("conv", nn.Conv2d(1, 4, 8))
+    network.add_module("flat", nn.Flatten())
+    network.add_module("fc", nn.Linear(4, 9))
+    y = np.arange(20)
+    given = {"network": network, "images": torch.randn(20, 1, 8, 8), "labels": y % 2, "other_labels": y % 3}
+    for block in blocks:
+        exec(block, given)
+    assert len(blocks) == 2 and len(blocks[0].splitlines()) == 3
+    assert given["D"].shape == (2, 2) and read("mine.npz").filters == [f"conv.weight[{i}]" for i in range(4)]
