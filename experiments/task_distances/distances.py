@@ -20,6 +20,7 @@ one vector alone makes KL and Jensen-Shannon infinite.
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import scipy.stats
 
 from experiments.task_distances.embedding import Embedding
 from info_geometry.files import InputError
@@ -151,6 +152,33 @@ def matrix(
         return np.array([[directed_kl(a, b) for b in vectors] for a in vectors])
     nothing = trivial(embeddings, kappa)
     return np.array([[asymmetric(a, b, nothing, alpha, by) for b in vectors] for a in vectors])
+
+
+def rank_stability(
+    embeddings: Sequence[Embedding], alphas: Sequence[float], kappas: Sequence[float], by: str = "published_cosine"
+) -> np.ndarray:
+    """Return how far the ranking of sources depends on alpha and kappa: (alphas, kappas), 1 where it does not.
+
+    For each target, the Spearman correlation over all other tasks, as sources, of their asymmetric distances to it and
+    of those with ALPHA and KAPPA; the mean over targets.  Errors are those of `matrix`; also if there are fewer than 4
+    tasks.
+    """
+    n = len(embeddings)
+    if n < 4:
+        raise InputError(f"there are {n} tasks; a ranking of sources needs 4 or more")
+    others = ~np.eye(n, dtype=bool)
+
+    def ranks(alpha, kappa):
+        D = matrix(embeddings, "asymmetric", alpha=alpha, kappa=kappa, by=by)
+        return [scipy.stats.rankdata(D[others[:, j], j]) for j in range(n)]
+
+    usual = ranks(ALPHA, KAPPA)
+    return np.array(
+        [
+            [np.mean([np.corrcoef(x, y)[0, 1] for x, y in zip(ranks(alpha, kappa), usual)]) for kappa in kappas]
+            for alpha in alphas
+        ]
+    )
 
 
 def check(embeddings: Sequence[Embedding]) -> None:

@@ -58,32 +58,18 @@ def filter_precisions(
     at_least(1, batch, "batch")
     with opened(network, inputs) as subject:
         weights = {name: subject.weights[name] for name in names}
-        constant = {name: w for name, w in subject.weights.items() if name not in weights}
         prior = {name: w.square().mean().clamp_min(1e-30).log() for name, w in weights.items()}
-        first = (
-            _first(subject, prior, beta, seed) if start is None else {n: x + math.log(start) for n, x in prior.items()}
-        )
+        first = {name: x + math.log(start or 1) for name, x in prior.items()}
+        if start is None:
+            first = _first(subject, prior, beta, seed)
         v = {name: first[name].expand(len(w)).clone().requires_grad_() for name, w in weights.items()}
         batch = max(1, min(batch, len(inputs), HELD // sum(w.numel() for w in weights.values())))
         generator, optimiser = torch.Generator().manual_seed(seed), torch.optim.Adam(v.values(), rate, MEMORY)
         sums = [{name: torch.zeros(len(w), dtype=torch.float64) for name, w in weights.items()} for _ in range(2)]
         quarter = steps // 4
-
-        def logits(moved, x):
-            return functional_call(subject.network, {**constant, **moved}, (x[None],))[0]
-
         for step in range(steps):
-            chosen = torch.randperm(len(inputs), generator=generator)[:batch].to(subject.inputs.device)
-            x, P = subject.inputs[chosen], subject.probabilities[chosen].to(subject.inputs)
-            noise = {name: torch.randn(batch, *w.shape, generator=generator).to(w) for name, w in weights.items()}
-            loss = sum(_divergence(v[name], prior[name], w[0].numel()) for name, w in weights.items()) * beta
-            for sign in (1, -1):
-                moved = {
-                    name: w + sign * noise[name] * (v[name] / 2).exp().view(-1, *[1] * (w.ndim - 1))
-                    for name, w in weights.items()
-                }
-                found = vmap(logits)(moved, x)
-                loss = loss - (P * torch.log_softmax(found, dim=1)).sum() / batch / 2
+            divergence = sum(_divergence(v[name], prior[name], w[0].numel()) for name, w in weights.items())
+            loss = _cross_entropy(subject, weights, v, batch, generator) + beta * divergence
             optimiser.zero_grad()
             loss.backward(inputs=list(v.values()))
             optimiser.step()
@@ -98,6 +84,29 @@ def filter_precisions(
         )
     floors = {name: beta * (-prior[name].double()).exp().cpu().expand(len(v[name])) for name in names}
     return {name: beta * (-sums[1][name]).exp() for name in names}, floors
+
+
+def _cross_entropy(subject, weights, v, batch, generator):
+    """Return the mean cross entropy of predictions without noise and with noise of log variances v, of random inputs.
+
+    Each input has noise of its own, and with it the same noise of the other sign, so that what is odd in it cancels.
+    """
+    chosen = torch.randperm(len(subject.inputs), generator=generator)[:batch].to(subject.inputs.device)
+    P = subject.probabilities[chosen].to(subject.inputs)
+    constant = {name: w for name, w in subject.weights.items() if name not in weights}
+    noise = {}
+    for name, w in weights.items():
+        z = torch.randn(batch, *w.shape, generator=generator).to(w)
+        noise[name] = z * (v[name] / 2).exp().view(-1, *[1] * (w.ndim - 1))
+
+    def logits(moved, x):
+        return functional_call(subject.network, {**constant, **moved}, (x[None],))[0]
+
+    total = 0.0
+    for sign in (1, -1):
+        found = vmap(logits)({name: w + sign * noise[name] for name, w in weights.items()}, subject.inputs[chosen])
+        total = total - (P * torch.log_softmax(found, dim=1)).sum() / batch / 2
+    return total
 
 
 def _first(subject: Subject, prior, beta, seed):

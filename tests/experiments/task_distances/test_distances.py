@@ -5,6 +5,7 @@ import math
 
 import numpy as np
 import pytest
+import scipy.stats
 import torch
 
 from experiments.task_distances import distances
@@ -122,6 +123,22 @@ def test_kappa_plays_no_part_where_vectors_are_divided_by_their_means():
     assert with_means[0] == pytest.approx(with_means[1], rel=1e-9)
     as_they_are = [distances.matrix(embeddings, "asymmetric", kappa=k) for k in (1e-4, 1e-1)]
     assert np.abs(as_they_are[0] - as_they_are[1]).max() > 1e-3
+
+
+def test_rankings_of_sources_are_compared_target_by_target():
+    rows = vectors(3, 6) + 0.01
+    embeddings = [embedding(row) for row in rows]
+    found = distances.rank_stability(embeddings, (0.0, distances.ALPHA, 3.0), (1e-4, distances.KAPPA, 0.5))
+    assert found.shape == (3, 3) and found[1, 1] == pytest.approx(1)
+    assert found[0] == pytest.approx(np.full(3, found[0, 0])) and found[2].max() < 1
+    expected = []
+    usual, other = (distances.matrix(embeddings, "asymmetric", alpha=a, kappa=k) for a, k in ((0.15, 1e-3), (3.0, 0.5)))
+    for j in range(6):
+        sources = [i for i in range(6) if i != j]
+        expected.append(scipy.stats.spearmanr(usual[sources, j], other[sources, j]).statistic)
+    assert found[2, 2] == pytest.approx(np.mean(expected))
+    with pytest.raises(InputError, match="there are 3 tasks; a ranking of sources needs 4 or more"):
+        distances.rank_stability(embeddings[:3], (0.1,), (0.1,))
 
 
 def test_the_trivial_task():
