@@ -27,6 +27,7 @@ from learning.imprinting import evenly
 
 METHODS = "exact", "sampled", "predictions", "variational"
 FORMAT = "task2vec 1"
+STRIDE = 1_000_003  # between seeds of the noise of two filters
 TEXTS, NUMBERS = ("probe", "method"), ("samples", "classes", "head_cross_entropy")
 
 
@@ -81,8 +82,8 @@ def embed(
         "exact"         sums over the labels of the model; C backward passes an input
         "sampled"       `draws` labels an input, by default 1, drawn from the model
         "predictions"   h_o = 8 E d_B(P_w, P_{w + sigma z}) / (sigma^2 n_o), z ~ N(0, 1) on the n_o weights of filter o
-                        alone; `draws`, by default 20, passes of all inputs a filter, and no gradient; the bias is
-                        O(sigma^2)
+                        alone; `draws`, by default 20, passes of all inputs a filter, and no gradient; the bias
+                        goes to 0 with sigma
         "variational"   beta / sigma_o^2 of `filter_precisions`, in `steps`: F where beta is small, and beta / lambda^2
 
     Vectors of two methods are not to be compared.  Draws depend on the seed alone.
@@ -102,8 +103,11 @@ def embed(
     filters = [f"{name}[{i}]" for name in names for i in range(len(weights_of(network)[name]))]
     floor = np.zeros(len(filters))
     if method == "predictions":
-        found = from_predictions(network, x, sigma, draws=draws or 20, seed=seed, layers=filters)
-        vector = np.array([found[name].value / sizes[name.rpartition("[")[0]] for name in filters])
+        options = {"draws": 20 if draws is None else draws}
+        vector = np.empty(len(filters))
+        for i, name in enumerate(filters):  # each with noise of its own, or errors of a layer would be alike
+            found = from_predictions(network, x, sigma, **options, seed=seed + i * STRIDE, layers=[name])
+            vector[i] = found[name].value / sizes[name.rpartition("[")[0]]
     elif method == "variational":
         values, floors = filter_precisions(network, x, names, beta=beta, steps=steps, seed=seed)
         vector, floor = (np.concatenate([each[name].cpu().numpy() for name in names]) for each in (values, floors))
@@ -111,7 +115,7 @@ def embed(
         if method == "exact":
             F = diagonal(network, x, layers=names)
         else:
-            F, _ = sampled_diagonal(network, x, draws=draws or 1, seed=seed, layers=names)
+            F, _ = sampled_diagonal(network, x, draws=1 if draws is None else draws, seed=seed, layers=names)
         sums = per_filter(F)
         vector = np.concatenate([sums[name].cpu().numpy() / sizes[name] for name in names])
     return Embedding(vector, filters, identity(probe, classifier), method, len(x), C, head.cross_entropy, floor)

@@ -93,6 +93,18 @@ def test_predictions_agree_with_gradients_as_sigma_goes_to_0(task):
     assert biases[0] > 3 * biases[1] > 9 * biases[2] > 0
 
 
+def test_filters_have_noise_of_their_own(task):
+    """Two filters with the same weights, before and behind, have the same entry, and different draws."""
+    probe = networks.build("mlp_small", 1, 8, 10, 0, width=6).double()
+    with torch.no_grad():
+        probe.body[1].weight[1] = probe.body[1].weight[0]
+    found = embed(probe, *task("high", 0), samples=FEW).vector
+    drawn = embed(probe, *task("high", 0), "predictions", samples=FEW, draws=5)
+    assert found[0] == pytest.approx(found[1], rel=1e-4) and abs(drawn.vector[0] / drawn.vector[1] - 1) > 1e-2
+    again = embed(probe, *task("high", 0), "predictions", samples=FEW, draws=5)
+    assert (again.vector == drawn.vector).all()
+
+
 def test_of_one_filter_predictions_are_unbiased(task):
     """Noise along each weight of a filter alone, instead of random noise, gives the entry with no error of draws."""
     x, y = task("high", 0)
@@ -156,6 +168,7 @@ def test_what_is_refused(probe, task):
         ((probe, x, y), {"layers": "body.0"}, "expected a list of names"),
         ((probe, x, y, "predictions"), {"sigma": 0}, "sigma is 0"),
         ((probe, x, y, "sampled"), {"draws": -1}, "draws is -1"),
+        ((probe, x, y, "predictions"), {"draws": 0}, "draws is 0"),
         ((probe, x, y, "variational"), {"beta": 0}, "beta is 0"),
         ((nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), x, y), {"classifier": "1"}, "no weight with filters is left"),
     ):
@@ -223,3 +236,15 @@ def test_the_lines_of_the_readme_run_as_they_stand(tmp_path, monkeypatch):
         exec(block, given)
     assert len(blocks) == 2 and len([*filter(None, blocks[0].splitlines())]) == 3
     assert given["D"].shape == (2, 2) and read("mine.npz").filters == [f"conv.weight[{i}]" for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    "name, classifier, layer, filters",
+    [("resnet18", "fc", "layer4.1.conv2", 512), ("mobilenet_v3_small", "classifier.3", "features.12.0", 576)],
+)
+def test_networks_of_torchvision_are_probes(name, classifier, layer, filters):
+    models = pytest.importorskip("torchvision.models")
+    network = getattr(models, name)()
+    x, y = torch.randn(4, 3, 32, 32), np.arange(4) % 2
+    found = embed(network, x, y, "sampled", classifier=classifier, layers=[layer])
+    assert found.vector.shape == (filters,) and found.vector.max() > 0 and found.filters[7] == f"{layer}.weight[7]"
