@@ -9,7 +9,8 @@ from experiments.weight_information.results import derived
 
 BETAS = 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 2, 5, 10
 FEW = 0.01, 0.03, 0.1, 0.3, 1
-OF_POSTERIORS, OF_BOUNDS, OF_NUISANCES = (0.01, 0.03, 0.1, 0.3), (1, 2, 5, 10), (0.001, 0.003, 0.01, 0.03, 0.1, 0.2)
+OF_POSTERIORS, OF_BOUNDS = (0.01, 0.03, 0.1, 0.3), (1, 2, 5, 10)
+OF_NUISANCES = 0.001, 0.003, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2
 SAMPLES, OTHERS, MANY = 500, (250, 1000, 2000), 5000
 BATCHES = {16: 1, 64: 1.4, 256: 1.9, 1000: 2.6}
 EPOCHS = np.concatenate([[0], np.geomspace(0.05, 80, 19)])
@@ -44,7 +45,7 @@ def of_weights(kl, samples):
 def sweep(betas, noise=0.0, samples=SAMPLES, seeds=3, threshold=1.0, more=None):
     """Return a Sweep that memorises below a beta, of which it is this many times as large as usual."""
     beta = np.array(betas, float)
-    at = threshold * 1.5 * (1 / 30) ** noise * (SAMPLES / samples) ** (0.1 * (2 * noise - 1))
+    at = threshold * 1.5 * (1 / 30) ** noise * (samples / SAMPLES) ** 0.1
     memory = 1 / (1 + (beta / (at * wobble(seeds))) ** 2)
     kl = samples * 0.5 * (1 + noise) * (SAMPLES / samples) ** (0.5 * (1 - noise)) * beta**-0.6 * memory
     loss = LOG_C * (1 - 0.99 * memory)
@@ -88,7 +89,7 @@ def course(samples=1000, noise=0.0, seeds=3, more=1.0, last=1.0):
         "cross_entropy": loss,
         "training_accuracy": np.exp(-loss),
         "accuracy": (1 - 0.9 * noise) * np.exp(-1.1 * loss),
-        "entropy": loss,
+        "entropy": loss**0.8,
         "trace": trace,
         "trace_held_out": 1.2 * trace,
         "trace_at_entropy": 3 * trace,
@@ -113,7 +114,7 @@ def measured(seeds=3, **changes):
         "by_noise": by_noise,
         "by_samples": dict(sorted(by_samples.items())),
         "posteriors": posteriors | {"diagonal": by_noise[1]},
-        "again": {1: sweep((0.1, 0.3), 1, seeds=seeds, threshold=1.2), 0: sweep((2, 5), 0, seeds=seeds, threshold=1.2)},
+        "again": {1: sweep((0.1, 0.3), 1, seeds=seeds), 0: sweep((2, 5), 0, seeds=seeds)},
         "bounded": {noise: sweep(OF_BOUNDS, noise, MANY, seeds) for noise in (0, 1)},
         "nuisances": {kind: sweep(OF_NUISANCES, seeds=seeds, more=told) for kind in NUISANCES},
         "untrained": dict.fromkeys(NUISANCES, untrained | {"input_information": np.full(seeds, 0.2)}),
