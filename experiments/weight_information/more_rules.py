@@ -48,7 +48,7 @@ def e11(found: Measured) -> Finding:
     return Finding(
         f"tr F {_each(found, x)}; largest / smallest {said(ratio, 1, False)}",
         "no change: 1",
-        decide(order == 1 and above(ratio, LARGER), below(ratio, 1)),
+        decide(bool(np.isclose(order, 1)) and above(ratio, LARGER), below(ratio, 1)),
         {},
         f"on other images largest / smallest {said(other[-1] / other[0], 1, False)}",
     )

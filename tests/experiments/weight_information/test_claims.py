@@ -409,11 +409,6 @@ CHANGES = {  # {claim: [(verdict, what is measured instead)]}
     "E12": of_nuisances("input_information"),
 }
 CERTAIN = {"E6"}  # holds or does not, whatever seeds differ by
-OF_NANS = {  # rules that are certain of what is not known
-    "E6": "no bound that is nan is below a loss",
-    "E8b": "steps of nan are left out, and no steps are all above 0",
-    "E9": "the largest of nans is the first",
-}
 CASES = [(number, verdict, change) for number, each in CHANGES.items() for verdict, change in each]
 NAMES = [f"{number}-{i}-{verdict}" for number, each in CHANGES.items() for i, (verdict, _) in enumerate(each)]
 
@@ -477,18 +472,12 @@ def test_of_nans_there_are_texts(number):
         assert found.verdict in (HOLDS, FAILS, UNDECIDED) and found.value and found.null
 
 
-def unknown(numbers):
-    """Return claims as parameters, of which some are not yet undecided where nothing is known."""
-    because = {number: pytest.mark.xfail(strict=True, reason=OF_NANS[number]) for number in numbers}
-    return [pytest.param(number, marks=because.get(number, ())) for number in RULES]
-
-
-@pytest.mark.parametrize("number", unknown(["E6", "E8b", "E9"]))
+@pytest.mark.parametrize("number", RULES)
 def test_nans_leave_a_claim_undecided(number):
     assert RULES[number](each_seed(FOUND, lambda x: np.full(x.shape, np.nan))).verdict == UNDECIDED
 
 
-@pytest.mark.parametrize("number", unknown(["E6", "E8b"]))
+@pytest.mark.parametrize("number", RULES)
 def test_nans_of_one_seed_leave_a_claim_undecided(number):
     def without(x):
         return np.where(np.arange(S).reshape(S, *[1] * (x.ndim - 1)) == 1, np.nan, x)

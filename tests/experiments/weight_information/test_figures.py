@@ -92,14 +92,14 @@ def test_transition(saved, tmp_path):
     for noise, x in found.by_noise.items():
         assert drawn(left, BETAS if noise in (0, 1) else FEW, x["training_accuracy"].mean(axis=0))
         assert drawn(middle, x.beta, x["ignorance"].mean(axis=0))
-        assert drawn(left, [np.mean(figures.thresholds(x))], [figures.HALF])
+        assert drawn(left, [np.mean(x.thresholds)], [figures.HALF])
     assert drawn(left, found.again[1].beta, found.again[1]["training_accuracy"].mean(axis=0))
     assert [text.get_text() for text in right.get_yticklabels()][-1] == "low rank"
 
 
 def test_thresholds_that_are_not_reached_are_not_numbers():
     never = sweep((0.0001, 0.0002), 0)
-    assert np.isnan(figures.thresholds(never)).all() and np.isfinite(figures.thresholds(sweep(BETAS, 0))).all()
+    assert np.isnan(never.thresholds).all() and np.isfinite(sweep(BETAS, 0).thresholds).all()
 
 
 def test_bounds_are_above_the_loss_they_bound(saved, tmp_path):
