@@ -1,7 +1,8 @@
 """What is found of a claim, and the verdict that a rule gives.  Imports no torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -21,6 +22,27 @@ class Finding:
     verdict: str
     shown: dict
     beside: str = ""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A claim: its number, sentence and place in a paper, and the function that finds what was measured of it."""
+
+    number: str
+    sentence: str
+    where: str
+    measure: Callable[[Any], Finding]
+
+
+def table(claims: Sequence[Claim], measured: Any, verdicts: bool = True) -> tuple[list[str], list[str]]:
+    """Return the lines of a table of claims, and a list of what rules do not look at; or without verdicts."""
+    rows, beside = [*HEAD], []
+    for claim in claims:
+        one = claim.measure(measured)
+        verdict = one.verdict if verdicts else "not asked (quick)"
+        rows.append(f"| {claim.number}. {claim.sentence} | {claim.where} | {one.value} | {one.null} | **{verdict}** |")
+        beside += [f"- {claim.number}: {one.beside}."] if one.beside else []
+    return rows, beside
 
 
 def decide(holds: bool, fails: bool) -> str:

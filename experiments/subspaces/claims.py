@@ -1,22 +1,7 @@
 """The claims about subspaces, in order."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from experiments.subspaces import picture_rules, rules
-from experiments.subspaces.measured import Measured
-from learning.finding import Finding
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim: its number, sentence and place in Wortsman et al. 2021, and the function that measures it."""
-
-    number: str
-    sentence: str
-    where: str
-    measure: Callable[[Measured], Finding]
-
+from learning.finding import Claim
 
 MORE = "With wrong labels the middle is far more accurate than a single network, SWA and two networks"
 CLAIMS = (

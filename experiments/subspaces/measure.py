@@ -23,7 +23,7 @@ from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
 from info_geometry.files import ROOT, command, write_text
 from info_geometry.storage import runs as storage
-from learning.finding import HEAD, said
+from learning.finding import said, table
 
 SEEDS = [10, 11, 12, 13, 14]
 
@@ -66,17 +66,13 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
     drawn = picture.draw(results)
     written += figures.picture(plots, drawn)
     written += _page(plots, drawn)
-    rows = [*HEAD]
-    for claim in claims.CLAIMS:
-        one = claim.measure(found)
-        verdict = "not asked (quick)" if quick else one.verdict
-        rows.append(f"| {claim.number}. {claim.sentence} | {claim.where} | {one.value} | {one.null} | **{verdict}** |")
+    rows, _ = table(claims.CLAIMS, found, verdicts=not quick)
     beside = [text for level in (CLEAN, NOISY) for text in _answers(found, results, level)]
     about = (
         f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
         "Rules: experiments/subspaces/README.md."
     )
-    tables = [table for level in (CLEAN, NOISY) for table in (_kinds(found, level), _pairs(found, level))]
+    tables = [one for level in (CLEAN, NOISY) for one in (_kinds(found, level), _pairs(found, level))]
     text = "\n".join([*rows, "", "The picture:", "", *beside, "", _noise(levels), *tables, about])
     write_text(plots / "claims.md", text + "\n")
     return text, [plots / "claims.md", *written]

@@ -1,22 +1,7 @@
 """The claims about symmetries, in order."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from experiments.symmetries import picture_rules, rules
-from experiments.symmetries.measured import Measured
-from learning.finding import Finding
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim: its number, sentence and place in Godfrey et al. 2022, and the function that measures it."""
-
-    number: str
-    sentence: str
-    where: str
-    measure: Callable[[Measured], Finding]
-
+from learning.finding import Claim
 
 CLAIMS = (
     Claim("Y1", "Symmetries leave outputs as they are, rotations do not", "section 3", rules.y1),

@@ -21,7 +21,7 @@ from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
 from info_geometry.files import ROOT, InputError, command, write_text
 from info_geometry.storage import runs as storage
-from learning.finding import HEAD, said
+from learning.finding import said, table
 from learning.runs.run import Folders
 
 SEEDS = [10, 12, 14]
@@ -71,12 +71,7 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
     drawn = picture.draw(results)
     written += picture.figure(plots, drawn)
     written += _page(plots, drawn)
-    rows, beside = [*HEAD], []
-    for claim in claims.CLAIMS:
-        one = claim.measure(found)
-        verdict = "not asked (quick)" if quick else one.verdict
-        rows.append(f"| {claim.number}. {claim.sentence} | {claim.where} | {one.value} | {one.null} | **{verdict}** |")
-        beside += [f"- {claim.number}: {one.beside}."] if one.beside else []
+    rows, beside = table(claims.CLAIMS, found, verdicts=not quick)
     about = (
         f"Pairs {', '.join(f'{p.sender} and {p.receiver}' for p in results.one_way)}; "
         f"{datetime.date.today().isoformat()}; {provenance.made_with()}.  Rules: experiments/symmetries/README.md."

@@ -1,22 +1,7 @@
 """The claims about information in the weights, in order."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from experiments.weight_information import more_rules, rules
-from experiments.weight_information.measured import Measured
-from learning.finding import Finding
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claim: its number, sentence and place in the theory, and the function that measures it."""
-
-    number: str
-    sentence: str
-    where: str
-    measure: Callable[[Measured], Finding]
-
+from learning.finding import Claim
 
 CLAIMS = (
     Claim("E5", "At a higher price networks know less of the images, and predict them worse", "AS 2018", rules.e5),

@@ -23,7 +23,7 @@ from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
 from info_geometry.files import ROOT, InputError, command, write_text
 from info_geometry.storage import runs as storage
-from learning.finding import HEAD, said
+from learning.finding import said, table
 from learning.runs.run import Folders
 
 SEEDS = [10, 11, 12]
@@ -77,12 +77,7 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
     print("the picture", flush=True)
     drawn = picture.draw(results)
     written += [*picture.figure(plots, drawn), *_page(plots, drawn)]
-    rows, beside = [*HEAD], []
-    for claim in claims.CLAIMS:
-        one = claim.measure(found)
-        verdict = "not asked (quick)" if quick else one.verdict
-        rows.append(f"| {claim.number}. {claim.sentence} | {claim.where} | {one.value} | {one.null} | **{verdict}** |")
-        beside += [f"- {claim.number}: {one.beside}."] if one.beside else []
+    rows, beside = table(claims.CLAIMS, found, verdicts=not quick)
     about = (
         f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
         "Rules: experiments/weight_information/README.md."
