@@ -23,6 +23,7 @@ import torch
 from experiments.weight_information.variational import Variational
 from info_geometry.files import InputError
 
+DRAWS = 300  # of weights, over which the loss of a bound is averaged
 GRID = np.linspace(-20.0, 5.0, 251)  # log lambda^2, in steps of 0.1
 
 
@@ -48,11 +49,14 @@ def catoni(
     return (cross_entropy + beta * largest * (kl - math.log(delta)) / samples) / (1 - 1 / (2 * beta))
 
 
-def clipped(losses: np.ndarray, largest: float) -> np.ndarray:
-    """Return losses, of any shape, of which those above `largest` are as large as that."""
-    if not 0 < largest < math.inf:
-        raise InputError(f"the largest loss is {largest}, expected a positive number")
-    return np.minimum(losses, largest)
+def above_mean_of_draws(loss: float, largest: float, delta: float, draws: int = DRAWS) -> float:
+    """Return what E_Q of a loss in [0, largest] is at most, but with probability delta, given its mean over draws.
+
+        E_Q H <= mean + L sqrt(log(1 / delta) / (2 draws))                                          (Hoeffding 1963)
+
+    and at most L.
+    """
+    return max(loss, min(largest, loss + largest * math.sqrt(math.log(1 / delta) / (2 * draws))))
 
 
 @torch.no_grad()

@@ -22,6 +22,7 @@ from learning.runs import find, store
 from learning.runs.run import SKIPPED
 from learning.tasks import facts
 
+SOME = 20  # draws that are predicted at once
 MOST, OTHERS = 5000, 10_000  # images that cross entropies are of, of those learned from and of others
 
 
@@ -104,9 +105,9 @@ class Known:
         """Return {"known": {what: (checkpoints,)}}."""
         return {"known": {key: [each[key] for each in self._said] for key in self._said[0]}}
 
-    def _mixture(self, model) -> Mixture:
+    def _mixture(self, model, draws=0) -> Mixture:
         network = networks.on(self._here.device, self._of.network())
-        return knowledge.mixture(model, network, self._of.config.draws, self._of.run.seed)
+        return knowledge.mixture(model, network, draws or self._of.config.draws, self._of.run.seed)
 
     def _told(self, model, network, variances):
         of, rng = self._of, np.random.default_rng(0)
@@ -115,7 +116,7 @@ class Known:
         found, beta = knowledge.of_network(network, self._images, self._outputs), 1.0
         if of.variational:
             beta = of.config.beta
-            found |= self._of_draws(self._mixture(model)) | {
+            found |= self._of_draws(model) | {
                 "kl": sum(float(x.detach()) for x in model.kl().values()),
                 "kl_of_fixed_priors": bounds.kl_of_fixed_priors(model),
             }
@@ -135,19 +136,34 @@ class Known:
         )
 
     @torch.no_grad()
-    def _of_draws(self, mixture):
-        """Return mean losses of draws of weights, also clipped: of images learned from, and of others.
+    def _of_draws(self, model):
+        """Return the accuracy of the mean prediction of draws, and mean losses of draws, also of other images.
 
-        Labels of others are as noisy: a share of them is any output, each as likely.
+        Labels of others are as noisy: a share of them is any output, each as likely.  The loss that a bound is of,
+        clipped, is of more draws.
         """
-        learned = knowledge.losses(_in_parts(mixture.each, self._images), self._outputs)
+        mixture, more = self._mixture(model), self._mixture(model, bounds.DRAWS)
+        logs = _in_parts(mixture.each, self._images)
+        right = knowledge.mixed(logs).argmax(dim=1) == self._outputs
         every = -_in_parts(mixture.each, self._evaluation[self._of_task]).double()
-        right = every.gather(2, self._right[None, :, None].expand(len(every), -1, 1)).squeeze(2)
+        of_right = every.gather(2, self._right[None, :, None].expand(len(every), -1, 1)).squeeze(2)
         largest, share = math.log(every.shape[2]), self._of.config.label_noise
-        found = {"cross_entropy_of_draws": learned.mean(), "clipped": learned.clamp(max=largest).mean()}
+        found = {
+            "training_accuracy": right.double().mean(),
+            "cross_entropy_of_draws": knowledge.losses(logs, self._outputs).mean(),
+            "clipped": self._clipped(more, largest),
+        }
         for name, most in (("test_loss", math.inf), ("test_loss_clipped", largest)):
-            found[name] = (1 - share) * right.clamp(max=most).mean() + share * every.clamp(max=most).mean()
+            found[name] = (1 - share) * of_right.clamp(max=most).mean() + share * every.clamp(max=most).mean()
         return {key: float(x) for key, x in found.items()}
+
+    def _clipped(self, mixture, largest):
+        """Return the mean loss, clipped, of images learned from over draws, of which few are held at once."""
+        found = []
+        for i in range(0, len(mixture.states), SOME):
+            part = Mixture(mixture.network, mixture.states[i : i + SOME])
+            found.append(knowledge.losses(_in_parts(part.each, self._images), self._outputs).clamp(max=largest))
+        return torch.cat(found).mean()
 
 
 def _in_parts(log_probabilities, images):

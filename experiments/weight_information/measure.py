@@ -33,7 +33,7 @@ ROWS = {
     "cross entropy of draws, nats": ("cross_entropy_of_draws", 3),
     "KL / N, nats": ("kl", 3),
     "1/2 [norm + log-determinant] / N, nats": ("information", 3),
-    "1/2 log det of the whole matrix / N, nats": ("log_determinant", 3),
+    "1/2 log det of the whole F of 30 images / N, at least, nats": ("log_determinant", 3),
     "tr F": ("trace", 1),
     "d_B from ignorance": ("ignorance", 3),
 }

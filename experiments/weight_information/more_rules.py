@@ -244,7 +244,7 @@ def _invariant(found: Measured, key: str, null: str, beside: str) -> Finding:
     rows, nulls, values, enough = [], [], [], True
     for kind in NUISANCES:
         x, fine = found.nuisances[kind][key][:, _comparable(found, kind)], _comparable(found, kind)
-        enough = enough and bool(fine.sum() >= FEWEST)
+        enough = enough and bool(np.isfinite(x).all(axis=0).sum() >= FEWEST)
         values.append(_rank(found, kind, key))
         first, last = (said(x[:, k], 3, False) for k in (0, -1)) if fine.any() else ("nan", "nan")
         rows.append(f"{kind}: {said(values[-1])}, from {first} to {last} over {fine.sum()} networks")

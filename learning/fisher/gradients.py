@@ -206,6 +206,7 @@ def _draw(P, draws, generator):
 
 def _batches(subject, wanted, names, draws, batch, seed):
     """Return values {name: (batches,)} of the shortcut, and the weights of batches."""
+    subject.check_reached()
     weights = {name: subject.weights[name] for name in names}
     constant = {name: w for name, w in subject.weights.items() if name not in weights}
     generator, values, shares = torch.Generator().manual_seed(seed), {name: [] for name in wanted}, []

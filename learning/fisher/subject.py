@@ -38,6 +38,7 @@ class Subject:
         vectors: of a slice of inputs, (b, R, C); each of the R is a round over these inputs.  With each come the slice
         and the number of the round.
         """
+        self.check_reached()
         constant = {name: w for name, w in self.weights.items() if name not in names}
         weights = {name: self.weights[name] for name in names}
         block = checked_block(block, sum(w.numel() for w in weights.values()), self.inputs.device)
@@ -53,6 +54,14 @@ class Subject:
                 with _said("torch.func finds no gradients of this network sample by sample"):
                     found = each(weights, self.inputs[where], V[:, r])
                 yield where, r, found
+
+    def check_reached(self) -> None:
+        """Raise InputError if outputs do not depend on weights as far as torch knows: gradients would all be 0."""
+        weights = {name: w.detach().requires_grad_() for name, w in self.weights.items()}
+        with torch.enable_grad(), _said("the network cannot be called with other weights"):
+            outputs = functional_call(self.network, weights, (self.inputs[:1],))
+        if not outputs.requires_grad:
+            raise InputError("no gradient reaches the weights; is the network's forward under no_grad, or detached?")
 
 
 @contextlib.contextmanager

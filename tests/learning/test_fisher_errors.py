@@ -140,6 +140,14 @@ def test_gradients():
         fisher.trace(Outputs(lambda z: z * (1.0 if z.sum().item() > 0 else 2.0)), X)
 
 
+@pytest.mark.parametrize("how", ["exact", "sampled", "batch"])
+def test_forward_without_gradients(how):
+    network = Outputs(torch.Tensor.detach)
+    with pytest.raises(InputError, match="no gradient reaches the weights"):
+        fisher.trace(network, X, how)
+    assert fisher.from_predictions(network, X, 0.01).value > 0  # which needs none
+
+
 def test_layers():
     for layers, message in (
         (["head"], "there is no layer 'head'; there are 0, 3"),

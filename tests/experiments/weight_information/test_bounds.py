@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from experiments.weight_information import bounds
-from experiments.weight_information.bounds import catoni, clipped, kl_of_fixed_priors
+from experiments.weight_information.bounds import above_mean_of_draws, catoni, kl_of_fixed_priors
 from experiments.weight_information.variational import Variational
 from info_geometry.files import InputError
 from learning import networks
@@ -73,10 +73,14 @@ def test_what_is_refused(changes, message):
         catoni(**{"cross_entropy": 0.5, "kl": 1, "samples": 10, "beta": 1, **changes})
 
 
-def test_clipped_losses():
-    assert clipped(np.array([[0.5, 7.0]]), 4).tolist() == [[0.5, 4.0]]
-    with pytest.raises(InputError, match="the largest loss is 0"):
-        clipped(np.zeros(2), 0)
+def test_means_of_draws_are_rarely_so_far_off():
+    """The largest variance there is: a loss of 0 or L, each as often."""
+    rng, largest, delta, draws = np.random.default_rng(0), 4.0, 0.1, 50
+    means = largest * rng.integers(0, 2, (5000, draws)).mean(axis=1)
+    below = np.mean([above_mean_of_draws(x, largest, delta, draws) < largest / 2 for x in means])
+    assert 0 < below < delta
+    assert above_mean_of_draws(1.0, 4.0, 0.1, 50) == pytest.approx(1 + 4 * math.sqrt(math.log(10) / 100))
+    assert above_mean_of_draws(3.9, 4.0, 0.1, 50) == 4.0 and above_mean_of_draws(5.0, 4.0, 0.1, 50) == 5.0
 
 
 def test_priors_of_a_grid_cost_little():

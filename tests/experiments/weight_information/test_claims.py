@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from experiments.weight_information import claims
+from experiments.weight_information.bounds import above_mean_of_draws
 from experiments.weight_information.measured import NUISANCES, Measured
 from experiments.weight_information.rules import strict
 from tests.experiments.weight_information.made_up_measured import BATCHES, MANY, SAMPLES, measured
@@ -104,7 +105,8 @@ def beneath(gap, name="bounded", noise=0, k=1):
 def bounded(lowest, noise=0, k=2):
     """Return networks of which bounds are 3 nats, but for one beta, at which they are as low as this (S, 1)."""
     bound = put(np.full((S, 4), 3.0), k, lowest)
-    kl = (0.75 * bound - 0.1) * MANY / (2 * LOG_C) - math.log(20)
+    most = above_mean_of_draws(0.1, LOG_C, 0.025)
+    kl = (0.75 * bound - most) * MANY / (2 * LOG_C) - math.log(40)
     return of("bounded", noise, clipped=0.1, kl_of_fixed_priors=kl)
 
 
