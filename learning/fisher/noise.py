@@ -171,7 +171,10 @@ def _bhattacharyya(P, Q):
 
 
 def _labels(labels, N, C):
-    labels = torch.as_tensor(labels)
+    try:
+        labels = torch.as_tensor(labels)
+    except (TypeError, ValueError, RuntimeError):  # None, texts
+        raise InputError(f"labels are a {type(labels).__name__}; expected {N} numbers of classes") from None
     if labels.shape != (N,) or labels.is_floating_point() or labels.is_complex():
         raise InputError(f"labels are {labels.dtype} of shape {tuple(labels.shape)}; expected {N} numbers of classes")
     if labels.min() < 0 or labels.max() >= C:

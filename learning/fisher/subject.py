@@ -138,7 +138,11 @@ def weights_of(network: nn.Module) -> dict[str, torch.Tensor]:
     """Return all parameters of a network by name, frozen ones too, detached."""
     if not isinstance(network, nn.Module):
         raise InputError(f"the network is a {type(network).__name__}; expected a torch module")
+    if any(isinstance(w, nn.parameter.UninitializedTensorMixin) for w in (*network.parameters(), *network.buffers())):
+        raise InputError("the network has lazy layers without weights yet; call it once on an input")
     weights = {name: w.detach() for name, w in network.named_parameters() if w.is_floating_point()}
+    if any(w.is_meta for w in weights.values()):
+        raise InputError("the network is on the device meta, where there are no numbers")
     if not weights:
         raise InputError("the network has no weights")
     return weights

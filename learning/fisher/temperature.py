@@ -7,6 +7,7 @@ keeps their entropy.
 
 import copy
 import math
+import numbers
 
 import torch
 from torch import nn
@@ -44,7 +45,7 @@ def temperature_of(z: torch.Tensor, target: float) -> float:
     target.
     """
     most = math.log(z.shape[1])
-    if not 0 < target < most:
+    if not isinstance(target, numbers.Real) or not 0 < target < most:
         raise InputError(f"entropy is {target}; expected between 0 and log {z.shape[1]} = {most:.4g} nats")
 
     def reached(T):
