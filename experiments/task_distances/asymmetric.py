@@ -19,6 +19,7 @@ from torch import nn
 
 from info_geometry.files import InputError
 from learning.fisher import Information, information
+from learning.fisher.laplace import Terms
 from learning.fisher.subject import layer_of, positive, weights_of
 
 
@@ -33,27 +34,8 @@ class Known:
     samples: int
 
 
-@dataclasses.dataclass(frozen=True)
-class Distance:
+class Distance(Terms):
     """The two terms of a distance, in nats, in each layer but the head."""
-
-    norms: dict[str, float]
-    determinants: dict[str, float]
-
-    @property
-    def norm(self) -> float:
-        """The term of |w|^2, over all layers."""
-        return sum(self.norms.values())
-
-    @property
-    def determinant(self) -> float:
-        """The term of the Fisher information, over all layers."""
-        return sum(self.determinants.values())
-
-    @property
-    def total(self) -> float:
-        """The distance."""
-        return self.norm + self.determinant
 
 
 def body_information(

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from experiments.weight_information.measured import NUISANCES, Measured, Sweep
-from experiments.weight_information.rules import IGNORANT, MONOTONE, rank, ranks, rises
+from experiments.weight_information.measured import NUISANCES, Measured
+from experiments.weight_information.rules import IGNORANT, MONOTONE, by_samples, rank, ranks, rises
 from learning.finding import Finding, above, below, decide, said
 
 LARGER = 2  # times the trace, from the smallest batches to the largest
@@ -123,7 +123,7 @@ def e13_below(found: Measured) -> Finding:
 
     Holds if beta_50 of every N and posterior is below 1; fails if one is above.
     """
-    sweeps = {f"N {x.samples}": x for x in random_by_samples(found)} | dict(found.posteriors)
+    sweeps = {f"N {x.samples}": x for x in by_samples(found, 1)} | dict(found.posteriors)
     values = {name: x.thresholds for name, x in sweeps.items()}
     return Finding(
         ", ".join(f"{name}: {said(x, 3, False)}" for name, x in values.items()),
@@ -133,17 +133,12 @@ def e13_below(found: Measured) -> Finding:
     )
 
 
-def random_by_samples(found: Measured) -> list[Sweep]:
-    """Return the sweeps of random labels, by N."""
-    return [x for (noise, _), x in sorted(found.by_samples.items()) if noise == 1]
-
-
 def e13_samples(found: Measured) -> Finding:
     """... and does not fall with the number of images.
 
     log of beta_50 of the most images less that of the fewest.  Holds if it is above -SHRINKS; fails if it is below.
     """
-    first, *_, last = random_by_samples(found)
+    first, *_, last = by_samples(found, 1)
     change = np.log(last.thresholds / first.thresholds)
     return Finding(
         f"N {last.samples} / N {first.samples}: {said(np.exp(change), 2, False)}",

@@ -185,7 +185,7 @@ def e8_grows(found: Measured) -> Finding:
     lowers either.
     """
     rows, steps = [], []
-    lines = {f"N, label noise {noise:g}": _by_samples(found, noise) for noise in (0, 1)}
+    lines = {f"N, label noise {noise:g}": by_samples(found, noise) for noise in (0, 1)}
     for name, sweeps in {**lines, "label noise": list(found.by_noise.values())}.items():
         for key in ("information", "kl"):
             logs = np.log([x.at(key) for x in sweeps])
@@ -197,7 +197,7 @@ def e8_grows(found: Measured) -> Finding:
     return Finding("last / first: " + "; ".join(rows), "no growth: 1", decide(good, bad), {})
 
 
-def _by_samples(found: Measured, noise: float) -> list[Sweep]:
+def by_samples(found: Measured, noise: float) -> list[Sweep]:
     """Return the sweeps with a label noise, by N."""
     return [x for (other, _), x in sorted(found.by_samples.items()) if other == noise]
 

@@ -13,12 +13,11 @@ from learning.fisher.subject import at_least, checked, layer_of, layers, per_par
 
 
 @dataclasses.dataclass(frozen=True)
-class Information:
-    """The two terms of the information in each layer, in nats, and the prior variance of each parameter."""
+class Terms:
+    """The two terms of an information, or of a difference of two, in each layer, in nats."""
 
     norms: dict[str, float]
     determinants: dict[str, float]
-    variances: dict[str, float]
 
     @property
     def norm(self) -> float:
@@ -32,8 +31,15 @@ class Information:
 
     @property
     def total(self) -> float:
-        """The information in all weights."""
+        """Both terms."""
         return self.norm + self.determinant
+
+
+@dataclasses.dataclass(frozen=True)
+class Information(Terms):
+    """The two terms of the information in each layer, in nats, and the prior variance of each parameter."""
+
+    variances: dict[str, float]
 
 
 def prior_variances(initial: nn.Module) -> dict[str, float]:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from info_geometry.files import ROOT
 
@@ -19,6 +20,22 @@ def subprocess_run(arguments, cwd=ROOT, **environment):
         text=True,
         env={**os.environ, **environment},
     )
+
+
+def made(target):
+    """Return the commands that make would run for a target, one a line, from the one that begins with the runs."""
+    usual = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["make", "-n", target, f"BIN={Path(sys.executable).parent}", "JOBS=2"],
+        cwd=ROOT,
+        env=usual,  # make that runs make prints which folders it enters and leaves
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    lines = done.stdout.replace("\\\n", " ").splitlines()
+    begin = next(k for k, line in enumerate(lines) if "learning.sweep" in line or line.startswith("mkdir"))
+    return lines[begin:]
 
 
 def names(path):

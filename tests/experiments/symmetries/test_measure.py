@@ -15,6 +15,7 @@ from experiments.symmetries.results import LINES, WIDTHS
 from info_geometry import files
 from info_geometry.files import ROOT
 from learning import grids
+from tests.support.commands import made
 
 with_make = pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
 FOLDERS = {"checkpoints": "c", "predictions": "p", "plots": "plots"}
@@ -28,22 +29,6 @@ def run(monkeypatch, capsys, *arguments):
     captured = capsys.readouterr()
     assert "Traceback" not in captured.err
     return raised.value.code, captured.out, captured.err
-
-
-def made(target):
-    """Return the commands of a target, one a line, from the one that begins with the runs."""
-    usual = {key: value for key, value in os.environ.items() if not key.startswith(("MAKE", "MFLAGS"))}
-    done = subprocess.run(
-        ["make", "-n", target, f"BIN={Path(sys.executable).parent}", "JOBS=2"],
-        cwd=ROOT,
-        env=usual,  # make that runs make prints which folders it enters and leaves
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    lines = done.stdout.replace("\\\n", " ").splitlines()
-    begin = next(k for k, line in enumerate(lines) if "learning.sweep" in line or line.startswith("mkdir"))
-    return lines[begin:]
 
 
 def lines_between(commands):
