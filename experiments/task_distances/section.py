@@ -6,7 +6,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Section:
-    """rows: of the table of claims, its heading first, and beside: what rules do not look at (`learning.finding.table`).
+    """rows, beside: of the table of claims, and what its rules do not look at (`learning.finding.table`).
 
     tables: other ones, each as text.  written: paths of figures and pages.
     """
