@@ -1,5 +1,6 @@
 """Stage 2 of tasks: what networks predict at each checkpoint, how well they know their task, and what that costs."""
 
+import copy
 import dataclasses
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from learning.runs import find, store, weights
 from learning.runs import run as runs
 from learning.runs.run import SKIPPED, Run
 from learning.tasks import facts
+from learning.variational import fit
 
 HOW = Imprinting("cosine", 10.0)  # in which tasks are compared
 AT_ONCE = 1000  # images that are predicted at once
@@ -120,17 +122,25 @@ class Known:
         self._said, self._last = [], {}
 
     def models(self) -> Iterator[tuple[float, torch.nn.Module]]:
-        """Yield (t, network) of each checkpoint, and find out what is known of it."""
-        run, network = self._run, None
+        """Yield (t, network) of each checkpoint, that of mean weights, and find out what is known of it."""
+        run, model, network = self._run, None, None
         for step in run.schedule:
-            network = self._network(self._folder, run, step)
+            model = network = self._model(step)
+            if self._config.beta:
+                network = self._network()
+                network.load_state_dict(model.mean_network())
             self._said.append(self._told(network))
             yield run.time(step), network
-        self._last = {"end": _scores(network, self._parts, self._at_last), "information": self._cost(network)}
+        self._last = {"end": _scores(network, self._parts, self._at_last)}
+        if self._config.beta:
+            self._last["kl_of_layers"] = {name: float(x.detach()) for name, x in model.kl().items()}
+        else:
+            self._last["information"] = self._cost(network)
 
     def said(self) -> dict[str, dict]:
-        """Return {"known": {what: (checkpoints,)}}, and of the last network {"end": ..., "information": ...}."""
-        return {"known": {key: [each[key] for each in self._said] for key in self._said[0]}, **self._last}
+        """Return {"known": {what: (checkpoints,)}}, and of the last network `end`, `information` or `kl_of_layers`."""
+        keys = "accuracy", "cross_entropy", "training_accuracy", "training_cross_entropy"
+        return {"known": {key: [each[key] for each in self._said] for key in keys}, **self._last}
 
     def _seen(self, part: Part, images, among, count: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return images (n, ...) of a task as they are under its condition, and their outputs (n,)."""
@@ -141,12 +151,16 @@ class Known:
         pixels = torch.cat(list(few.batches(plan, device=self._here.device)))
         return part.applied(pixels, images.labels[chosen], torch.from_numpy(chosen))
 
-    def _network(self, folder: Path | None, run: Run | None, step: int = 0) -> networks.Network:
-        """Return the network of a checkpoint, or, without a folder, as it is before training."""
-        found = networks.of_config(self._config, self._images, run.classes, run.seed)
-        if folder:
-            path = run.path(folder, step)
-            weights.fit(weights.load(path), found, path)
+    def _network(self) -> networks.Network:
+        """Return an ordinary network as it is before training."""
+        found = networks.of_config(self._config, self._images, self._run.classes, self._run.seed)
+        return networks.on(self._here.device, found).eval()
+
+    def _model(self, step: int) -> torch.nn.Module:
+        """Return the network of a checkpoint, variational or not."""
+        run = self._run
+        path, found = run.path(self._folder, step), training.network_of(self._images, run)
+        (fit if self._config.beta else weights.fit)(weights.load(path), found, path)
         return networks.on(self._here.device, found).eval()
 
     def _told(self, network) -> dict[str, float]:
@@ -161,14 +175,15 @@ class Known:
         centred at the weights that the run started from, those of another run or the initial ones.
         """
         run, count = self._run, self._choices.fisher
-        begun = self._network(None, run)
+        begun = self._network()
         variances = fisher.prior_variances(begun)
         known = []
         for part, (images, outputs) in zip(self._parts, self._learned):
             few = torch.from_numpy(evenly(outputs.cpu().numpy(), count)).to(images.device)
-            known.append(asymmetric.Known(fisher.diagonal(network, images[few], layers=["body"]), len(part.indices)))
+            F = fisher.diagonal(_of_task(network, part), images[few], layers=["body"])
+            known.append(asymmetric.Known(F, len(part.indices)))
         if run.start:
-            begun = self._network(self._folder, run, run.schedule[0])
+            begun = self._model(run.schedule[0])
         whole = asymmetric.body_information(network, known, variances)
         moved = asymmetric.conditional(begun, network, known, variances)
         return {
@@ -180,11 +195,19 @@ class Known:
         }
 
 
+def _of_task(network: networks.Network, part: Part) -> networks.Network:
+    """Return a copy of a network that has the outputs of one task alone."""
+    found, own = copy.deepcopy(network), slice(part.first, part.first + part.classes)
+    for name, value in list(found.head.named_parameters()):
+        setattr(found.head, name, torch.nn.Parameter(value.detach()[own].clone()))
+    return found
+
+
 @torch.no_grad()
-def _scores(network, parts: Sequence[Part], seen: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> dict[str, float]:
+def _scores(network, parts: Sequence[Part], seen: Sequence[tuple[torch.Tensor, torch.Tensor]]) -> dict:
     """Return the accuracy and the mean cross entropy, in nats, of a network on images and outputs of each task.
 
-    Means over tasks, each among its own outputs: which of two tasks is asked for is told.
+    Means over tasks, each among its own outputs; `accuracies`: of each.
     """
     found = []
     for part, (images, outputs) in zip(parts, seen):
@@ -192,4 +215,6 @@ def _scores(network, parts: Sequence[Part], seen: Sequence[tuple[torch.Tensor, t
         logs = torch.cat([torch.log_softmax(network(x)[:, own].double(), dim=1) for x in images.split(AT_ONCE)])
         nats = -logs.gather(1, right[:, None])
         found.append([float((logs.argmax(dim=1) == right).double().mean()), float(nats.mean())])
-    return dict(zip(("accuracy", "cross_entropy"), np.mean(found, axis=0).tolist()))
+    accuracies, nats = zip(*found)
+    means = {"accuracy": float(np.mean(accuracies)), "cross_entropy": float(np.mean(nats))}
+    return {**means, "accuracies": list(accuracies)}

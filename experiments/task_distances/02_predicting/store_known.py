@@ -7,11 +7,13 @@ cosine, scale 10, on some evaluation images as they are (t = epoch), and among i
 
     known           {what: one number a checkpoint}: `accuracy` and `cross_entropy` (nats) of the own head on evaluation
                     images of the own task under its condition; `training_accuracy` and `training_cross_entropy`; of two
-                    tasks learned at once the means of both, among the outputs of each
-    end             the same `accuracy` and `cross_entropy` of the last network, on more images
+                    tasks learned at once the means of both
+    end             the same `accuracy` and `cross_entropy` of the last network, on more images, and `accuracies` of
+                    each task
     information     of the last network, body alone, in nats: `norm` and `determinant` of the information in its weights
                     under the prior of initial weights; `conditional_norm` and `conditional_determinant` under one that
                     is centred at the weights that the run started from (asymmetric.py)
+    kl_of_layers    instead, of variational networks: {layer: nats}; predictions are those of their mean weights
 
     --images K      of evaluation that are predicted, of each class as many, and of the own task; default: 2,000
     --last K        evaluation images of the own task at the last checkpoint; default: 10,000

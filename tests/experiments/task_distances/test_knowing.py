@@ -25,7 +25,7 @@ STORE = "experiments/task_distances/02_predicting/store_known.py"
 FAST = {"epochs": 3, "training_images": 60, "batch_size": 20, "width": 4}
 FEW = ("--images", 150, "--last", 200, "--fisher", 20)
 PLAIN, BLURRED, RANDOM = "digits_all_plain", "digits_even_blur3_from_all_plain", "digits_low_random_labels"
-BOTH = "digits_all_plain_and_odd_flip"
+BOTH, VARIATIONAL = "digits_all_plain_and_odd_flip", "digits_all_plain_and_all_plain_beta1"
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,8 @@ def folder(tmp_path_factory):
     done(TRAIN, found, "digits_tasks", "--task", "even", "--start", PLAIN, condition="blur3", **FAST)
     done(TRAIN, found, "digits_tasks", "--task", "low", condition="random_labels", **FAST)
     done(TRAIN, found, "digits_tasks", "--also", "odd:flip", **FAST)
-    assert "inspecting: 4 done, 0 skipped" in done(STORE, found, "*", *FEW)
+    done(TRAIN, found, "digits_tasks_variational", "--also", "all", epochs=2, kl_warmup=1, training_images=60, width=4)
+    assert "inspecting: 5 done, 0 skipped" in done(STORE, found, "*", *FEW)
     return found
 
 
@@ -61,6 +62,17 @@ def images_of(split, classes, count):
     chosen = torch.from_numpy(among[evenly(images.labels[among], count)])
     pixels = normalise(images.pixels[chosen], images._mean, images._std)
     return pixels, images.labels[chosen.numpy()], chosen
+
+
+class Among(torch.nn.Module):
+    """Some outputs of a network."""
+
+    def __init__(self, network, outputs):
+        super().__init__()
+        self.network, self.outputs = network, outputs
+
+    def forward(self, x):
+        return self.network(x)[:, self.outputs]
 
 
 def of_condition(name, pixels, classes, indices):
@@ -97,7 +109,9 @@ def test_of_two_tasks_each_is_asked_among_its_own_outputs(folder):
         with torch.no_grad():
             logits = network(x.flip(2) if flip else x)[:, outputs]
         right.append((logits.argmax(1).numpy() == np.searchsorted(np.array(classes), y)).mean())
-    assert stored(folder, BOTH).attributes["end"]["accuracy"] == pytest.approx(np.mean(right), abs=1e-9)
+    end = stored(folder, BOTH).attributes["end"]
+    assert end["accuracies"] == pytest.approx(right, abs=1e-9)
+    assert end["accuracy"] == pytest.approx(np.mean(right), abs=1e-9)
 
 
 def test_predictions_are_imprinted_in_the_labels_of_all_classes(folder):
@@ -126,7 +140,9 @@ def test_information_is_that_of_its_formula(folder, name):
         chosen = part.indices[evenly(labels, 20)]
         x = normalise(images.pixels[torch.from_numpy(chosen)], images._mean, images._std)
         x = blurred(x, 3) if name == BLURRED else x.flip(2) if part.condition.kind == "flip" else x
-        F = fisher.diagonal(network, x)
+        outputs = slice(part.first, part.first + part.classes)
+        F = fisher.diagonal(Among(network, outputs), x, layers=["network.body"])
+        F = {key.removeprefix("network."): value for key, value in F.items()}
         NF = {key: 60 * F[key] + (NF[key] if NF else 0) for key in F}
     weights_of = [dict(each.named_parameters()) for each in (network, begun)]
     found = dict.fromkeys(("norm", "conditional_norm", "determinant"), 0.0)
@@ -154,9 +170,27 @@ def test_centre_of_the_prior_is_the_body_of_the_start(folder):
     assert 0 < said["conditional_norm"] < said["norm"] < math.inf
 
 
+def test_variational_network_is_its_mean_and_says_what_its_weights_hold(folder):
+    found = stored(folder, VARIATIONAL)
+    where = folder_of(folder, VARIATIONAL)
+    its = runs.read(where)
+    model = training.network_of(data.load("digits", "train", ""), its)
+    path = its.path(where, its.schedule[-1])
+    model.load_state_dict(weights.unwrapped(weights.load(path), path))
+    x, y, _ = images_of("test", range(10), 200)
+    with torch.no_grad():
+        logits = model.eval()(x)  # without noise: of the mean weights
+    right = [(logits[:, own].argmax(1).numpy() == y).mean() for own in (slice(10), slice(10, 20))]
+    assert found.attributes["end"]["accuracies"] == pytest.approx(right, abs=1e-9)
+    assert "information" not in found.attributes
+    expected = {name: layer.kl().item() for name, layer in model.layers.items()}
+    assert found.attributes["kl_of_layers"] == pytest.approx(expected, rel=1e-6)
+    assert all(nats > 0 for nats in expected.values())
+
+
 def test_what_is_there_is_skipped_and_other_choices_are_said(folder, tmp_path):
     copy = shutil.copytree(folder, tmp_path / "copy")
-    assert "inspecting: 0 done, 4 skipped" in done(STORE, copy, "*", *FEW)
+    assert "inspecting: 0 done, 5 skipped" in done(STORE, copy, "*", *FEW)
     code, text = run(STORE, copy, PLAIN, "--images", 150, "--last", 200, "--fisher", 21)
     assert code == 1 and "was stored with other fisher; delete it to store these" in text
     code, text = run(STORE, copy, PLAIN, "--images", 0)
