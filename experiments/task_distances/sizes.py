@@ -9,7 +9,7 @@ class Size:
 
     config: of stage 1.  suite: tasks that are embedded, each also learned from scratch.  pairs: those, of the suite,
     of which each is learned after each, and beside each.  targets: of which a few labels are learned, `few` of each
-    class, from networks that have learned the sources.
+    class, from networks that have learned the sources.  reach: those of which perceptrons learn each after each.
     """
 
     dataset: str
@@ -19,6 +19,7 @@ class Size:
     targets: tuple[str, ...]
     sources: tuple[str, ...]
     few: int
+    reach: tuple[str, ...] = ()
 
 
 FULL = Size(
@@ -39,12 +40,13 @@ FULL = Size(
         *("all:flip", "all:blur7", "all:random_labels"),
     ),
     few=20,
+    reach=("all", "all:flip", "all:blur7"),
 )
 QUICK = Size(
     dataset="digits",
     config="digits_tasks",
     suite=("all", "even", "odd", "low", "high", "0,1", "all:flip", "all:random_labels"),
-    pairs=("all", "even", "all:flip", "all:random_labels"),
+    pairs=("all", "even", "all:flip", "all:blur3", "all:random_labels"),
     targets=("even", "low", "0,1"),
     sources=("all", "odd", "high", "all:flip"),
     few=5,

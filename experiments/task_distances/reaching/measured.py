@@ -1,0 +1,260 @@
+"""What is measured of tasks that are learned after each other and beside each other.
+
+Arrays have S seeds first; K tasks, rows being those that were learned first and columns those that come after.
+"""
+
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from experiments.task_distances import conditions
+from experiments.task_distances.inspection import Inspection
+from experiments.task_distances.reaching import paths
+from experiments.task_distances.sizes import QUICK, Size
+from info_geometry import distance, predictions
+from info_geometry.files import InputError
+from learning import tasks
+from learning.runs.run import Folders
+
+REACHED = 0.9  # of the accuracy from scratch: the time until a network has it
+RANDOM = "random_labels"
+LONG = "long"  # variant of runs with twice the epochs
+DEEP = "mlp"  # variant of the networks that do not reach what is near
+
+
+@dataclass(frozen=True)
+class Task:
+    """A word TASK:CONDITION of a data set: what runs call it, its classes, and its condition."""
+
+    word: str
+    name: str
+    classes: frozenset
+    condition: str
+
+    def within(self, other: "Task") -> bool:
+        """Return whether it has some of the classes of another one, both as they are."""
+        plain = self.condition == other.condition == conditions.PLAIN
+        return plain and self.classes < other.classes
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How tasks are learned after each other.  "Accuracy" is that on training images where labels are random.
+
+    scratch, longer (S, K): accuracy at the end, with as many epochs as after another task, and with those of both.
+    after (S, K, K): after another task.  epochs (T,), course (S, K, K, T), alone (S, K, T): accuracy on fewer images.
+    static (S, K, K): d_B between both networks from scratch.  length, between, action (S, K, K): see `paths`, of what
+    is predicted while the second is learned.  norm, determinant (S, K, K): of the conditional distance, in nats; anew
+    (S, K): both terms, of networks from scratch, centred at their initial weights.
+    """
+
+    tasks: tuple[Task, ...]
+    epochs: np.ndarray
+    scratch: np.ndarray
+    longer: np.ndarray
+    after: np.ndarray
+    course: np.ndarray
+    alone: np.ndarray
+    static: np.ndarray
+    length: np.ndarray
+    between: np.ndarray
+    action: np.ndarray
+    norm: np.ndarray
+    determinant: np.ndarray
+    anew: np.ndarray
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of all tasks."""
+        return tuple(task.word for task in self.tasks)
+
+    @property
+    def gap(self) -> np.ndarray:
+        """R1 (S, K, K): accuracy from scratch, with as many epochs in all, less that after another task."""
+        return self.longer[:, None] - self.after
+
+    @property
+    def time(self) -> np.ndarray:
+        """R2 (S, K, K): epochs until the accuracy is REACHED of that from scratch; all of them where it never is."""
+        return _first(self.course, self.alone[:, None, :, -1], self.epochs)
+
+    @property
+    def time_alone(self) -> np.ndarray:
+        """The same (S, K) from scratch."""
+        return _first(self.alone, self.alone[..., -1], self.epochs)
+
+    @property
+    def detour(self) -> np.ndarray:
+        """R3 (S, K, K): length of the path over the shortest one between its ends."""
+        return self.length / self.between
+
+    @property
+    def conditional(self) -> np.ndarray:
+        """Distance C (S, K, K): 1/2 [|w - w1|^2 / lambda^2 + log det], in nats."""
+        return self.norm + self.determinant
+
+    def at(self, word: str) -> int:
+        """Return the number of a task."""
+        return self.words.index(word)
+
+
+def _first(course, reference, epochs):
+    """Return the epoch at which a course (..., T) first reaches a part of a reference (...), linear between epochs."""
+    wanted = REACHED * reference[..., None]
+    there = course >= wanted
+    k = np.where(there.any(axis=-1), there.argmax(axis=-1), len(epochs) - 1)[..., None]
+    before = np.maximum(k - 1, 0)
+    low, high = (np.take_along_axis(course, i, axis=-1) for i in (before, k))
+    rise = np.where(high > low, high - low, 1)
+    part = np.clip((wanted - low) / rise, 0, 1)
+    found = epochs[before] + part * (epochs[k] - epochs[before])
+    return np.where(there.any(axis=-1), found[..., 0], epochs[-1])
+
+
+@dataclass(frozen=True)
+class Measured:
+    """All that is measured: of convolutional networks, and of perceptrons that learn few tasks, `deep`, or None.
+
+    single (S, K), both (S, K, K): information in networks of one task, and of two at once, log-determinants; the norms
+    single_norm, both_norm, in nats.  variational: other estimates {name: (words, single (S, k), both (S, k, k))}.
+    """
+
+    seeds: tuple[int, ...]
+    reached: Reached
+    deep: Reached | None
+    single: np.ndarray
+    both: np.ndarray
+    single_norm: np.ndarray
+    both_norm: np.ndarray
+    others: Mapping[str, tuple[tuple[str, ...], np.ndarray]]
+
+    @property
+    def increment(self) -> np.ndarray:
+        """Distance A (S, K, K): I(w12; D1 D2) - I(w1; D1) by log-determinants, in nats."""
+        return self.both - self.single[:, :, None]
+
+    @property
+    def increment_with_norm(self) -> np.ndarray:
+        """The same with both terms."""
+        return self.increment + self.both_norm - self.single_norm[:, :, None]
+
+    @property
+    def distances(self) -> dict[str, np.ndarray]:
+        """The distances {name: (S, K, K)} between all tasks."""
+        return {"A": self.increment, "C": self.reached.conditional, "D": self.reached.length}
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of what is known of runs."""
+
+    folders: Folders
+    seeds: tuple[int, ...]
+    size: Size
+
+    def task(self, word: str) -> Task:
+        """Return a Task."""
+        name, condition = conditions.apart(word)
+        found = tasks.load(self.size.dataset, name)
+        return Task(word, f"{found.name}_{condition.label}", frozenset(found.classes), condition.label)
+
+    @functools.lru_cache(None)  # noqa: B019
+    def open(self, name: str, seed: int) -> predictions.Trajectory:
+        """Return what is known of a run; raise InputError where it is missing."""
+        stored = Inspection().name(f"{self.size.dataset}_{name}")
+        path, makes = self.folders.file(stored, seed), f"`make tasks{'-quick' * (self.size == QUICK)}` makes it"
+        if not path.exists():
+            raise InputError(f"{path} is missing; {makes}")
+        found = predictions.open_trajectory(path)
+        if not isinstance(found.attributes.get("known"), dict):
+            raise InputError(f"{path} does not say what its networks know; delete it, and {makes}")
+        return found
+
+    def each(self, names: Sequence, function) -> np.ndarray:
+        """Return (S, ..., *): what a function finds of opened files, for names (...) of runs."""
+        names = np.array(names)
+        found = [[function(self.open(name, seed)) for name in names.ravel()] for seed in self.seeds]
+        first = np.shape(found[0][0])
+        return np.array(found, float).reshape(len(self.seeds), *names.shape, *first)
+
+    def measured(self) -> Measured:
+        """Return all that is measured."""
+        every = [self.task(word) for word in self.size.pairs]
+        names = [task.name for task in every]
+        both = [
+            [f"{a}_and_{b}" if i <= j else f"{b}_and_{a}" for j, b in enumerate(names)] for i, a in enumerate(names)
+        ]
+        terms = {what: lambda x, what=what: x.attributes["information"][what] for what in ("norm", "determinant")}
+        return Measured(
+            self.seeds,
+            self.reached(every),
+            self.reached([self.task(word) for word in self.size.reach], DEEP) if self.size.reach else None,
+            self.each(names, terms["determinant"]),
+            self.each(both, terms["determinant"]),
+            self.each(names, terms["norm"]),
+            self.each(both, terms["norm"]),
+            {},
+        )
+
+    def reached(self, every: Sequence[Task], variant: str = "") -> Reached:
+        """Return how tasks are learned after each other, by networks of a variant."""
+        end = f"_{variant}" if variant else ""
+        names = [task.name for task in every]
+        alone = [name + end for name in names]
+        after = [[f"{b}_from_{a}{end}{end}" for b in names] for a in names]
+        score, course = (self._scores(every, what) for what in ("end", "course"))
+        found = self.each(after, _path)
+        information = self.each(after, _conditional)
+        return Reached(
+            tuple(every),
+            np.array(self.open(after[0][0], self.seeds[0]).t, float),
+            score(alone),
+            score([f"{name}_{variant + '-' if variant else ''}{LONG}" for name in names]),
+            score(after),
+            course(after),
+            course(alone),
+            np.array([self._static(alone, seed) for seed in self.seeds]),
+            *np.moveaxis(found, -1, 0),
+            *np.moveaxis(information, -1, 0),
+            self.each(alone, _conditional).sum(axis=-1),
+        )
+
+    def _scores(self, every, what):
+        """Return a function that tells accuracies of runs, the last of whose axes are tasks."""
+        random = np.array([task.condition == RANDOM for task in every])
+
+        def of(x):
+            known = x.attributes["known"]
+            if what == "end":
+                return x.attributes["end"]["accuracy"], known["training_accuracy"][-1]
+            return known["accuracy"], known["training_accuracy"]
+
+        def scores(names):
+            found = self.each(names, of)  # (S, ..., K, 2) or (S, ..., K, 2, T)
+            axis = 1 + np.ndim(names)
+            others, learned = np.take(found, 0, axis), np.take(found, 1, axis)
+            return np.where(random if what == "end" else random[:, None], learned, others)
+
+        return scores
+
+    def _static(self, names, seed):
+        """Return d_B (K, K) between the last networks of runs."""
+        ends = [x.select([x.shape[0] - 1]) for x in (self.open(name, seed) for name in names)]
+        return distance.pairwise(ends)
+
+
+def _path(x):
+    found = paths.path(x, x.t, x.labels)
+    return found.length, found.between, found.action
+
+
+def _conditional(x):
+    information = x.attributes["information"]
+    return information["conditional_norm"], information["conditional_determinant"]
+
+
+def read(folders: Folders, seeds: Sequence[int], size: Size) -> Measured:
+    """Return what is measured of the runs of seeds; raise InputError where a file is missing."""
+    return Files(folders, tuple(seeds), size).measured()

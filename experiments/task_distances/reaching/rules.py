@@ -1,0 +1,246 @@
+"""The rules of the claims: what each asks of what was measured, and its null or control.
+
+Rules were fixed before the networks that they are applied to were trained.  SE is the standard error of a mean over
+seeds; a bound is passed if the mean is on that side of it by more than 2 SE.  Distances A, C and D are those of
+`Measured.distances`; rows are tasks that were learned first.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from scipy.stats import binomtest, spearmanr
+
+from experiments.task_distances.reaching.measured import RANDOM, Measured, Reached
+from info_geometry.uncertainty.mantel import mantel
+from learning.finding import Finding, above, below, decide, said
+
+CHANCE = 0.05  # of a sign test, or a Mantel test
+TRIANGLE = 0.05  # the share of triangles that may be violated
+AGREE = 0.4  # rank correlation of a distance and of the time to learn
+SIGNS = 0.7  # the share of pairs in which two asymmetries have one sign
+SHUFFLES = 200  # of the entries of a matrix, for a null
+
+Rule = Callable[[Measured], Finding]
+
+
+def to_a_part(name: str) -> Rule:
+    """From a task to a part of its classes is shorter than back.
+
+    Pairs of tasks as they are, one of which has some of the classes of the other: distance to the whole less distance
+    to the part.  Holds if the mean over pairs is above 0, and so is it in more pairs than chance gives (sign test of
+    means over seeds, one-sided); fails if it is below 0.
+    """
+
+    def rule(found: Measured) -> Finding:
+        d, pairs = found.distances[name], parts(found.reached)
+        each = np.array([d[:, i, j] - d[:, j, i] for i, j in pairs])  # i a part of j
+        difference, right = each.mean(axis=0), int((each.mean(axis=1) > 0).sum())
+        p = binomtest(right, len(pairs), alternative="greater").pvalue
+        return Finding(
+            f"{said(difference)}{UNITS[name]}; {right} of {len(pairs)} pairs, p = {p:.2g}",
+            "symmetric: 0, half of the pairs",
+            decide(above(difference) and p < CHANCE, below(difference)),
+            {},
+        )
+
+    return rule
+
+
+UNITS = {"A": " nats", "C": " nats", "D": "", "B": " nats"}
+
+
+def parts(reached: Reached) -> list[tuple[int, int]]:
+    """Return the pairs (i, j) of tasks, as they are, of which i has some of the classes of j."""
+    tasks = reached.tasks
+    return [(i, j) for i, a in enumerate(tasks) for j, b in enumerate(tasks) if a.within(b)]
+
+
+def self_nearest(name: str) -> Rule:
+    """A task is nearest to itself.
+
+    The share of rows whose smallest entry is on the diagonal.  Holds if it is 1 in every seed; fails if it is below 1.
+    """
+
+    def rule(found: Measured) -> Finding:
+        d = found.distances[name]
+        right = d.argmin(axis=2) == np.arange(d.shape[1])
+        share, words = right.mean(axis=1), np.array(found.reached.words)
+        never = words[~right.any(axis=0)]
+        return Finding(
+            f"{said(share, sign=False)} of rows",
+            f"chance: {1 / len(words):.2f}",
+            decide(bool((share == 1).all()), below(share, 1)),
+            {},
+            f"in no seed {', '.join(never)}" if len(never) else "",
+        )
+
+    return rule
+
+
+def random_farthest(name: str) -> Rule:
+    """Random labels are farther than any other task, from wherever one comes.
+
+    The share of rows, but for its own, whose largest entry is in the column of random labels.  Holds if it is 1 in
+    every seed; fails if it is below 1.
+    """
+
+    def rule(found: Measured) -> Finding:
+        d, k = found.distances[name], _random(found.reached)
+        others = [i for i in range(d.shape[1]) if i != k]
+        share = (d.argmax(axis=2)[:, others] == k).mean(axis=1)
+        mean = d[:, others]
+        ratio = mean[:, :, k].mean(axis=1) / mean[:, :, others].mean(axis=(1, 2))
+        return Finding(
+            f"{said(share, sign=False)} of rows; mean distance {said(ratio, 1, False)} times that of others",
+            f"chance: {1 / d.shape[1]:.2f}; 1 time",
+            decide(bool((share == 1).all()), below(share, 1)),
+            {},
+        )
+
+    return rule
+
+
+def _random(reached):
+    """Return the number of the task with random labels."""
+    return next(k for k, task in enumerate(reached.tasks) if task.condition == RANDOM)
+
+
+def triangle(name: str) -> Rule:
+    """A way over a third task is no shorter.
+
+    The share of triples of tasks with d(i -> k) > d(i -> j) + d(j -> k).  Holds if it is below TRIANGLE, fails if it is
+    above.
+    """
+
+    def rule(found: Measured) -> Finding:
+        share = np.array([violations(d) for d in found.distances[name]])
+        rng = np.random.default_rng(0)
+        null = [violations(_shuffled(d, rng)) for d in found.distances[name] for _ in range(SHUFFLES)]
+        return Finding(
+            f"{said(share, 3, False)} of triples",
+            f"entries shuffled: {np.mean(null):.3f} +- {np.std(null):.3f}",
+            decide(below(share, TRIANGLE), above(share, TRIANGLE)),
+            {},
+        )
+
+    return rule
+
+
+def violations(d: np.ndarray) -> float:
+    """Return the share of ordered triples of different objects with d_ik > d_ij + d_jk, of distances (K, K)."""
+    triples = list(itertools.permutations(range(len(d)), 3))
+    return float(np.mean([d[i, k] > d[i, j] + d[j, k] for i, j, k in triples]))
+
+
+def _shuffled(d, rng):
+    """Return distances (K, K) whose entries beside the diagonal are in a random order."""
+    others = ~np.eye(len(d), dtype=bool)
+    found = d.copy()
+    found[others] = rng.permutation(d[others])
+    return found
+
+
+def no_more_than_apart(found: Measured) -> Finding:
+    """What two tasks hold at once is no more than what they hold apart: d(D1 -> D2) <= I(w2; D2), by A.
+
+    The share of pairs of different tasks.  Holds if it is 1 in every seed; fails if it is below 1.
+    """
+    i, j = np.triu_indices(found.single.shape[1], 1)
+    ratio = found.both[:, i, j] / (found.single[:, i] + found.single[:, j])
+    share = (ratio <= 1).mean(axis=1)
+    return Finding(
+        f"{said(share, sign=False)} of pairs; at once / apart {said(ratio.mean(axis=1), 2, False)}",
+        "nothing in common: 1",
+        decide(bool((share == 1).all()), below(share, 1)),
+        {},
+    )
+
+
+def cheaper_than_anew(found: Measured) -> Finding:
+    """A task costs less from the network of another one than from initial weights, by C.
+
+    Mean of log C(i -> j) / C(initial -> j) over different tasks whose labels are not random.  Holds if it is below 0,
+    fails if it is above.
+    """
+    reached = found.reached
+    k, count = _random(reached), len(reached.tasks)
+    pairs = [(i, j) for i, j in itertools.permutations(range(count), 2) if k not in (i, j)]
+    logs = np.array([np.log(reached.conditional[:, i, j] / reached.anew[:, j]) for i, j in pairs]).mean(axis=0)
+    kept = [j for j in range(count) if j != k]
+    random = np.log(reached.conditional[:, k, kept] / reached.anew[:, kept]).mean(axis=1)
+    return Finding(
+        f"{said(np.exp(logs), 2, False)} of the nats from initial weights",
+        "as much: 1",
+        decide(below(logs), above(logs)),
+        {},
+        f"from networks that have learned random labels {said(np.exp(random), 2, False)}",
+    )
+
+
+def tells_time(name: str) -> Rule:
+    """Where a task is far, it takes long to learn.
+
+    Mantel test of the distance, the mean of both directions, with R2, the mean of both: Spearman over pairs of tasks.
+    Holds if it is above AGREE and p < CHANCE for the means over seeds; fails if it is below AGREE.
+    """
+
+    def rule(found: Measured) -> Finding:
+        d, time = found.distances[name], found.reached.time
+        each = np.array([mantel(_middle(a), _middle(b), permutations=99).statistic for a, b in zip(d, time)])
+        test = mantel(_middle(d.mean(axis=0)), _middle(time.mean(axis=0)), permutations=9999)
+        kept = [k for k in range(d.shape[1]) if k != _random(found.reached)]
+        without = [_directed(a[np.ix_(kept, kept)], b[np.ix_(kept, kept)]) for a, b in zip(d, time)]
+        directed = [_directed(a, b) for a, b in zip(d, time)]
+        return Finding(
+            f"{said(each)}; of means p = {test.p:.2g}",
+            "objects permuted: 0",
+            decide(above(each, AGREE) and test.p < CHANCE, below(each, AGREE)),
+            {},
+            f"over directed pairs {said(directed)}, without random labels {said(without)}",
+        )
+
+    return rule
+
+
+def _middle(d):
+    """Return the mean of both directions of distances (K, K)."""
+    return (d + d.T) / 2
+
+
+def _directed(a, b):
+    """Return Spearman's rank correlation of the entries of two matrices (K, K) beside their diagonals."""
+    others = ~np.eye(len(a), dtype=bool)
+    return float(spearmanr(a[others], b[others]).statistic) if np.ptp(b[others]) and np.ptp(a[others]) else math.nan
+
+
+def asymmetry_agrees(name: str) -> Rule:
+    """The direction in which a distance is longer is that in which the path of fine-tuning is.
+
+    The share of pairs of tasks in which d_ij - d_ji and Len_ij - Len_ji have one sign.  Holds if it is above SIGNS,
+    fails if it is below.
+    """
+
+    def rule(found: Measured) -> Finding:
+        i, j = np.triu_indices(len(found.reached.tasks), 1)
+        a, b = (_turned(x)[:, i, j] for x in (found.distances[name], found.reached.length))
+        share = (np.sign(a) == np.sign(b)).mean(axis=1)
+        ranks = [float(spearmanr(x, y).statistic) for x, y in zip(a, b)]
+        return Finding(
+            f"{said(share, sign=False)} of pairs; rank correlation {said(ranks)}",
+            f"chance: 0.50 +- {0.5 / math.sqrt(len(i)):.2f}; 0",
+            decide(above(share, SIGNS), below(share, SIGNS)),
+            {},
+        )
+
+    return rule
+
+
+def _turned(d):
+    return d - np.swapaxes(d, 1, 2)
+
+
+def correlations(x: Sequence[np.ndarray], y: Sequence[np.ndarray]) -> np.ndarray:
+    """Return Spearman's rank correlation (S,) over pairs of different tasks of matrices (K, K) of each seed."""
+    return np.array([_directed(a, b) for a, b in zip(x, y)])
