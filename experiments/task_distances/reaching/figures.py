@@ -27,25 +27,25 @@ from experiments.task_distances.reaching.more_rules import reachable
 from info_geometry.figures import style
 
 TITLES = {
-    "A": ("at once less alone", "nats"),
-    "C": ("beside the first network", "nats"),
-    "D": ("length of the path", "Len"),
+    "A": "at once less alone, log-det",
+    "B": "at once less alone, KL",
+    "C": "beside the first network",
+    "D": "length of the path",
 }
 
 
 @style.STYLE
 def asymmetric(folder: Path, found: Measured) -> list[Path]:
-    """Draw `asymmetric`: distances A, C and D, from rows to columns, and how they differ from the way back."""
-    figure = Figure((style.PAGE, 8.4), layout="constrained")
-    axes = figure.subplots(3, 2)
-    names, titles = named(found.reached.tasks), []
+    """Draw `asymmetric`: distances A to D, from rows to columns, and how they differ from the way back."""
+    figure = Figure((style.PAGE, 10.6), layout="constrained")
+    axes = figure.subplots(len(found.distances), 2)
+    titles = []
     for row, (letter, d) in zip(axes, found.distances.items()):
-        title, unit = TITLES[letter]
-        digits = 1 if letter == "D" else 0
-        turned = d - np.swapaxes(d, 1, 2)
-        heat_map(figure, row[0], d.mean(axis=0), names, unit, digits)
-        heat_map(figure, row[1], turned.mean(axis=0), names, unit, digits, signed=True, sure=sure(turned))
-        titles += [f"{letter}: {title}", f"{letter}: less the way back"]
+        names, digits = named(d.tasks), 0 if d.unit else 1
+        heat_map(figure, row[0], d.values.mean(axis=0), names, d.unit or "Len", digits)
+        turned, where = d.turned.mean(axis=0), sure(d.turned)
+        heat_map(figure, row[1], turned, names, d.unit or "Len", digits, signed=True, sure=where)
+        titles += [f"{letter}: {TITLES[letter]}", f"{letter}: less the way back"]
     lettered(axes.ravel(), titles)
     return style.save(figure, folder, "asymmetric")
 
@@ -72,7 +72,10 @@ def times(folder: Path, found: Measured) -> list[Path]:
     """Draw `times`: R2 of all pairs of tasks by distances A, C and D, and by d_B between networks from scratch."""
     figure = Figure((style.PAGE, 2.5), layout="constrained")
     x, K = found.reached, len(found.reached.tasks)
-    every = {**{key: (d, TITLES[key][1]) for key, d in found.distances.items()}, "static": (x.static, "$d_B$")}
+    every = {
+        key: (found.distances[key].values, f"{key}, {found.distances[key].unit or 'Len'}") for key in ("A", "C", "D")
+    }
+    every["static"] = x.static, "$d_B$ between networks from scratch"
     axes, titles = figure.subplots(1, len(every), sharey=True), []
     random = np.zeros((K, K), dtype=bool)
     random[:, [task.condition == RANDOM for task in x.tasks]] = True

@@ -4,7 +4,7 @@ Arrays have S seeds first; K tasks, rows being those that were learned first and
 """
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from learning.runs.run import Folders
 REACHED = 0.9  # of the accuracy from scratch: the time until a network has it
 RANDOM = "random_labels"
 LONG = "long"  # variant of runs with twice the epochs
+PRICE = "_beta1"  # how names of runs of variational networks end
 DEEP = "mlp"  # variant of the networks that do not reach what is near
 
 
@@ -114,36 +115,61 @@ def _first(course, reference, epochs):
 
 
 @dataclass(frozen=True)
+class Distance:
+    """A distance between tasks (S, K, K), from rows to columns, in a unit, or without one."""
+
+    tasks: tuple[Task, ...]
+    values: np.ndarray
+    unit: str = ""
+
+    @property
+    def turned(self) -> np.ndarray:
+        """How much longer it is than the way back (S, K, K)."""
+        return self.values - np.swapaxes(self.values, 1, 2)
+
+    def among(self, tasks: Sequence[Task]) -> np.ndarray:
+        """Return the distances between some of the tasks."""
+        chosen = [self.tasks.index(task) for task in tasks]
+        return self.values[:, chosen][:, :, chosen]
+
+
+@dataclass(frozen=True)
+class AtOnce:
+    """What networks of one task hold, single (S, K), and networks of two at once, both (S, K, K), in nats."""
+
+    tasks: tuple[Task, ...]
+    single: np.ndarray
+    both: np.ndarray
+
+    @property
+    def distance(self) -> Distance:
+        """I(w12; D1 D2) - I(w1; D1)."""
+        return Distance(self.tasks, self.both - self.single[:, :, None], "nats")
+
+
+@dataclass(frozen=True)
 class Measured:
     """All that is measured: of convolutional networks, and of perceptrons that learn few tasks, `deep`, or None.
 
-    single (S, K), both (S, K, K): information in networks of one task, and of two at once, log-determinants; the norms
-    single_norm, both_norm, in nats.  variational: other estimates {name: (words, single (S, k), both (S, k, k))}.
+    determinants, norms: the terms of the information in bodies of networks.  priced: KL of those of variational ones.
     """
 
     seeds: tuple[int, ...]
     reached: Reached
     deep: Reached | None
-    single: np.ndarray
-    both: np.ndarray
-    single_norm: np.ndarray
-    both_norm: np.ndarray
-    others: Mapping[str, tuple[tuple[str, ...], np.ndarray]]
+    determinants: AtOnce
+    norms: AtOnce
+    priced: AtOnce
 
     @property
-    def increment(self) -> np.ndarray:
-        """Distance A (S, K, K): I(w12; D1 D2) - I(w1; D1) by log-determinants, in nats."""
-        return self.both - self.single[:, :, None]
-
-    @property
-    def increment_with_norm(self) -> np.ndarray:
-        """The same with both terms."""
-        return self.increment + self.both_norm - self.single_norm[:, :, None]
-
-    @property
-    def distances(self) -> dict[str, np.ndarray]:
-        """The distances {name: (S, K, K)} between all tasks."""
-        return {"A": self.increment, "C": self.reached.conditional, "D": self.reached.length}
+    def distances(self) -> dict[str, Distance]:
+        """A: increment of log-determinants; B: of KL at one beta; C: the conditional one; D: length of the path."""
+        return {
+            "A": self.determinants.distance,
+            "B": self.priced.distance,
+            "C": Distance(self.reached.tasks, self.reached.conditional, "nats"),
+            "D": Distance(self.reached.tasks, self.reached.length),
+        }
 
 
 @dataclass(frozen=True)
@@ -164,7 +190,10 @@ class Files:
     def open(self, name: str, seed: int) -> predictions.Trajectory:
         """Return what is known of a run; raise InputError where it is missing."""
         stored = Inspection().name(f"{self.size.dataset}_{name}")
-        path, makes = self.folders.file(stored, seed), f"`make tasks{'-quick' * (self.size == QUICK)}` makes it"
+        path, makes = (
+            self.folders.file(stored, seed),
+            f"`make tasks{'-quick' * (self.size.dataset == QUICK.dataset)}` makes it",
+        )
         if not path.exists():
             raise InputError(f"{path} is missing; {makes}")
         found = predictions.open_trajectory(path)
@@ -172,7 +201,7 @@ class Files:
             raise InputError(f"{path} does not say what its networks know; delete it, and {makes}")
         return found
 
-    def each(self, names: Sequence, function) -> np.ndarray:
+    def each(self, names: Sequence, function: Callable) -> np.ndarray:
         """Return (S, ..., *): what a function finds of opened files, for names (...) of runs."""
         names = np.array(names)
         found = [[function(self.open(name, seed)) for name in names.ravel()] for seed in self.seeds]
@@ -181,22 +210,24 @@ class Files:
 
     def measured(self) -> Measured:
         """Return all that is measured."""
-        every = [self.task(word) for word in self.size.pairs]
-        names = [task.name for task in every]
-        both = [
-            [f"{a}_and_{b}" if i <= j else f"{b}_and_{a}" for j, b in enumerate(names)] for i, a in enumerate(names)
-        ]
-        terms = {what: lambda x, what=what: x.attributes["information"][what] for what in ("norm", "determinant")}
+        every, deep, priced = (
+            [self.task(word) for word in words] for words in (self.size.pairs, self.size.reach, self.size.priced)
+        )
         return Measured(
             self.seeds,
             self.reached(every),
-            self.reached([self.task(word) for word in self.size.reach], DEEP) if self.size.reach else None,
-            self.each(names, terms["determinant"]),
-            self.each(both, terms["determinant"]),
-            self.each(names, terms["norm"]),
-            self.each(both, terms["norm"]),
-            {},
+            self.reached(deep, DEEP) if deep else None,
+            self.at_once(every, lambda x: x.attributes["information"]["determinant"]),
+            self.at_once(every, lambda x: x.attributes["information"]["norm"]),
+            self.at_once(priced, _kl, PRICE),
         )
+
+    def at_once(self, every: Sequence[Task], function: Callable, end: str = "") -> AtOnce:
+        """Return what a function finds of networks of tasks, and of two of them at once; end: of names of runs."""
+        names = [task.name for task in every]
+        order = {name: k for k, name in enumerate(names)}
+        both = [["_and_".join(sorted((a, b), key=order.get)) + end for b in names] for a in names]
+        return AtOnce(tuple(every), self.each([name + end for name in names], function), self.each(both, function))
 
     def reached(self, every: Sequence[Task], variant: str = "") -> Reached:
         """Return how tasks are learned after each other, by networks of a variant."""
@@ -253,6 +284,12 @@ def _path(x):
 def _conditional(x):
     information = x.attributes["information"]
     return information["conditional_norm"], information["conditional_determinant"]
+
+
+def _kl(x):
+    """Return the KL divergence of the body of a variational network, in nats."""
+    layers = x.attributes["kl_of_layers"]
+    return sum(nats for layer, nats in layers.items() if not layer.startswith("head"))
 
 
 def read(folders: Folders, seeds: Sequence[int], size: Size) -> Measured:

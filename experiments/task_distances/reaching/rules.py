@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import binomtest, spearmanr
 
-from experiments.task_distances.reaching.measured import RANDOM, Measured, Reached
+from experiments.task_distances.reaching.measured import RANDOM, AtOnce, Measured, Task
 from info_geometry.uncertainty.mantel import mantel
 from learning.finding import Finding, above, below, decide, said
 
@@ -34,12 +34,13 @@ def to_a_part(name: str) -> Rule:
     """
 
     def rule(found: Measured) -> Finding:
-        d, pairs = found.distances[name], parts(found.reached)
-        each = np.array([d[:, i, j] - d[:, j, i] for i, j in pairs])  # i a part of j
+        d = found.distances[name]
+        pairs = parts(d.tasks)
+        each = np.array([d.turned[:, i, j] for i, j in pairs])  # i a part of j
         difference, right = each.mean(axis=0), int((each.mean(axis=1) > 0).sum())
         p = binomtest(right, len(pairs), alternative="greater").pvalue
         return Finding(
-            f"{said(difference)}{UNITS[name]}; {right} of {len(pairs)} pairs, p = {p:.2g}",
+            f"{said(difference)} {d.unit or 'longer'}; {right} of {len(pairs)} pairs, p = {p:.2g}",
             "symmetric: 0, half of the pairs",
             decide(above(difference) and p < CHANCE, below(difference)),
             {},
@@ -48,12 +49,8 @@ def to_a_part(name: str) -> Rule:
     return rule
 
 
-UNITS = {"A": " nats", "C": " nats", "D": "", "B": " nats"}
-
-
-def parts(reached: Reached) -> list[tuple[int, int]]:
+def parts(tasks: Sequence[Task]) -> list[tuple[int, int]]:
     """Return the pairs (i, j) of tasks, as they are, of which i has some of the classes of j."""
-    tasks = reached.tasks
     return [(i, j) for i, a in enumerate(tasks) for j, b in enumerate(tasks) if a.within(b)]
 
 
@@ -65,8 +62,8 @@ def self_nearest(name: str) -> Rule:
 
     def rule(found: Measured) -> Finding:
         d = found.distances[name]
-        right = d.argmin(axis=2) == np.arange(d.shape[1])
-        share, words = right.mean(axis=1), np.array(found.reached.words)
+        right = d.values.argmin(axis=2) == np.arange(len(d.tasks))
+        share, words = right.mean(axis=1), np.array([task.word for task in d.tasks])
         never = words[~right.any(axis=0)]
         return Finding(
             f"{said(share, sign=False)} of rows",
@@ -87,14 +84,16 @@ def random_farthest(name: str) -> Rule:
     """
 
     def rule(found: Measured) -> Finding:
-        d, k = found.distances[name], _random(found.reached)
-        others = [i for i in range(d.shape[1]) if i != k]
-        share = (d.argmax(axis=2)[:, others] == k).mean(axis=1)
-        mean = d[:, others]
-        ratio = mean[:, :, k].mean(axis=1) / mean[:, :, others].mean(axis=(1, 2))
+        d = found.distances[name]
+        k, count = _random(d.tasks), len(d.tasks)
+        others = [i for i in range(count) if i != k]
+        rows = d.values[:, others]
+        share = (rows.argmax(axis=2) == k).mean(axis=1)
+        apart = np.array([[row[i, others[:i] + others[i + 1 :]].mean() for i in range(count - 1)] for row in rows])
+        more = (rows[:, :, k] - apart).mean(axis=1)
         return Finding(
-            f"{said(share, sign=False)} of rows; mean distance {said(ratio, 1, False)} times that of others",
-            f"chance: {1 / d.shape[1]:.2f}; 1 time",
+            f"{said(share, sign=False)} of rows; mean distance {said(more)} {d.unit or 'longer'} than to others",
+            f"chance: {1 / count:.2f}; 0",
             decide(bool((share == 1).all()), below(share, 1)),
             {},
         )
@@ -102,9 +101,9 @@ def random_farthest(name: str) -> Rule:
     return rule
 
 
-def _random(reached):
+def _random(tasks):
     """Return the number of the task with random labels."""
-    return next(k for k, task in enumerate(reached.tasks) if task.condition == RANDOM)
+    return next(k for k, task in enumerate(tasks) if task.condition == RANDOM)
 
 
 def triangle(name: str) -> Rule:
@@ -115,9 +114,9 @@ def triangle(name: str) -> Rule:
     """
 
     def rule(found: Measured) -> Finding:
-        share = np.array([violations(d) for d in found.distances[name]])
-        rng = np.random.default_rng(0)
-        null = [violations(_shuffled(d, rng)) for d in found.distances[name] for _ in range(SHUFFLES)]
+        values, rng = found.distances[name].values, np.random.default_rng(0)
+        share = np.array([violations(d) for d in values])
+        null = [violations(_shuffled(d, rng)) for d in values for _ in range(SHUFFLES)]
         return Finding(
             f"{said(share, 3, False)} of triples",
             f"entries shuffled: {np.mean(null):.3f} +- {np.std(null):.3f}",
@@ -142,20 +141,25 @@ def _shuffled(d, rng):
     return found
 
 
-def no_more_than_apart(found: Measured) -> Finding:
-    """What two tasks hold at once is no more than what they hold apart: d(D1 -> D2) <= I(w2; D2), by A.
+def no_more_than_apart(name: str) -> Rule:
+    """What two tasks hold at once is no more than what they hold apart: d(D1 -> D2) <= I(w2; D2).
 
     The share of pairs of different tasks.  Holds if it is 1 in every seed; fails if it is below 1.
     """
-    i, j = np.triu_indices(found.single.shape[1], 1)
-    ratio = found.both[:, i, j] / (found.single[:, i] + found.single[:, j])
-    share = (ratio <= 1).mean(axis=1)
-    return Finding(
-        f"{said(share, sign=False)} of pairs; at once / apart {said(ratio.mean(axis=1), 2, False)}",
-        "nothing in common: 1",
-        decide(bool((share == 1).all()), below(share, 1)),
-        {},
-    )
+
+    def rule(found: Measured) -> Finding:
+        x: AtOnce = {"A": found.determinants, "B": found.priced}[name]
+        i, j = np.triu_indices(len(x.tasks), 1)
+        ratio = x.both[:, i, j] / (x.single[:, i] + x.single[:, j])
+        share = (ratio <= 1).mean(axis=1)
+        return Finding(
+            f"{said(share, sign=False)} of pairs; at once / apart {said(ratio.mean(axis=1), 2, False)}",
+            "nothing in common: 1",
+            decide(bool((share == 1).all()), below(share, 1)),
+            {},
+        )
+
+    return rule
 
 
 def cheaper_than_anew(found: Measured) -> Finding:
@@ -165,7 +169,7 @@ def cheaper_than_anew(found: Measured) -> Finding:
     fails if it is above.
     """
     reached = found.reached
-    k, count = _random(reached), len(reached.tasks)
+    k, count = _random(reached.tasks), len(reached.tasks)
     pairs = [(i, j) for i, j in itertools.permutations(range(count), 2) if k not in (i, j)]
     logs = np.array([np.log(reached.conditional[:, i, j] / reached.anew[:, j]) for i, j in pairs]).mean(axis=0)
     kept = [j for j in range(count) if j != k]
@@ -187,10 +191,10 @@ def tells_time(name: str) -> Rule:
     """
 
     def rule(found: Measured) -> Finding:
-        d, time = found.distances[name], found.reached.time
+        d, time = found.distances[name].values, found.reached.time
         each = np.array([mantel(_middle(a), _middle(b), permutations=99).statistic for a, b in zip(d, time)])
         test = mantel(_middle(d.mean(axis=0)), _middle(time.mean(axis=0)), permutations=9999)
-        kept = [k for k in range(d.shape[1]) if k != _random(found.reached)]
+        kept = [k for k in range(d.shape[1]) if k != _random(found.reached.tasks)]
         without = [_directed(a[np.ix_(kept, kept)], b[np.ix_(kept, kept)]) for a, b in zip(d, time)]
         directed = [_directed(a, b) for a, b in zip(d, time)]
         return Finding(
@@ -224,7 +228,7 @@ def asymmetry_agrees(name: str) -> Rule:
 
     def rule(found: Measured) -> Finding:
         i, j = np.triu_indices(len(found.reached.tasks), 1)
-        a, b = (_turned(x)[:, i, j] for x in (found.distances[name], found.reached.length))
+        a, b = (found.distances[key].turned[:, i, j] for key in (name, "D"))
         share = (np.sign(a) == np.sign(b)).mean(axis=1)
         ranks = [float(spearmanr(x, y).statistic) for x, y in zip(a, b)]
         return Finding(
@@ -237,8 +241,26 @@ def asymmetry_agrees(name: str) -> Rule:
     return rule
 
 
-def _turned(d):
-    return d - np.swapaxes(d, 1, 2)
+def agree(name: str, other: str) -> Rule:
+    """Two distances agree: Mantel test of the means of both directions, Spearman over pairs of tasks that both have.
+
+    Holds if it is above AGREE and p < CHANCE for the means over seeds; fails if it is below AGREE.
+    """
+
+    def rule(found: Measured) -> Finding:
+        a, b = found.distances[name], found.distances[other]
+        a, b = a.values, b.among(a.tasks)
+        each = np.array([mantel(_middle(x), _middle(y), permutations=99).statistic for x, y in zip(a, b)])
+        test = mantel(_middle(a.mean(axis=0)), _middle(b.mean(axis=0)), permutations=9999)
+        return Finding(
+            f"{said(each)}; of means p = {test.p:.2g}",
+            "objects permuted: 0",
+            decide(above(each, AGREE) and test.p < CHANCE, below(each, AGREE)),
+            {},
+            f"over directed pairs {said(correlations(a, b))}",
+        )
+
+    return rule
 
 
 def correlations(x: Sequence[np.ndarray], y: Sequence[np.ndarray]) -> np.ndarray:

@@ -12,6 +12,13 @@ from experiments.task_distances.sizes import Size
 from learning.finding import table
 from learning.runs.run import Folders
 
+TITLES = {
+    "A": "A, log-determinants of two tasks at once less the first alone, nats",
+    "B": "B, KL of variational networks of two tasks at once less the first alone, nats",
+    "C": "C, nats beside the first network",
+    "D": "D, length of the path of predictions",
+}
+
 
 def section(folders: Folders, seeds: tuple[int, ...], size: Size, plots: Path, verdicts: bool = True) -> Section:
     """Measure, draw, and return the Section; raise InputError where a file is missing."""
@@ -28,17 +35,16 @@ def tables(found: Measured) -> list[str]:
     """Return tables of distances, means over seeds, and of how tasks are reached."""
     reached = found.reached
     every = {
-        "A, information at once less alone, nats": (found.increment, 0),
-        "... with the norms": (found.increment_with_norm, 0),
-        "C, information beside the first network, nats": (reached.conditional, 0),
-        "D, length of the path of predictions": (reached.length, 2),
+        **{TITLES[letter]: (d.values, 0 if d.unit else 2) for letter, d in found.distances.items()},
+        "A with the norms, nats": (found.determinants.distance.values + found.norms.distance.values, 0),
         "d_B between networks from scratch": (reached.static, 3),
         "R1, points of accuracy that are not reached": (100 * reached.gap, 1),
         "R2, epochs": (reached.time, 1),
         "R3, length over the shortest one": (reached.detour, 2),
         "R4, action times the epochs": (reached.action * (reached.epochs[-1] - reached.epochs[0]), 1),
     }
-    return [_matrix(title, d.mean(axis=0), reached.words, digits) for title, (d, digits) in every.items()]
+    words = {len(d.tasks): [task.word for task in d.tasks] for d in found.distances.values()}
+    return [_matrix(title, d.mean(axis=0), words[d.shape[1]], digits) for title, (d, digits) in every.items()]
 
 
 def _matrix(title: str, values: np.ndarray, words, digits: int) -> str:
