@@ -190,10 +190,8 @@ class Files:
     def open(self, name: str, seed: int) -> predictions.Trajectory:
         """Return what is known of a run; raise InputError where it is missing."""
         stored = Inspection().name(f"{self.size.dataset}_{name}")
-        path, makes = (
-            self.folders.file(stored, seed),
-            f"`make tasks{'-quick' * (self.size.dataset == QUICK.dataset)}` makes it",
-        )
+        path, quick = self.folders.file(stored, seed), self.size.dataset == QUICK.dataset
+        makes = f"`make tasks{'-quick' * quick}` makes it"
         if not path.exists():
             raise InputError(f"{path} is missing; {makes}")
         found = predictions.open_trajectory(path)

@@ -1,5 +1,9 @@
 """Made-up measurements with planted properties, and made-up files."""
 
+import shutil
+from pathlib import Path
+from typing import ClassVar
+
 import numpy as np
 
 from experiments.task_distances.reaching.measured import AtOnce, Files, Measured, Reached, Task
@@ -16,6 +20,7 @@ TASKS = (
     Task("all:random_labels", "all_random_labels", frozenset(range(10)), "random_labels"),
 )
 SEEDS = (0, 1, 2)
+ALIKE = Path("alike")
 EPOCHS = np.arange(11.0)
 K, S, T = len(TASKS), len(SEEDS), len(EPOCHS)
 
@@ -69,17 +74,30 @@ def planted(noise=0.01, seed=0):
 class _All(Files):
     """Files that are written as they are asked for."""
 
+    _written: ClassVar = {}
+
     def open(self, name, seed):
         path = self.folders.file(f"{self.size.dataset}_{name}_known", seed)
         if not path.exists():
-            write(path, name, seed)
+            kind = len_of(name)
+            if self.folders.data == ALIKE and kind in self._written:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(self._written[kind], path)
+            else:
+                write(path, name, seed)
+                self._written[kind] = path
         return super().open(name, seed)
+
+
+def len_of(name):
+    """Return how many models a made-up run has."""
+    return 2 if "_and_" in name or name.endswith(("long", "beta1")) else 6
 
 
 def write(path, name, seed):
     """Write a file of what is known of a made-up run."""
     rng = np.random.default_rng([seed, *name.encode()])
-    T, N, C = (2 if "_and_" in name or name.endswith(("long", "beta1")) else 6), 40, 10
+    T, N, C = len_of(name), 40, 10
     labels = np.arange(N) % C
     logits = np.cumsum(rng.normal(size=(T, N, C)), axis=0) + 3 * np.linspace(0, 1, T)[:, None, None] * np.eye(C)[labels]
     P = np.exp(logits)
@@ -98,9 +116,12 @@ def write(path, name, seed):
             recorder.append(p, t)
 
 
-def write_all(folder, seeds, size):
-    """Write the files of all runs that are measured, and return the Folders and the names of the runs."""
-    folders = Folders(predictions=folder)
+def write_all(folder, seeds, size, data=Folders.data):
+    """Write the files of all runs that are measured, and return the Folders and the names of the runs.
+
+    data: ALIKE where all files may be the same.
+    """
+    folders = Folders(data, predictions=folder)
     files = _All(folders, seeds, size)
     files.measured()
     return folders, {path.parent.name.removesuffix("_known") for path in folder.glob("*/*.h5")}

@@ -17,7 +17,7 @@ from info_geometry import distance, predictions
 from info_geometry.files import ROOT, InputError
 from learning import config as configs
 from learning import grids, tasks
-from tests.experiments.task_distances.reaching.made_up import write_all
+from tests.experiments.task_distances.reaching.made_up import ALIKE, write_all
 
 FOLDER = ROOT / "experiments" / "task_distances"
 SMALL = dataclasses.replace(
@@ -98,5 +98,5 @@ def test_grids_train_what_is_measured(size, file, tmp_path):
             trained.append((name + (f"_{variant}" if variant else "")).removeprefix(f"{size.dataset}_"))
     assert len(trained) == len(set(trained))
     few = dataclasses.replace(size, dataset="digits") if size == QUICK else size
-    _, measured = write_all(tmp_path, (0,), few)
+    _, measured = write_all(tmp_path, (0,), few, ALIKE)
     assert set(trained) == {re.sub(f"^{size.dataset}_", "", name) for name in measured}
