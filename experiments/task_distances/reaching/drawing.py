@@ -34,18 +34,20 @@ def heat_map(
     digits: int = 0,
     signed: bool = False,
     sure: np.ndarray | None = None,
+    scaled: np.ndarray | None = None,
 ) -> None:
     """Draw values (K, K) with a colour bar and numbers, from rows to columns.
 
-    signed: 0 is white.  sure (K, K): numbers that are not are grey.
+    signed: 0 is white.  sure (K, K): numbers that are not are grey.  scaled (K, K): those that colours span, of signed
+    values; all by default.
     """
-    finite = values[np.isfinite(values)]
+    finite = values[np.isfinite(values) if scaled is None else scaled & np.isfinite(values)]
     largest = max(np.abs(finite).max(initial=0), 1e-12)
     norm = TwoSlopeNorm(0, -largest, largest) if signed else None
     image = ax.imshow(values, cmap="PuOr_r" if signed else "viridis", norm=norm)
     low, high = image.get_clim()
     for i, j in np.ndindex(values.shape):
-        part = (values[i, j] - low) / (high - low or 1)
+        part = np.clip((values[i, j] - low) / (high - low or 1), 0, 1)
         light = abs(2 * part - 1) > 0.7 if signed else part < 0.6
         colour = "white" if light else "black"
         if sure is not None and not sure[i, j] and not light:
@@ -56,7 +58,8 @@ def heat_map(
     ax.tick_params(length=0, labelsize=6)
     ax.spines[:].set_visible(False)
     ax.set(xlabel="learned then", ylabel="learned first")
-    bar = figure.colorbar(image, ax=ax, pad=0.02, fraction=0.05)
+    beyond = {"extend": "both"} if scaled is not None else {}
+    bar = figure.colorbar(image, ax=ax, pad=0.02, fraction=0.05, **beyond)
     bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=6)
     bar.set_label(label, fontsize=7)

@@ -58,7 +58,8 @@ def reached(folder: Path, found: Measured) -> list[Path]:
     names, T = named(x.tasks), x.epochs[-1] - x.epochs[0]
     gap = 100 * x.gap
     panels = axes.ravel()
-    heat_map(figure, panels[0], gap.mean(axis=0), names, "points", 1, signed=True, sure=sure(gap))
+    told = np.tile([task.condition != RANDOM for task in x.tasks], (len(names), 1))
+    heat_map(figure, panels[0], gap.mean(axis=0), names, "points", 1, signed=True, sure=sure(gap), scaled=told)
     heat_map(figure, panels[1], x.time.mean(axis=0), names, "epochs", 0)
     heat_map(figure, panels[2], x.detour.mean(axis=0), names, "Len / shortest", 1)
     heat_map(figure, panels[3], (x.action * T).mean(axis=0), names, "action times T", 0)

@@ -6,21 +6,26 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.task_distances.reaching.drawing import BLUE, GREEN, ORANGE, PINK, RED, SKY, legend, name_of
+from experiments.task_distances.reaching.drawing import BLUE, GREEN, ORANGE, PINK, RED, legend, name_of
 from experiments.task_distances.reaching.measured import Files
 from info_geometry import distance, inpca, predictions
 from info_geometry.figures import page, style
 
 TRUTH, IGNORANCE = "truth", "ignorance"
-LOOKS = (
-    {"color": "0.35", "linestyle": ":"},
-    {"color": GREEN},
-    {"color": RED, "linestyle": "--"},
-    {"color": BLUE, "linestyle": "-."},
-    {"color": ORANGE},
-    {"color": PINK},
-    {"color": SKY},
-)
+LOOKS = {
+    "from scratch": {"color": "0.35", "linestyle": ":"},
+    "after itself": {"color": GREEN},
+    "after a part": {"color": PINK},
+    "blurred": {"color": RED, "linestyle": "--"},
+    "upside down": {"color": BLUE, "linestyle": "-."},
+    "others": {"color": ORANGE},
+}
+
+
+def look_of(name: str) -> dict:
+    """Return how the path of this name is drawn."""
+    kind = "blurred" if "blur" in name else "upside down" if "flip" in name else "others"
+    return LOOKS.get(name, LOOKS[kind])
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,8 @@ def figure(folder: Path, found: Picture) -> list[Path]:
     x = found.embedding
     pairs = [(0, k) for k in range(1, min(x.coordinates.shape[1], 3))] or [(0, 0)]
     for ax, pair in zip(np.atleast_1d(drawn.subplots(1, len(pairs))), pairs):
-        for name, look in zip(found.names, LOOKS):
+        for name in found.names:
+            look = look_of(name)
             seeds = np.unique(x.index["seed"][found.where(name)])
             points = np.array([x.coordinates[found.where(name, seed)][:, list(pair)] for seed in seeds])
             for each in points if len(points) > 1 else []:
@@ -89,7 +95,10 @@ def figure(folder: Path, found: Picture) -> list[Path]:
         labels = [f"InPC {k + 1}" + (" (imaginary)" if x.imaginary[k] else "") for k in pair]
         ax.set(xlabel=labels[0], ylabel=labels[1])
         ax.margins(0.1)
-    handles = {**dict(zip(found.names, LOOKS)), "start": {"color": "0.4", "marker": "o", "linestyle": ""}}
+    handles = {
+        **{name: look_of(name) for name in found.names},
+        "start": {"color": "0.4", "marker": "o", "linestyle": ""},
+    }
     legend(drawn, {**handles, "ignorance, truth": {"color": "black", "marker": "D", "linestyle": ""}}, 4)
     drawn.suptitle(style.stress_text(x.explained_stress(), 3), fontsize=7.5)
     return style.save(drawn, folder, "paths")

@@ -39,14 +39,23 @@ def to_a_part(name: str) -> Rule:
         each = np.array([d.turned[:, i, j] for i, j in pairs])  # i a part of j
         difference, right = each.mean(axis=0), int((each.mean(axis=1) > 0).sum())
         p = binomtest(right, len(pairs), alternative="greater").pvalue
+        anew = np.array([found.reached.anew[:, j] - found.reached.anew[:, i] for i, j in pairs]) if name == "C" else []
         return Finding(
-            f"{said(difference)} {d.unit or 'longer'}; {right} of {len(pairs)} pairs, p = {p:.2g}",
+            f"back longer by {_of(difference, d)}; {right} of {len(pairs)} pairs, p = {p:.2g}",
             "symmetric: 0, half of the pairs",
             decide(above(difference) and p < CHANCE, below(difference)),
             {},
+            f"from initial weights the whole costs more than the part by {_of(anew.mean(axis=0), d)}"
+            if len(anew)
+            else "",
         )
 
     return rule
+
+
+def _of(values, distance):
+    """Return differences of a distance in words."""
+    return f"{said(values, 0)} {distance.unit}" if distance.unit else said(values)
 
 
 def parts(tasks: Sequence[Task]) -> list[tuple[int, int]]:
@@ -92,7 +101,7 @@ def random_farthest(name: str) -> Rule:
         apart = np.array([[row[i, others[:i] + others[i + 1 :]].mean() for i in range(count - 1)] for row in rows])
         more = (rows[:, :, k] - apart).mean(axis=1)
         return Finding(
-            f"{said(share, sign=False)} of rows; mean distance {said(more)} {d.unit or 'longer'} than to others",
+            f"{said(share, sign=False)} of rows; on average farther than others by {_of(more, d)}",
             f"chance: {1 / count:.2f}; 0",
             decide(bool((share == 1).all()), below(share, 1)),
             {},
