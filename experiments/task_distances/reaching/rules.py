@@ -99,12 +99,16 @@ def random_farthest(name: str) -> Rule:
         rows = d.values[:, others]
         share = (rows.argmax(axis=2) == k).mean(axis=1)
         apart = np.array([[row[i, others[:i] + others[i + 1 :]].mean() for i in range(count - 1)] for row in rows])
+        learned = found.reached.scratch[:, _random(found.reached.tasks)]
         more = (rows[:, :, k] - apart).mean(axis=1)
         return Finding(
             f"{said(share, sign=False)} of rows; on average farther than others by {_of(more, d)}",
             f"chance: {1 / count:.2f}; 0",
             decide(bool((share == 1).all()), below(share, 1)),
             {},
+            f"networks learn {said(learned, sign=False)} of the random labels of training images"
+            if name == "A"
+            else "",
         )
 
     return rule
