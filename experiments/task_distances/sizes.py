@@ -42,7 +42,7 @@ FULL = Size(
         *("all:flip", "all:blur7", "all:random_labels"),
     ),
     few=20,
-    reach=("all", "all:flip", "all:blur7"),
+    reach=("all", "all:flip", "all:blur7", "all:random_labels"),
     priced=("all", "clothing", "footwear", "even", "all:flip", "all:random_labels"),
 )
 QUICK = Size(

@@ -57,7 +57,6 @@ def heat_map(
     ax.set_yticks(range(len(names)), names)
     ax.tick_params(length=0, labelsize=6)
     ax.spines[:].set_visible(False)
-    ax.set(xlabel="learned then", ylabel="learned first")
     beyond = {"extend": "both"} if scaled is not None else {}
     bar = figure.colorbar(image, ax=ax, pad=0.02, fraction=0.05, **beyond)
     bar.outline.set_visible(False)
@@ -67,6 +66,12 @@ def heat_map(
 
 def _number(value, digits):
     return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+
+
+def ordered(figure: Figure) -> None:
+    """Say what rows and columns of all heat maps of a figure are."""
+    figure.supylabel("learned first", fontsize=8)
+    figure.supxlabel("learned then", fontsize=8)
 
 
 def sure(values: np.ndarray) -> np.ndarray:

@@ -1,9 +1,11 @@
 """The figures of tasks that are learned after each other.  Rows are learned first; dots and thin lines are seeds."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from scipy.stats import spearmanr
 
 from experiments.task_distances.reaching.drawing import (
@@ -11,14 +13,13 @@ from experiments.task_distances.reaching.drawing import (
     BLUE,
     GREEN,
     ORANGE,
-    PINK,
     RED,
-    SKY,
     heat_map,
     legend,
     lettered,
     name_of,
     named,
+    ordered,
     strands,
     sure,
 )
@@ -47,6 +48,7 @@ def asymmetric(folder: Path, found: Measured) -> list[Path]:
         heat_map(figure, row[1], turned, names, d.unit or "Len", digits, signed=True, sure=where)
         titles += [f"{letter}: {TITLES[letter]}", f"{letter}: less the way back"]
     lettered(axes.ravel(), titles)
+    ordered(figure)
     return style.save(figure, folder, "asymmetric")
 
 
@@ -65,6 +67,7 @@ def reached(folder: Path, found: Measured) -> list[Path]:
     heat_map(figure, panels[3], (x.action * T).mean(axis=0), names, "action times T", 0)
     titles = "R1: accuracy that is not reached", f"R2: until {REACHED:.0%} of it", "R3: detour", "R4: action"
     lettered(panels, titles)
+    ordered(figure)
     return style.save(figure, folder, "reached")
 
 
@@ -76,7 +79,7 @@ def times(folder: Path, found: Measured) -> list[Path]:
     every = {
         key: (found.distances[key].values, f"{key}, {found.distances[key].unit or 'Len'}") for key in ("A", "C", "D")
     }
-    every["static"] = x.static, "$d_B$ between networks from scratch"
+    every["static"] = x.static, "$d_B$, from scratch"
     axes, titles = figure.subplots(1, len(every), sharey=True), []
     random = np.zeros((K, K), dtype=bool)
     random[:, [task.condition == RANDOM for task in x.tasks]] = True
@@ -111,17 +114,21 @@ def near_and_far(folder: Path, found: Measured) -> list[Path]:
     strands(left, x.epochs, x.alone[:, a], color=GREEN, linestyle=":")
     for k, look in looks.values():
         strands(left, x.epochs, x.course[:, k, a], **look)
+    left.set_xscale("symlog", linthresh=1, linscale=0.5)
+    left.xaxis.set_major_locator(FixedLocator([0, 1, 3, 10, 30, 100]))
+    left.xaxis.set_minor_locator(NullLocator())
+    left.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     left.set(xlabel="epoch", ylabel="accuracy of all classes")
     top = max(x.course[:, :, a].max(), x.alone[:, a].max())
     left.set_ylim(top - 0.3, top + 0.02)
     left.grid(axis="y")
-    pairs = [(i, j) for i in (a, blurred, flip) for j in (a, blurred, flip) if i != j]
-    colours = BLUE, RED, GREEN, ORANGE, PINK, SKY
-    for (i, j), colour in zip(pairs, colours):
+    colours, marks = (dict(zip((a, blurred, flip), looks)) for looks in ((BLACK, RED, BLUE), ("o", "s", "D")))
+    for i, j in itertools.permutations((a, blurred, flip), 2):
         gap, static = 100 * x.gap[:, i, j], x.static[:, i, j]
-        right.plot(static, gap, "o", color=colour, alpha=0.5, markersize=3, markeredgewidth=0)
+        look = {"color": colours[i], "marker": marks[j], "linestyle": "", "markeredgewidth": 0}
+        right.plot(static, gap, **look, alpha=0.5, markersize=2.5)
         text = f"{name_of(x.words[i])} → {name_of(x.words[j])}"
-        right.plot(static.mean(), gap.mean(), "D", color=colour, markersize=5, markeredgewidth=0, label=text)
+        right.plot(static.mean(), gap.mean(), **look, markersize=5.5, label=text)
     right.axhline(0, color="0.5", linewidth=0.7)
     right.set(xlabel="$d_B$ between networks from scratch", ylabel="R1: points that are not reached")
     right.grid()

@@ -5,8 +5,8 @@ The three tasks are all classes as they are, blurred, and upside down: `reachabl
 
 import numpy as np
 
+from experiments.task_distances.reaching.agreement import correlations
 from experiments.task_distances.reaching.measured import Measured, Reached
-from experiments.task_distances.reaching.rules import correlations
 from learning.finding import Finding, above, below, decide, said
 
 LOST = 0.01  # of accuracy: what is lost for good

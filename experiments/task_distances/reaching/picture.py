@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.task_distances.reaching.drawing import BLUE, GREEN, ORANGE, PINK, RED, legend, name_of
-from experiments.task_distances.reaching.measured import Files
+from experiments.task_distances.reaching.reading import Files
 from info_geometry import distance, inpca, predictions
 from info_geometry.figures import page, style
 
@@ -88,13 +88,17 @@ def figure(folder: Path, found: Picture) -> list[Path]:
             mean = points.mean(axis=0)
             ax.plot(*mean.T, **look, linewidth=1.1)
             ax.plot(*mean[:1].T, "o", color=look["color"], markersize=4, markeredgewidth=0)
-        for name, text in ((IGNORANCE, "$P_0$"), (TRUTH, "$P_*$")):
-            point = x.coordinates[found.where(name)[0]][list(pair)]
-            ax.plot(*point[:, None], "D", color="black", markersize=4)
-            ax.annotate(text, point, (5, 4), textcoords="offset points")
+        inside = np.concatenate([x.coordinates[found.where(name)] for name in (*found.names, IGNORANCE)])[:, list(pair)]
+        low, high = inside.min(axis=0), inside.max(axis=0)
+        room = 0.07 * (high - low)
+        ax.set(xlim=(low[0] - room[0], high[0] + room[0]), ylim=(low[1] - room[1], high[1] + room[1]))
+        origin, truth = (x.coordinates[found.where(name)[0]][list(pair)] for name in (IGNORANCE, TRUTH))
+        ax.plot(*origin[:, None], "D", color="black", markersize=4)
+        ax.annotate("$P_0$", origin, (5, 4), textcoords="offset points")
+        where = f"$P_*$ is at {truth[0]:.2f}, {truth[1]:.2f}".replace("-", "−")
+        ax.text(0.98, 0.98, where, ha="right", va="top", fontsize=7, color="0.3", transform=ax.transAxes)
         labels = [f"InPC {k + 1}" + (" (imaginary)" if x.imaginary[k] else "") for k in pair]
         ax.set(xlabel=labels[0], ylabel=labels[1])
-        ax.margins(0.1)
     handles = {
         **{name: look_of(name) for name in found.names},
         "start": {"color": "0.4", "marker": "o", "linestyle": ""},

@@ -6,20 +6,16 @@ seeds; a bound is passed if the mean is on that side of it by more than 2 SE.  D
 """
 
 import itertools
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.stats import binomtest, spearmanr
+from scipy.stats import binomtest
 
 from experiments.task_distances.reaching.measured import RANDOM, AtOnce, Measured, Task
-from info_geometry.uncertainty.mantel import mantel
 from learning.finding import Finding, above, below, decide, said
 
 CHANCE = 0.05  # of a sign test, or a Mantel test
 TRIANGLE = 0.05  # the share of triangles that may be violated
-AGREE = 0.4  # rank correlation of a distance and of the time to learn
-SIGNS = 0.7  # the share of pairs in which two asymmetries have one sign
 SHUFFLES = 200  # of the entries of a matrix, for a null
 
 Rule = Callable[[Measured], Finding]
@@ -63,19 +59,20 @@ def parts(tasks: Sequence[Task]) -> list[tuple[int, int]]:
     return [(i, j) for i, a in enumerate(tasks) for j, b in enumerate(tasks) if a.within(b)]
 
 
-def self_nearest(name: str) -> Rule:
-    """A task is nearest to itself.
+def self_nearest(name: str, columns: bool = False) -> Rule:
+    """A task is nearest to itself, of all that come after it; or, by columns, of all that it comes after.
 
-    The share of rows whose smallest entry is on the diagonal.  Holds if it is 1 in every seed; fails if it is below 1.
+    The share of rows, or columns, whose smallest entry is on the diagonal.  Holds if it is 1 in every seed; fails if it
+    is below 1.
     """
 
     def rule(found: Measured) -> Finding:
         d = found.distances[name]
-        right = d.values.argmin(axis=2) == np.arange(len(d.tasks))
+        right = d.values.argmin(axis=1 if columns else 2) == np.arange(len(d.tasks))
         share, words = right.mean(axis=1), np.array([task.word for task in d.tasks])
         never = words[~right.any(axis=0)]
         return Finding(
-            f"{said(share, sign=False)} of rows",
+            f"{said(share, sign=False)} of {'columns' if columns else 'rows'}",
             f"chance: {1 / len(words):.2f}",
             decide(bool((share == 1).all()), below(share, 1)),
             {},
@@ -85,21 +82,23 @@ def self_nearest(name: str) -> Rule:
     return rule
 
 
-def random_farthest(name: str) -> Rule:
-    """Random labels are farther than any other task, from wherever one comes.
+def random_farthest(name: str, deep: bool = False) -> Rule:
+    """Random labels are farther than any other task, from wherever one comes; deep: by perceptrons, which learn them.
 
     The share of rows, but for its own, whose largest entry is in the column of random labels.  Holds if it is 1 in
     every seed; fails if it is below 1.
     """
 
     def rule(found: Measured) -> Finding:
-        d = found.distances[name]
-        k, count = _random(d.tasks), len(d.tasks)
+        d, reached = found.distances[name], found.reached
+        if deep and found.deep:
+            d, reached = found.deep.distances[name], found.deep
+        k, count = number_of_random(d.tasks), len(d.tasks)
         others = [i for i in range(count) if i != k]
         rows = d.values[:, others]
         share = (rows.argmax(axis=2) == k).mean(axis=1)
         apart = np.array([[row[i, others[:i] + others[i + 1 :]].mean() for i in range(count - 1)] for row in rows])
-        learned = found.reached.scratch[:, _random(found.reached.tasks)]
+        learned = reached.scratch[:, k]
         more = (rows[:, :, k] - apart).mean(axis=1)
         return Finding(
             f"{said(share, sign=False)} of rows; on average farther than others by {_of(more, d)}",
@@ -114,7 +113,7 @@ def random_farthest(name: str) -> Rule:
     return rule
 
 
-def _random(tasks):
+def number_of_random(tasks):
     """Return the number of the task with random labels."""
     return next(k for k, task in enumerate(tasks) if task.condition == RANDOM)
 
@@ -182,7 +181,7 @@ def cheaper_than_anew(found: Measured) -> Finding:
     fails if it is above.
     """
     reached = found.reached
-    k, count = _random(reached.tasks), len(reached.tasks)
+    k, count = number_of_random(reached.tasks), len(reached.tasks)
     pairs = [(i, j) for i, j in itertools.permutations(range(count), 2) if k not in (i, j)]
     logs = np.array([np.log(reached.conditional[:, i, j] / reached.anew[:, j]) for i, j in pairs]).mean(axis=0)
     kept = [j for j in range(count) if j != k]
@@ -194,88 +193,3 @@ def cheaper_than_anew(found: Measured) -> Finding:
         {},
         f"from networks that have learned random labels {said(np.exp(random), 2, False)}",
     )
-
-
-def tells_time(name: str) -> Rule:
-    """Where a task is far, it takes long to learn.
-
-    Mantel test of the distance, the mean of both directions, with R2, the mean of both: Spearman over pairs of tasks.
-    Holds if it is above AGREE and p < CHANCE for the means over seeds; fails if it is below AGREE.
-    """
-
-    def rule(found: Measured) -> Finding:
-        d, time = found.distances[name].values, found.reached.time
-        each = np.array([mantel(_middle(a), _middle(b), permutations=99).statistic for a, b in zip(d, time)])
-        test = mantel(_middle(d.mean(axis=0)), _middle(time.mean(axis=0)), permutations=9999)
-        kept = [k for k in range(d.shape[1]) if k != _random(found.reached.tasks)]
-        without = [_directed(a[np.ix_(kept, kept)], b[np.ix_(kept, kept)]) for a, b in zip(d, time)]
-        directed = [_directed(a, b) for a, b in zip(d, time)]
-        return Finding(
-            f"{said(each)}; of means p = {test.p:.2g}",
-            "objects permuted: 0",
-            decide(above(each, AGREE) and test.p < CHANCE, below(each, AGREE)),
-            {},
-            f"over directed pairs {said(directed)}, without random labels {said(without)}",
-        )
-
-    return rule
-
-
-def _middle(d):
-    """Return the mean of both directions of distances (K, K)."""
-    return (d + d.T) / 2
-
-
-def _directed(a, b):
-    """Return Spearman's rank correlation of the entries of two matrices (K, K) beside their diagonals."""
-    others = ~np.eye(len(a), dtype=bool)
-    return float(spearmanr(a[others], b[others]).statistic) if np.ptp(b[others]) and np.ptp(a[others]) else math.nan
-
-
-def asymmetry_agrees(name: str) -> Rule:
-    """The direction in which a distance is longer is that in which the path of fine-tuning is.
-
-    The share of pairs of tasks in which d_ij - d_ji and Len_ij - Len_ji have one sign.  Holds if it is above SIGNS,
-    fails if it is below.
-    """
-
-    def rule(found: Measured) -> Finding:
-        i, j = np.triu_indices(len(found.reached.tasks), 1)
-        a, b = (found.distances[key].turned[:, i, j] for key in (name, "D"))
-        share = (np.sign(a) == np.sign(b)).mean(axis=1)
-        ranks = [float(spearmanr(x, y).statistic) for x, y in zip(a, b)]
-        return Finding(
-            f"{said(share, sign=False)} of pairs; rank correlation {said(ranks)}",
-            f"chance: 0.50 +- {0.5 / math.sqrt(len(i)):.2f}; 0",
-            decide(above(share, SIGNS), below(share, SIGNS)),
-            {},
-        )
-
-    return rule
-
-
-def agree(name: str, other: str) -> Rule:
-    """Two distances agree: Mantel test of the means of both directions, Spearman over pairs of tasks that both have.
-
-    Holds if it is above AGREE and p < CHANCE for the means over seeds; fails if it is below AGREE.
-    """
-
-    def rule(found: Measured) -> Finding:
-        a, b = found.distances[name], found.distances[other]
-        a, b = a.values, b.among(a.tasks)
-        each = np.array([mantel(_middle(x), _middle(y), permutations=99).statistic for x, y in zip(a, b)])
-        test = mantel(_middle(a.mean(axis=0)), _middle(b.mean(axis=0)), permutations=9999)
-        return Finding(
-            f"{said(each)}; of means p = {test.p:.2g}",
-            "objects permuted: 0",
-            decide(above(each, AGREE) and test.p < CHANCE, below(each, AGREE)),
-            {},
-            f"over directed pairs {said(correlations(a, b))}",
-        )
-
-    return rule
-
-
-def correlations(x: Sequence[np.ndarray], y: Sequence[np.ndarray]) -> np.ndarray:
-    """Return Spearman's rank correlation (S,) over pairs of different tasks of matrices (K, K) of each seed."""
-    return np.array([_directed(a, b) for a, b in zip(x, y)])

@@ -6,7 +6,8 @@ import numpy as np
 
 from experiments.task_distances.reaching import figures, picture
 from experiments.task_distances.reaching.claims import CLAIMS
-from experiments.task_distances.reaching.measured import Files, Measured
+from experiments.task_distances.reaching.measured import Measured
+from experiments.task_distances.reaching.reading import Files
 from experiments.task_distances.section import Section
 from experiments.task_distances.sizes import Size
 from learning.finding import table

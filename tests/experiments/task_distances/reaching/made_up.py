@@ -6,7 +6,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from experiments.task_distances.reaching.measured import AtOnce, Files, Measured, Reached, Task
+from experiments.task_distances.reaching.measured import AtOnce, Measured, Reached, Task
+from experiments.task_distances.reaching.reading import Files
 from info_geometry import predictions
 from learning.runs.run import Folders
 

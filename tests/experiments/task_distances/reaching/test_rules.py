@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import pytest
 
-from experiments.task_distances.reaching import more_rules, rules
+from experiments.task_distances.reaching import agreement, more_rules, rules
 from experiments.task_distances.reaching.claims import CLAIMS
 from experiments.task_distances.reaching.measured import AtOnce, Distance
 from learning.finding import FAILS, HOLDS
@@ -52,7 +52,7 @@ def test_random_distances_are_not_taken_for_structure():
         "part": rules.to_a_part("D"),
         "self": rules.self_nearest("D"),
         "random": rules.random_farthest("D"),
-        "agree": rules.tells_time("D"),
+        "agree": agreement.tells_time("D"),
     }
     for seed in range(40):
         rng = np.random.default_rng(seed)

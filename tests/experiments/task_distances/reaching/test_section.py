@@ -9,7 +9,7 @@ import pytest
 from experiments.task_distances.config import TaskConfig
 from experiments.task_distances.reaching import paths
 from experiments.task_distances.reaching.claims import CLAIMS
-from experiments.task_distances.reaching.measured import read
+from experiments.task_distances.reaching.reading import read
 from experiments.task_distances.reaching.section import section
 from experiments.task_distances.sizes import FULL, QUICK
 from experiments.task_distances.training import Learning
@@ -21,7 +21,9 @@ from tests.experiments.task_distances.reaching.made_up import ALIKE, write_all
 
 FOLDER = ROOT / "experiments" / "task_distances"
 SMALL = dataclasses.replace(
-    QUICK, pairs=("all", "even", "all:flip", "all:blur3", "all:random_labels"), reach=("all", "all:flip", "all:blur3")
+    QUICK,
+    pairs=("all", "even", "all:flip", "all:blur3", "all:random_labels"),
+    reach=("all", "all:flip", "all:blur3", "all:random_labels"),
 )
 
 
