@@ -65,7 +65,7 @@ def heat_map(
 
 
 def _number(value, digits):
-    return f"{value:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−") if np.isfinite(value) else "–"
 
 
 def ordered(figure: Figure) -> None:

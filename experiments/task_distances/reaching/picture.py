@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.task_distances.reaching.drawing import BLUE, GREEN, ORANGE, PINK, RED, legend, name_of
-from experiments.task_distances.reaching.reading import Files
+from experiments.task_distances.reaching.reading import DEEP, Files
 from info_geometry import distance, inpca, predictions
 from info_geometry.figures import page, style
 
@@ -42,22 +42,23 @@ class Picture:
         return np.flatnonzero(chosen if seed is None else chosen & (index["seed"] == seed))
 
 
-def paths_of(files: Files) -> dict[str, str]:
-    """Return {name in the picture: run}: all classes from initial weights, and after themselves, blurred, ..."""
-    every = [files.task(word) for word in files.size.pairs]
+def paths_of(files: Files, deep: bool = False) -> dict[str, str]:
+    """Return {name in the picture: run}: all classes from initial weights, and after themselves, blurred, ...
+
+    deep: of perceptrons.
+    """
+    every = [files.task(word) for word in (files.size.reach if deep else files.size.pairs)]
+    end = f"_{DEEP}" if deep else ""
     whole = next(task for task in every if task.word == "all")
-    part = next(task for task in every if task.within(whole))
-    starts = [whole, *(task for task in every if task.word.startswith("all:")), part]
-    found = {"from scratch": whole.name}
-    for task in starts:
-        name = "itself" if task is whole else "a part" if task is part else name_of(task.word)
-        found[f"after {name}"] = f"{whole.name}_from_{task.name}"
-    return found
+    names = {"itself": whole, **{name_of(task.word): task for task in every if task.word.startswith("all:")}}
+    names |= dict([("a part", task) for task in every if task.within(whole)][:1])
+    found = {"from scratch": whole.name + end}
+    return {**found, **{f"after {name}": f"{whole.name}_from_{task.name}{end}{end}" for name, task in names.items()}}
 
 
-def draw(files: Files) -> Picture:
-    """Return the Picture."""
-    runs = paths_of(files)
+def draw(files: Files, deep: bool = False) -> Picture:
+    """Return the Picture; deep: of perceptrons."""
+    runs = paths_of(files, deep)
     found = [(name, seed, files.open(run, seed)) for name, run in runs.items() for seed in files.seeds]
     labels = found[0][2].labels
     _, N, C = found[0][2].shape
@@ -73,26 +74,26 @@ def draw(files: Files) -> Picture:
 
 
 @style.STYLE
-def figure(folder: Path, found: Picture) -> list[Path]:
-    """Draw `paths`: two pairs of axes of the embedding; thin lines are seeds, dots where paths begin."""
+def figure(folder: Path, found: Picture, name: str = "paths") -> list[Path]:
+    """Draw `paths`, or another name: two pairs of axes; thin lines are seeds, dots where paths begin."""
     drawn = Figure((style.PAGE, 3.8), layout="constrained")
     x = found.embedding
     pairs = [(0, k) for k in range(1, min(x.coordinates.shape[1], 3))] or [(0, 0)]
     for ax, pair in zip(np.atleast_1d(drawn.subplots(1, len(pairs))), pairs):
-        for name in found.names:
-            look = look_of(name)
-            seeds = np.unique(x.index["seed"][found.where(name)])
-            points = np.array([x.coordinates[found.where(name, seed)][:, list(pair)] for seed in seeds])
+        for run in found.names:
+            look = look_of(run)
+            seeds = np.unique(x.index["seed"][found.where(run)])
+            points = np.array([x.coordinates[found.where(run, seed)][:, list(pair)] for seed in seeds])
             for each in points if len(points) > 1 else []:
                 ax.plot(*each.T, color=look["color"], linewidth=0.4, alpha=0.45)
             mean = points.mean(axis=0)
             ax.plot(*mean.T, **look, linewidth=1.1)
             ax.plot(*mean[:1].T, "o", color=look["color"], markersize=4, markeredgewidth=0)
-        inside = np.concatenate([x.coordinates[found.where(name)] for name in (*found.names, IGNORANCE)])[:, list(pair)]
+        inside = np.concatenate([x.coordinates[found.where(run)] for run in (*found.names, IGNORANCE)])[:, list(pair)]
         low, high = inside.min(axis=0), inside.max(axis=0)
         room = 0.07 * (high - low)
         ax.set(xlim=(low[0] - room[0], high[0] + room[0]), ylim=(low[1] - room[1], high[1] + room[1]))
-        origin, truth = (x.coordinates[found.where(name)[0]][list(pair)] for name in (IGNORANCE, TRUTH))
+        origin, truth = (x.coordinates[found.where(run)[0]][list(pair)] for run in (IGNORANCE, TRUTH))
         ax.plot(*origin[:, None], "D", color="black", markersize=4)
         ax.annotate("$P_0$", origin, (5, 4), textcoords="offset points")
         where = f"$P_*$ is at {truth[0]:.2f}, {truth[1]:.2f}".replace("-", "−")
@@ -103,9 +104,9 @@ def figure(folder: Path, found: Picture) -> list[Path]:
         **{name: look_of(name) for name in found.names},
         "start": {"color": "0.4", "marker": "o", "linestyle": ""},
     }
-    legend(drawn, {**handles, "ignorance, truth": {"color": "black", "marker": "D", "linestyle": ""}}, 4)
+    legend(drawn, {**handles, "ignorance": {"color": "black", "marker": "D", "linestyle": ""}}, 4)
     drawn.suptitle(style.stress_text(x.explained_stress(), 3), fontsize=7.5)
-    return style.save(drawn, folder, "paths")
+    return style.save(drawn, folder, name)
 
 
 def html(folder: Path, found: Picture) -> list[Path]:

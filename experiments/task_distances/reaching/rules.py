@@ -76,7 +76,7 @@ def self_nearest(name: str, columns: bool = False) -> Rule:
             f"chance: {1 / len(words):.2f}",
             decide(bool((share == 1).all()), below(share, 1)),
             {},
-            f"in no seed {', '.join(never)}" if len(never) else "",
+            f"in no seed so: {', '.join(never)}" if len(never) else "",
         )
 
     return rule
