@@ -93,7 +93,7 @@ def times(folder: Path, found: Measured) -> list[Path]:
             ax.plot(mean[where], time[where], **{"marker": "o", **looks[kind]}, linestyle="", markersize=2.8, alpha=0.8)
         ax.set_xlabel(unit)
         ax.grid()
-        titles.append(f"{key}: {spearmanr(mean[~same], time[~same]).statistic:.2f}".replace("-", "−"))
+        titles.append(f"{key}: Spearman {spearmanr(mean[~same], time[~same]).statistic:.2f}".replace("-", "−"))
     axes[0].set_ylabel(f"epochs until {REACHED:.0%} of the\naccuracy from scratch")
     lettered(axes, titles)
     legend(figure, {kind: {"marker": "o", "linestyle": "", **look} for kind, look in looks.items()}, 3)
