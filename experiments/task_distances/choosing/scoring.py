@@ -2,13 +2,14 @@
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from tqdm import tqdm
 
 from experiments.task_distances import embedding
-from experiments.task_distances.choosing import scores, sources
+from experiments.task_distances.choosing import scores, sources, targets
 from experiments.task_distances.choosing.sources import Source
 from experiments.task_distances.choosing.targets import Images
 from experiments.task_distances.config import of_run
@@ -39,6 +40,41 @@ def of_sources(every: Sequence[Source], target: Images, probe: Source) -> dict[s
         one |= scores.of_vectors(probe.embed(source.own()).vector, vector.vector)
         found.append(one | {"accuracy": source.accuracy(), "parameters": source.parameters})
     return {name: np.array([one[name] for one in found], float) for name in scores.SCORES}
+
+
+def for_target(
+    target: str,
+    dataset: str | None,
+    names: Sequence[str],
+    *,
+    labels: int,
+    seed: int,
+    probe: str | None,
+    folders: Folders,
+) -> tuple[list[str], dict[str, np.ndarray], str]:
+    """Return the names of m sources, {score: values (m,)} for a target, and a sentence on what they are of.
+
+    target: a folder, or with `dataset` a task TASK:CONDITION.  names: of runs, or patterns, of which those of `seed`
+    are taken.  labels: images of each class.  probe: the name of a run, or None.
+    Raises InputError where target, sources or probe are not as `targets` and `sources` want them.
+    """
+    every = sources.opened_all(names, seed, folders)
+    by = sources.probe_of(every)
+    if probe:
+        by = next((one for one in every if one.name == probe), None) or sources.opened(
+            probe, seed, folders, every[0].load
+        )
+        sources.check_shapes([every[0], by])
+    known = facts(every[0].run.config["dataset"])
+    if dataset is None:
+        images = targets.of_folder(Path(target), known, labels)
+    else:
+        images = targets.of_data_set(target, dataset, every[0].shape, labels, every[0].load)
+    about = (
+        f"{target}: {len(images.labels)} images of {images.classes} classes.  Ranks are in brackets.  Task2Vec is of "
+        f"the filters of {by.name}; accuracy is that of a source on its own task."
+    )
+    return [each.name for each in every], of_sources(every, images, by), about
 
 
 def score_all(options: Options, probe: str) -> int:

@@ -130,25 +130,31 @@ def opened(name: str, seed: int, folders: Folders, load: Callable[[str, str], An
 
 
 def opened_all(names: Sequence[str], seed: int, folders: Folders) -> list[Source]:
-    """Return the networks of several runs.
+    """Return the networks of several runs; names, or patterns such as `fashion_*_plain`.
 
     Raises InputError for fewer than two, for one twice, for images of different shapes, and as `opened` does.
     """
     twice = [name for k, name in enumerate(names) if name in names[:k]]
     if twice:
         raise InputError(f"--sources: {twice[0]} is there twice; name each source once")
-    if len(names) < 2:
-        raise InputError(f"--sources: {' '.join(names)} alone leaves no choice; name two or more")
+    asked = find.named(names, [seed], folders)
+    if len(asked) < 2:
+        raise InputError(f"--sources: {' '.join(names)} leaves no choice; name two runs or more")
     load = loader(folders)
-    found = [opened(name, seed, folders, load) for name in names]
-    first = found[0]
-    for each in found[1:]:
+    found = [opened(item.name, seed, folders, load) for item in asked]
+    check_shapes(found)
+    return found
+
+
+def check_shapes(every: Sequence[Source]) -> None:
+    """Raise InputError unless networks see images of one shape."""
+    first = every[0]
+    for each in every[1:]:
         if each.shape != first.shape:
             raise InputError(
                 f"{each.name} sees images of {_said(each.shape)}, and {first.name} of {_said(first.shape)}; one task "
                 "has images of one shape: leave one of them out"
             )
-    return found
 
 
 def probe_of(sources: Sequence[Source]) -> Source:
