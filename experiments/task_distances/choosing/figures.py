@@ -32,7 +32,7 @@ def regret(folder: Path, found: Measured) -> list[Path]:
         ax.axvline(50 * mean, color="0.4", linewidth=0.8, linestyle=":")
         for place, name in zip(places, names):
             own = rules.of_rule(found, name, hard)
-            if np.isfinite(own).all():
+            if np.isfinite(own).any():
                 _dot(ax, place, own, marker="o", color=BLUE, markersize=5)
             if name in LOOKING:
                 null = rules.of_permuted(found, name, hard)

@@ -9,6 +9,7 @@ targets (info_geometry/uncertainty/resampling.py).  A bound is passed if the mea
 Rules were fixed before the networks that they are applied to were trained.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -28,11 +29,12 @@ TITLES = {name: score.title for name, score in SCORES.items()} | {CONSTANT: f"fi
 
 
 def regrets(found: Measured, values: np.ndarray, hard: bool = False) -> np.ndarray:
-    """Return the regret (S, n) of choosing by values (S, m, n), the larger the better."""
+    """Return the regret (S, n) of choosing by values (S, m, n), the larger the better; nan where there is no source."""
     among = found.among(hard)
     best = np.where(among, found.mean, -np.inf).max(axis=0)
     chosen = best_of(values, among)
-    return best - (chosen * found.mean).sum(axis=1) / chosen.sum(axis=1)
+    count = chosen.sum(axis=1)
+    return np.where(count > 0, best - (chosen * found.mean).sum(axis=1) / np.maximum(count, 1), np.nan)
 
 
 def best_of(values: np.ndarray, among: np.ndarray) -> np.ndarray:
@@ -70,15 +72,18 @@ def correlations(found: Measured, values: np.ndarray, hard: bool = False) -> np.
     for s, each in enumerate(values):
         for j in range(each.shape[1]):
             x, y = (rankdata(v[among[:, j], j]) for v in (each, found.mean))
-            if np.ptp(x) and np.ptp(y):
+            if len(x) > 1 and np.ptp(x) and np.ptp(y):
                 result[s, j] = np.corrcoef(x, y)[0, 1]
     return result
 
 
 def over_targets(values: np.ndarray) -> tuple[float, float]:
-    """Return the mean over targets of values (n,) or (S, n), and its bootstrap error."""
+    """Return the mean of values (n,) or (S, n) over the targets of which they are known, and its bootstrap error."""
     each = np.atleast_2d(values).mean(axis=0)
+    each = each[np.isfinite(each)]
     n = len(each)
+    if not n:
+        return math.nan, math.nan
     return float(each.mean()), float(bootstrap_error(weights(np.ones(n)) @ each, n)) if n > 1 else 0.0
 
 

@@ -42,7 +42,7 @@ def by_rule(found: Measured) -> str:
 def _cells(found, name, hard):
     """Return the regret of a rule, that with permuted labels, and the rank correlation, as texts."""
     own = rules.of_rule(found, name, hard)
-    regret = rules.points(own) if np.isfinite(own).all() else "-"
+    regret = rules.points(own) if np.isfinite(own).any() else "-"
     null = rules.points(rules.of_permuted(found, name, hard)) if name in LOOKING else "-"
     if name == rules.CONSTANT:
         return regret, null, "-"
