@@ -24,7 +24,7 @@ def regret(folder: Path, found: Measured) -> list[Path]:
     figure = Figure((style.PAGE, 3.1), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     names = list(rules.TITLES)
-    places = np.arange(len(names)) + 0.5 * np.array([name not in LOOKING for name in names])
+    places = np.arange(len(names)) + 0.5 * np.array([name not in rules.LOOK for name in names])
     for ax, hard, title in zip(axes, (False, True), ("of all sources", "of sources that lack a class of the target")):
         mean = rules.over_targets(rules.chance(found, hard))[0]
         ax.axvline(0, color=GREEN, linewidth=1)
@@ -34,7 +34,7 @@ def regret(folder: Path, found: Measured) -> list[Path]:
             own = rules.of_rule(found, name, hard)
             if np.isfinite(own).any():
                 _dot(ax, place, own, marker="o", color=BLUE, markersize=5)
-            if name in LOOKING:
+            if name in rules.LOOK:
                 null = rules.of_permuted(found, name, hard)
                 _dot(ax, place + 0.25, null, marker="o", color=ORANGE, markersize=4, markerfacecolor="white")
         ax.set(xlabel="regret, points of accuracy", title=title)

@@ -10,7 +10,7 @@ Rules were fixed before the networks that they are applied to were trained.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.stats import rankdata
@@ -24,8 +24,10 @@ HALF = 0.5  # of the regret of chance
 WORSE = 0.005  # accuracy, by which alpha may make the choice worse
 SAME = 1e-9  # values that differ by less tie, relative to the largest
 FIXED = "accuracy"
-CONSTANT = "expert"
-TITLES = {name: score.title for name, score in SCORES.items()} | {CONSTANT: f"fixed: what learned {EXPERT}"}
+CONSTANT, MEAN = "expert", "mean_rank"
+LOOK = {**{name: SCORES[name].title for name in LOOKING}, MEAN: "mean rank of these"}  # rules that look at the target
+TITLES = LOOK | {name: score.title for name, score in SCORES.items() if not score.looks}
+TITLES[CONSTANT] = f"fixed: what learned {EXPERT}"
 
 
 def regrets(found: Measured, values: np.ndarray, hard: bool = False) -> np.ndarray:
@@ -48,16 +50,33 @@ def best_of(values: np.ndarray, among: np.ndarray) -> np.ndarray:
 def of_rule(found: Measured, name: str, hard: bool = False) -> np.ndarray:
     """Return the regret (S, n) of a rule of TITLES; nan of the one network where it is not among the sources."""
     if name != CONSTANT:
-        return regrets(found, found.scores[name], hard)
+        return regrets(found, values_of(found, name, hard), hard)
     one = np.array([source == EXPERT for source in found.sources])
     there = found.among(hard)[one].all(axis=0)
     chosen = np.broadcast_to(one[:, None], found.accuracy.shape).astype(float)
     return np.where(there, regrets(found, chosen, hard), np.nan)
 
 
+def values_of(found: Measured, name: str, hard: bool = False) -> np.ndarray:
+    """Return the values (S, m, n) of a score, or less the mean of ranks by all scores that look at the target."""
+    if name != MEAN:
+        return found.scores[name]
+    return -mean_ranks(found, [found.scores[each] for each in LOOKING], hard)
+
+
+def mean_ranks(found: Measured, every: Sequence[np.ndarray], hard: bool) -> np.ndarray:
+    """Return the mean (S, m, n) of ranks by values (S, m, n), among the sources that there are to choose from."""
+    among = found.among(hard)
+    return np.mean([rankdata(-np.where(among, values, -np.inf), axis=1) for values in every], axis=0)
+
+
 def of_permuted(found: Measured, name: str, hard: bool = False) -> np.ndarray:
-    """Return the regret (S, n) of a score with permuted labels, mean over permutations."""
-    every = np.moveaxis(found.permuted[name], 1, 0)
+    """Return the regret (S, n) of a rule that looks at the target, with permuted labels, mean over permutations."""
+    draws = range(next(iter(found.permuted.values())).shape[1])
+    if name == MEAN:
+        every = [-mean_ranks(found, [x[:, k] for x in found.permuted.values()], hard) for k in draws]
+    else:
+        every = [found.permuted[name][:, k] for k in draws]
     return np.mean([regrets(found, values, hard) for values in every], axis=0)
 
 
@@ -115,9 +134,10 @@ def half_of_chance(name: str, hard: bool = False) -> Callable[[Measured], Findin
         own, by_chance = of_rule(found, name, hard), chance(found, hard)
         gap = own - HALF * by_chance
         seeds = ", ".join(f"{100 * each:.1f}" for each in own.mean(axis=1))
+        null = of_permuted(found, name, hard)
         return Finding(
             f"regret {points(own)} points (seeds: {seeds}); less half of chance {points(gap, True)}",
-            f"chance {points(by_chance)}; permuted labels {points(of_permuted(found, name, hard))}",
+            f"chance {points(by_chance)}; permuted labels {points(null)}, {points(null - own, True)} more",
             decide(under(gap), over(gap)),
             {},
         )
@@ -201,12 +221,10 @@ def ordered(found: Measured) -> Finding:
     Mean over targets.  Holds if it is above 0 for each score that looks at the target, fails if one is below.
     """
     every = {name: correlations(found, found.scores[name]) for name in LOOKING}
-    null = np.mean(
-        [correlations(found, found.permuted[name][:, k]) for name in LOOKING for k in range(_draws(found))], axis=0
-    )
+    null = [correlations(found, x[:, k]) for x in found.permuted.values() for k in range(x.shape[1])]
     return Finding(
         "; ".join(f"{TITLES[name]} {spearman(x)}" for name, x in every.items()),
-        f"permuted labels, mean of scores {spearman(null)}",
+        f"permuted labels, mean of scores {spearman(np.mean(null, axis=0))}",
         decide(all(over(known(x)) for x in every.values()), any(under(known(x)) for x in every.values())),
         {},
         f"of the fixed ranking {spearman(correlations(found, found.scores[FIXED]))}",
@@ -239,7 +257,3 @@ def helps(found: Measured) -> Finding:
 def known(values: np.ndarray) -> np.ndarray:
     """Return rank correlations with 0 where sources could not be ordered."""
     return np.nan_to_num(values)
-
-
-def _draws(found):
-    return next(iter(found.permuted.values())).shape[1]

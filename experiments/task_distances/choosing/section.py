@@ -6,7 +6,6 @@ import numpy as np
 
 from experiments.task_distances.choosing import claims, figures, rules
 from experiments.task_distances.choosing.measured import Measured, read
-from experiments.task_distances.choosing.scores import LOOKING
 from experiments.task_distances.section import Section
 from experiments.task_distances.sizes import Size
 from learning.finding import table
@@ -18,7 +17,9 @@ def section(folders: Folders, seeds: tuple[int, ...], size: Size, plots: Path, v
     found = read(folders, seeds, size)
     rows, beside = table(claims.CLAIMS, found, verdicts=verdicts)
     written = [path for draw in figures.FIGURES for path in draw(plots, found)]
-    return Section("Which network to start from", rows, beside, [by_rule(found), by_target(found)], written)
+    return Section(
+        "Which network to start from", rows, beside, [by_rule(found), by_target(found), orders(found)], written
+    )
 
 
 def by_rule(found: Measured) -> str:
@@ -43,10 +44,10 @@ def _cells(found, name, hard):
     """Return the regret of a rule, that with permuted labels, and the rank correlation, as texts."""
     own = rules.of_rule(found, name, hard)
     regret = rules.points(own) if np.isfinite(own).any() else "-"
-    null = rules.points(rules.of_permuted(found, name, hard)) if name in LOOKING else "-"
+    null = rules.points(rules.of_permuted(found, name, hard)) if name in rules.LOOK else "-"
     if name == rules.CONSTANT:
         return regret, null, "-"
-    order = rules.correlations(found, found.scores[name], hard)
+    order = rules.correlations(found, rules.values_of(found, name, hard), hard)
     return regret, null, rules.spearman(order) if np.isfinite(order).any() else "-"
 
 
@@ -63,4 +64,19 @@ def by_target(found: Measured) -> str:
         best = int(found.mean[:, j].argmax())
         values = found.mean[best, j], found.mean[:, j].mean(), hard[j], found.scratch[:, j].mean()
         lines.append(f"| {target} | {found.sources[best]} | {' | '.join(f'{100 * x:.1f}' for x in values)} |")
+    return "\n".join([*lines, ""])
+
+
+def orders(found: Measured) -> str:
+    """Return the table of rank correlations of scores with accuracy, by target, mean over seeds."""
+    names = [name for name in rules.TITLES if name not in (rules.CONSTANT, "parameters")]
+    lines = [
+        "Spearman's rank correlation of scores with accuracy over all sources, by target.",
+        "",
+        f"| target | {' | '.join(rules.TITLES[name] for name in names)} |",
+        "| --- |" + " ---: |" * len(names),
+    ]
+    every = [rules.correlations(found, rules.values_of(found, name)).mean(axis=0) for name in names]
+    for target, *cells in zip(found.targets, *every):
+        lines.append(f"| {target} | {' | '.join(f'{x:+.2f}' if np.isfinite(x) else '-' for x in cells)} |")
     return "\n".join([*lines, ""])

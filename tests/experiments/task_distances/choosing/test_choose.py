@@ -66,6 +66,18 @@ def test_target_of_a_folder(folders, images, capsys):
     assert "8 images of 2 classes" in out and "filters of digits_low_plain" in out and "Start from" in out
 
 
+def test_sources_of_other_experiments(folders, capsys):
+    """A supervised run, and one that was fine-tuned from it."""
+    words = "digits", "--task", "even", "--epochs", 3, "--checkpoints", 2
+    assert call("supervised_imagenet.01_training.train_imagenet", *words, folders=folders) == 0
+    fine = "experiments.fine_tuning.01_training.train_fine_tuned"
+    words = "digits", "--task", "odd", "--start", "even", "--epochs", 3, "--checkpoints", 2
+    assert call(fine, *words, folders=folders) == 0
+    names = "digits_even", "digits_odd_from_even", SOURCES[1]
+    choose(folders, "--target", "0,1", "--dataset", "digits", "--sources", *names, "--labels", 5)
+    assert {line.split()[0] for line in capsys.readouterr().out.splitlines() if line.startswith("digits")} == set(names)
+
+
 def test_patterns_name_sources(folders, capsys):
     words = "--target", "0,1", "--dataset", "digits", "--sources", "digits_all_[pf]*", "--labels", 5
     choose(folders, *words)

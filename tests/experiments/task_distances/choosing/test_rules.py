@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import rankdata, spearmanr
 
 from experiments.task_distances.choosing import claims, rules
 from experiments.task_distances.choosing.scores import LOOKING
@@ -61,6 +61,20 @@ def test_rank_correlations_are_spearmans():
         assert own[s, j] == pytest.approx(expected)
     np.testing.assert_allclose(rules.correlations(found, found.scores["nce"]), 1)
     assert np.isnan(rules.correlations(found, np.zeros_like(found.accuracy))).all()
+
+
+@pytest.mark.parametrize("hard", [False, True])
+def test_mean_rank_is_that_of_ranks_of_what_there_is(hard):
+    found = measured()
+    own = rules.values_of(found, rules.MEAN, hard)
+    for s, j in np.ndindex(3, 10):
+        there = np.flatnonzero(found.among(hard)[:, j])
+        ranks = [rankdata([-found.scores[name][s, i, j] for i in there]) for name in LOOKING]
+        np.testing.assert_allclose(own[s, there, j], -np.mean(ranks, axis=0))
+    right = measured(good=LOOKING)
+    assert rules.of_rule(right, rules.MEAN, hard).max() == 0
+    cheat = {name: np.broadcast_to(right.mean, (3, 3, *right.mean.shape)) for name in LOOKING}
+    assert rules.of_permuted(changed(right, permuted=cheat), rules.MEAN, hard).max() == 0
 
 
 @pytest.mark.parametrize("hard", [False, True])
