@@ -31,6 +31,8 @@ class Config:
     `width` is that of the network's first layer, to which its others are in proportion (0: its own).  Some networks
     also take a `depth`, `widths` of all hidden layers (256-128), the side of a `patch` in pixels, and `heads`.
     `initialisation: kaiming` draws initial weights anew, for any network (learning.networks.initialisation).
+    `augmentation` of images in memory is `crop_flip`, a shift and a mirror image, or `full`, a part of the image, a
+    mirror image, other colours and a hole (learning.data.warps); of image files `random_resized_crop`.
     `schedule: geometric` takes about `checkpoints` of them at steps that grow geometrically; `schedule: epochs` takes
     `per_epoch` in each of the first `dense_epochs`, then one an epoch.  Initial weights always come first.
     Training images grow from `resolution` to `final_resolution` pixels between epochs `grow_from` and `grow_until`.
@@ -80,7 +82,7 @@ class Config:
         "annealing": ("linear", "cosine", "constant"),
         "optimiser": ("sgd", "adam", "adamw"),
         "decay": ("matrices", "all_but_bn", "everything"),
-        "augmentation": ("none", "crop_flip", "random_resized_crop"),
+        "augmentation": ("none", "crop_flip", "full", "random_resized_crop"),
         "schedule": ("geometric", "epochs"),
         "precision": ("float32", "bfloat16"),
         "evaluation_precision": ("float32", "float16", "bfloat16"),

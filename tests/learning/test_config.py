@@ -109,7 +109,7 @@ def test_the_advised_spelling_is_right(tmp_path, text):
         ("epochs", 0, "epochs is 0, expected a positive number"),
         ("batch_size", -8, "batch_size is -8, expected a finite number that is not negative"),
         ("label_smoothing", 1.5, "label_smoothing is 1.5, expected at most 1"),
-        ("augmentation", "crop", "augmentation is 'crop', expected one of none, crop_flip, random_resized_crop"),
+        ("augmentation", "crop", "augmentation is 'crop', expected one of none, crop_flip, full, random_resized_crop"),
         ("optimiser", "sdg", "optimiser is 'sdg', expected one of sgd, adam, adamw"),
         ("annealing", "step", "annealing is 'step', expected one of linear, cosine, constant"),
         ("initialisation", "he", "initialisation is 'he', expected one of default, kaiming"),
