@@ -15,12 +15,12 @@ from experiments.task_distances.choosing.targets import Images
 from experiments.task_distances.config import of_run
 from experiments.task_distances.embedding import Embedding
 from experiments.task_distances.training import parts
+from info_geometry import predictions
 from info_geometry.files import InputError, lock, remove_orphans
-from learning import distributed, imprint, networks, stage
+from learning import distributed, imprint, stage
 from learning.arguments import Options
-from learning.config import of_run as config_of_run
 from learning.imprinting import Imprinting, evenly
-from learning.runs import find, store, weights
+from learning.runs import find, store
 from learning.runs import run as runs
 from learning.runs.run import SKIPPED, Folders, Run
 from learning.tasks import facts
@@ -108,31 +108,26 @@ def _store(item, probe: str, options: Options, here, load) -> bool:
     if "condition" not in run.config or run.outputs is not None:
         raise InputError(f"{folder} holds no run that learned one task under a condition; score runs of train_task")
     stage.check_trained(folder, run, command)
-    target = folders.file(f"{run.name}_{SUFFIX}", run.seed)
+    target, probe = folders.file(f"{run.name}_{SUFFIX}", run.seed), probe or f"{run.task.dataset}_all_plain"
     part = facts(run.config["dataset"]).evaluation_split
     evaluation = load(run.config["dataset"], part)
     imprinter = store.Imprinter(evaluation.part(evenly(evaluation.labels, PREDICTED)), here, how=HOW)
     with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
         if target.exists():
             store.check_same(target, run, folder, imprinter)
+            there = predictions.open_trajectory(target).attributes.get("scored", {}).get("probe", probe)
+            if run.start and there != probe:
+                raise InputError(f"{target} was stored with the probe {there}; delete it to store scores by {probe}")
             return False
         remove_orphans(target.parent, target.name)
         imprinter.prepare(run)
-        end = _end(run, folder, load)
+        end = sources.last(run, folder, load)
         said = {"known": _known(run, end, load)}
         if run.start:
-            said["scored"] = _scored(run, probe or f"{run.task.dataset}_all_plain", folders, load)
+            said["scored"] = _scored(run, probe, folders, load)
         models = [(run.time(step), run.path(folder, step)) for step in run.schedule]
         store.store(target, run, models, imprinter, split=part, **said)
     return True
-
-
-def _end(run: Run, folder, load) -> Source:
-    """Return the network that a run ended with."""
-    images, path = load(run.config["dataset"], "train"), run.path(folder, run.schedule[-1])
-    network = networks.of_config(config_of_run(run.config), images, run.classes, run.seed)
-    weights.fit(weights.load(path), network, path)
-    return Source(run, network.eval(), load)
 
 
 def _learned(run: Run, load) -> Images:

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,10 +122,14 @@ def opened(name: str, seed: int, folders: Folders, load: Callable[[str, str], An
             f"{folder}: its network has {run.classes} outputs and its task {len(run.task.classes)} classes: it learned "
             "two tasks at once; leave it out"
         )
-    start = find.weights_of(find.Asked(name, seed), None, folders)
-    path = folder / "ckpt" / start["checkpoint"]
-    images = load(run.config["dataset"], "train")
-    network = networks.of_config(of_run(run.config), images, run.classes, seed)
+    find.weights_of(find.Asked(name, seed), None, folders)  # which says what is missing
+    return last(run, folder, load)
+
+
+def last(run: Run, folder: Path, load: Callable[[str, str], Any]) -> Source:
+    """Return the network that a complete run in a folder ended with."""
+    images, path = load(run.config["dataset"], "train"), run.path(folder, run.schedule[-1])
+    network = networks.of_config(of_run(run.config), images, run.classes, run.seed)
     weights.fit(weights.load(path), network, path)
     return Source(run, network.eval(), load)
 

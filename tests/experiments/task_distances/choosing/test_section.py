@@ -91,6 +91,10 @@ def test_same_command_again_skips_and_another_run_is_refused(folders, capfd):
     assert "1 skipped" in capfd.readouterr().out
     assert call(SCORE, "digits_nothing_plain", "--seed", 0, folders=folders) == 1
     assert "holds no run" in capfd.readouterr().err
+    assert call(SCORE, RUN, "--seed", 0, "--probe", "digits_low_plain", folders=folders) == 1
+    assert "was stored with the probe digits_all_plain" in capfd.readouterr().err
+    assert call(SCORE, "digits_all_plain_width12", "--seed", 0, folders=folders) == 0  # no start: what it came to
+    assert "scored" not in attributes(folders, "digits_all_plain_width12")
 
 
 def test_vectors_are_computed_once(folders):
