@@ -26,6 +26,18 @@ def rank_correlation(A: np.ndarray, B: np.ndarray) -> float:
     return float(spearmanr(a[known], b[known]).statistic)
 
 
+def known(*every: np.ndarray) -> np.ndarray:
+    """Return tasks (k,) of which all distances of all matrices are known, not nan.
+
+    Those with the most unknown distances are left out one by one until all are known.
+    """
+    unknown = ~np.isfinite(sum(every))
+    left = np.arange(len(unknown))
+    while unknown[np.ix_(left, left)].any():
+        left = np.delete(left, unknown[np.ix_(left, left)].sum(axis=1).argmax())
+    return left
+
+
 def picture(D: np.ndarray, axes: int = 2) -> inpca.Embedding:
     """Return tasks as points by InPCA: D is no metric, so that axes may be imaginary."""
     return inpca.fit(D, axes)

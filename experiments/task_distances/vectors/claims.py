@@ -1,12 +1,13 @@
 """The claims about tasks as vectors, in order."""
 
-from experiments.task_distances.vectors import more_rules, rules
+from experiments.task_distances.vectors import more_rules, network_rules, rules
 from learning.finding import Claim
 
 PAPER = "Achille 2019"
 
 CLAIMS = (
     Claim("T1", "Other images, and another probe, give the same distances", "control", rules.repeatable),
+    Claim("T1b", "On other images a task is nearer to itself than others are", "control", rules.itself),
     Claim("T2", "Tasks that share classes are near", PAPER, rules.classes),
     Claim("T2b", "... more so by the scaled cosine than by the plain one", PAPER, rules.scaled),
     Claim("T3", "The nearest tasks are of one kind", PAPER, rules.nearest),
@@ -22,9 +23,9 @@ CLAIMS = (
         "T10", "A probe that has learned tells more of classes than one that has not", "control", more_rules.untrained
     ),
     Claim("T11", "... and one that knows half of the classes gives much the same", "control", more_rules.half),
-    Claim("N1", "Tasks that are near by vectors are learned along near paths", "here", more_rules.networks),
-    Claim("N2", "... and paths tell more of it than their ends", "here", more_rules.ends),
-    Claim("N3", "... beyond what classes say", "here", more_rules.beyond),
-    Claim("N4", "Pictures of tasks, by vectors and by paths, agree", "here", rules.picture),
-    Claim("N5", "... and so do their dendrograms", "here", rules.trees),
+    Claim("N1", "Tasks that are near by vectors are learned along near paths", "here", network_rules.networks),
+    Claim("N2", "... and paths tell more of it than their ends", "here", network_rules.ends),
+    Claim("N3", "... beyond what classes say", "here", network_rules.beyond),
+    Claim("N4", "Pictures of tasks, by vectors and by paths, agree", "here", network_rules.picture),
+    Claim("N5", "... and so do their dendrograms", "here", network_rules.trees),
 )

@@ -23,21 +23,7 @@ GROUPS = {
 SEED = {"linestyle": "", "marker": "o", "markersize": 2.2, "alpha": 0.4, "markeredgewidth": 0}
 LINE = {"color": "0.5", "linewidth": 0.7}
 SHORT = {"permuted_labels": "permuted", "random_labels": "random"}
-PLACES = [
-    (0, 1),
-    (0, -1),
-    (1, 0),
-    (-1, 0),
-    (1, 1),
-    (-1, 1),
-    (1, -1),
-    (-1, -1),
-    (0, 2),
-    (0, -2),
-    (1, 2),
-    (1, -2),
-    (-1, 2),
-]
+NEAR = [(0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)]  # places of a label
 
 
 def name(word: Word) -> str:
@@ -103,17 +89,22 @@ def labelled(ax: Axes, points: np.ndarray, labels: Sequence[str], size: float = 
     height = size * per_point
     for k in np.argsort(np.square(P - P.mean(axis=0)).sum(axis=1)):
         width, best = 0.55 * size * per_point * len(labels[k]), None
-        for rank, (dx, dy) in enumerate(PLACES):
-            x = P[k, 0] + dx * (4 + width / 2)
-            y = P[k, 1] + dy * (4 + height / 2)
+        places = [(a * (4 + width / 2), b * (4 + height / 2)) for a, b in NEAR]
+        places += [(a * (4 + width / 2), b * (4 + times * height)) for times in (1.5, 2.5, 3.5) for a, b in NEAR if b]
+        for rank, (dx, dy) in enumerate(places):
+            x, y = P[k, 0] + dx, P[k, 1] + dy
             box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
-            cost = sum(_overlap(box, other) for other in taken) + 3 * _outside(box, frame) + rank
+            cost = 2 * sum(_overlap(box, other) for other in taken) + 3 * _outside(box, frame) + 2 * rank
             if best is None or cost < best[0]:
-                best = cost, box, (x, y)
+                best = cost, box, (x, y), rank
         taken.append(best[1])
-        x, y = ax.transData.inverted().transform(best[2])
+        back = ax.transData.inverted().transform
+        x, y = back(best[2])
         halo = [withStroke(linewidth=1.2, foreground="white")]
         ax.text(x, y, labels[k], fontsize=size, ha="center", va="center", path_effects=halo, zorder=5)
+        if best[3] >= 4:
+            edge = back((np.clip(P[k, 0], best[1][0], best[1][2]), np.clip(P[k, 1], best[1][1], best[1][3])))
+            ax.plot(*zip(points[k], edge), color="0.6", linewidth=0.5, zorder=2)
 
 
 def _overlap(a, b):

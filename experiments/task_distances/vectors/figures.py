@@ -16,9 +16,11 @@ from experiments.task_distances.vectors.drawing import (
     labelled,
     legend,
     lettered,
+    name,
     names,
 )
 from experiments.task_distances.vectors.measured import Measured
+from experiments.task_distances.vectors.rules import among
 from info_geometry.figures import style
 from info_geometry.uncertainty.procrustes import procrustes
 
@@ -33,13 +35,13 @@ def panels(found: Measured) -> dict[str, np.ndarray]:
         "networks, along": found.together,
         "networks, at the end": found.ends.mean(axis=0),
     }
-    return {name: D for name, D in every.items() if np.isfinite(D).all()}
+    return {what: D for what, D in every.items() if np.isfinite(D).all()}
 
 
 @style.STYLE
 def distances(folder: Path, found: Measured) -> list[Path]:
     """Draw `vectors_distances`: heat maps in one order, that of the dendrogram by vectors."""
-    figure = Figure((style.PAGE, 5.2), layout="constrained")
+    figure = Figure((style.PAGE, 5.0), layout="compressed")
     every = panels(found)
     axes = figure.subplots(2, 3)
     order = hierarchy.leaves_list(agreement.tree(found.by().mean(axis=0)))
@@ -58,15 +60,13 @@ def points(folder: Path, found: Measured) -> list[Path]:
     figure = Figure((style.PAGE, 6.4), layout="constrained")
     every = panels(found)
     chosen = ("vectors, scaled cosine", "networks, along", "classes, Jaccard", "means of features")
-    every = {name: every[name] for name in chosen if name in every}
     axes, titles, laid = figure.subplots(2, 2), [], {}
     first = agreement.picture(found.by().mean(axis=0)).coordinates
-    for name, D in every.items():
-        made = agreement.picture(D)
-        test = procrustes(first, made.coordinates)
-        laid[name] = test.turned if len(laid) else first
-        told = f", $m^2$ = {test.m2:.2f} (permuted 5 %: {test.least:.2f})" if len(laid) > 1 else ""
-        titles.append(f"{name}{told}")
+    for what in (each for each in chosen if each in every):
+        test = procrustes(first, agreement.picture(every[what]).coordinates)
+        told = f": $m^2$ {test.m2:.2f} (by chance {test.least:.2f})" if laid else ""
+        laid[what] = test.turned if laid else first
+        titles.append(f"{what}{told}")
     for ax, X in zip(axes.flat, laid.values()):
         for word, x in zip(found.words, X):
             ax.plot(*x, linestyle="", markersize=4.5, markeredgewidth=0, **GROUPS[group(word)], zorder=3)
@@ -90,11 +90,12 @@ def points(folder: Path, found: Measured) -> list[Path]:
 @style.STYLE
 def trees(folder: Path, found: Measured) -> list[Path]:
     """Draw `vectors_trees`: dendrograms by vectors and by networks, side by side, with lines between the same tasks."""
-    n = len(found.words)
+    sides = found.by().mean(axis=0), found.together
+    left_in = agreement.known(*sides)
+    n, words = len(left_in), [found.words[k] for k in left_in]
     figure = Figure((style.PAGE, 0.4 + 0.19 * n), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 0.9, 1))
-    sides = found.by().mean(axis=0), found.together
-    Z = [agreement.tree(D) for D in sides]
+    Z = [agreement.tree(among(D, left_in)) for D in sides]
     leaves = [hierarchy.leaves_list(each) for each in Z]
     # of the second tree both ways round are the same: the one whose leaves are nearer in order to the first
     at = np.argsort(leaves[0])
@@ -104,9 +105,9 @@ def trees(folder: Path, found: Measured) -> list[Path]:
         _tree(ax, each, own)
         if mirrored:
             ax.set_xlim(ax.get_xlim()[::-1])
-    colours = [GROUPS[group(word)]["color"] for word in found.words]
+    colours = [GROUPS[group(word)]["color"] for word in words]
     where = [np.argsort(own) for own in leaves]
-    for k, told in enumerate(names(found)):
+    for k, told in enumerate(map(name, words)):
         a, b = where[0][k], where[1][k]
         middle.plot([0.36, 0.64], [a, b], color=colours[k], linewidth=0.8, alpha=0.8)
         middle.text(0.34, a, told, fontsize=6, ha="right", va="center", color=colours[k])

@@ -17,8 +17,7 @@ from experiments.task_distances import distances
 from experiments.task_distances.vectors import agreement
 from experiments.task_distances.vectors.agreement import rank_correlation
 from experiments.task_distances.vectors.measured import BETAS, EARLY_NAME, Measured
-from info_geometry.uncertainty.mantel import mantel, partial_mantel
-from info_geometry.uncertainty.procrustes import procrustes
+from info_geometry.uncertainty.mantel import Mantel, mantel, partial_mantel
 from learning.finding import Finding, above, below, decide, said
 
 REPEATED = 0.9  # rho over images and probes
@@ -26,11 +25,11 @@ CLASSES = 0.5  # rho with Jaccard distances
 NEAREST = 1, 3  # neighbours
 DIFFICULT, FEW_TASKS = 0.3, 0.1  # rho of norms with errors, and its p
 NOISE = 0.8  # rank correlation of entries of vectors
-TWICE = 2.0  # times the distance to the same task on other images
 NUMBERS = 0.2  # rho with numbers of classes, of a distance that does not look at them
 TAXONOMY = 0.3  # rho with a taxonomy
 NETWORKS = 0.25  # rho with distances between networks
 HALF = 0.5  # rho by a probe that knows half of the classes
+ITSELF = 0.5  # share of tasks that are nearest to themselves
 STABLE = 0.8  # rank correlation of sources
 ALPHAS, KAPPAS = (0.0, 0.05, 0.15, 0.3), (1e-4, 1e-3, 1e-2)
 TREES = 0.3  # correlation of two dendrograms
@@ -55,16 +54,26 @@ def correlations(A: np.ndarray, B: np.ndarray, which: np.ndarray | None = None) 
 
 
 def tested(A: np.ndarray, B: np.ndarray, which: np.ndarray, given: Sequence[np.ndarray] = ()):
-    """Return the Mantel test of means over seeds, of some tasks, or the partial one given others (n, n)."""
-    a, b = (among(D.mean(axis=0) if D.ndim == 3 else D, which) for D in (A, B))
-    if given:
-        return partial_mantel(a, b, [among(Z, which) for Z in given], PERMUTATIONS)
-    return mantel(a, b, PERMUTATIONS)
+    """Return the Mantel test of means over seeds, of some tasks, or the partial one given others (n, n).
+
+    Tasks of which a distance is not known are left out.
+    """
+    every = [among(D.mean(axis=0) if D.ndim == 3 else D, which) for D in (A, B, *given)]
+    left = agreement.known(*every)
+    if len(left) < 3:
+        return Mantel(np.nan, np.nan, 0, len(left), False, "less than 3 tasks have distances that are known")
+    a, b, *others = (among(D, left) for D in every)
+    return partial_mantel(a, b, others, PERMUTATIONS) if given else mantel(a, b, PERMUTATIONS)
+
+
+def partial(A: np.ndarray, B: np.ndarray, found: Measured, given) -> np.ndarray:
+    """Return partial rho (S,) of A (S, n, n) with B (S, n, n) or (n, n), of tasks as they are, given others (n, n)."""
+    return np.array([tested(a, b, found.plain, given).statistic for a, b in zip(A, np.broadcast_to(B, A.shape))])
 
 
 def chance(test) -> str:
     """Return the null of a Mantel test in words."""
-    return f"other tasks: 0; p = {test.p:.2g}"
+    return f"other tasks: 0; p = {test.p:.2g}" if not test.reason else test.reason
 
 
 def repeatable(found: Measured) -> Finding:
@@ -85,13 +94,38 @@ def repeatable(found: Measured) -> Finding:
     )
 
 
-def classes(found: Measured) -> Finding:
-    """E2: tasks that share classes are near.
+def itself(found: Measured) -> Finding:
+    """E1b: on other images a task is nearer to itself than other tasks are.
 
-    rho with Jaccard distances.  Holds if above CLASSES, and p < P; fails if below, or p >= P.
+    The share of tasks, but that of permuted labels, whose vector on other images is the nearest of all vectors there.
+    Holds if above ITSELF; fails if below.
+    """
+    own = np.flatnonzero([word.condition.kind != "permuted_labels" for word in found.words])
+    d = np.array(
+        [
+            [[distances.cosine(a[i].vector, b[j].vector) for j in own] for i in own]
+            for a, b in zip(found.vectors["exact"], found.vectors["again"])
+        ]
+    )
+    share = (d.argmin(axis=2) == np.arange(len(own))).mean(axis=1)
+    same = d.diagonal(axis1=1, axis2=2).mean(axis=1)
+    others = (d.sum(axis=(1, 2)) - same * len(own)) / (len(own) * (len(own) - 1))
+    return Finding(
+        f"{said(share, 2, False)} of tasks; mean distance {said(same, 2, False)}",
+        f"by chance {1 / len(own):.2f}; to others {said(others, 2, False)}",
+        decide(above(share, ITSELF), below(share, ITSELF)),
+        {},
+    )
+
+
+def classes(found: Measured) -> Finding:
+    """E2: tasks that share classes are near, also on other images.
+
+    rho with Jaccard distances, of vectors on images of two subsets, so that no images are shared.  Holds if above
+    CLASSES, and p < P; fails if below, or p >= P.
     """
     J = found.of_classes["Jaccard"]
-    rho, test = correlations(found.by(), J, found.plain), tested(found.by(), J, found.plain)
+    rho, test = correlations(found.apart(), J, found.plain), tested(found.apart(), J, found.plain)
     every = ", ".join(
         f"{name.replace('_', ' ')} {said(correlations(found.by(name), J, found.plain))}" for name in distances.SYMMETRIC
     )
@@ -100,7 +134,7 @@ def classes(found: Measured) -> Finding:
         chance(test),
         decide(above(rho, CLASSES) and test.p < P, below(rho, CLASSES) or test.p >= P),
         {},
-        f"by other distances: {every}",
+        f"of vectors on the same images: {every}",
     )
 
 
@@ -115,16 +149,16 @@ def scaled(found: Measured) -> Finding:
 
 
 def nearest(found: Measured) -> Finding:
-    """E3: the nearest tasks are of one kind.
+    """E3: the nearest tasks are of one kind, also on other images.
 
-    The share of FOOTWEAR whose nearest task is another of them, and the mean taxonomic distance of the k nearest tasks,
-    less that in random order, for k in NEAREST.  Holds if the share is 1 in every seed and the differences are below 0;
-    fails if the share is not above chance, or a difference is above 0.
+    Of vectors on images of two subsets: the share of FOOTWEAR whose nearest task is another of them, and the mean
+    taxonomic distance of the k nearest tasks, less that in random order, for k in NEAREST.  Holds if the share is 1 in
+    every seed and the differences are below 0; fails if the share is not above chance, or a difference is above 0.
     """
     own, taxonomy = found.index(*FOOTWEAR), found.of_classes.get("taxonomy")
     if own is None or taxonomy is None:
         return MISSING
-    D, of = among(found.by(), found.plain), among(taxonomy, found.plain)
+    D, of = among(found.apart(), found.plain), among(taxonomy, found.plain)
     mine = np.flatnonzero(np.isin(found.plain, own))
     far = D + np.where(np.eye(D.shape[1], dtype=bool), np.inf, 0)
     share = np.isin(far[:, mine].argmin(axis=2), mine).mean(axis=1)
@@ -211,47 +245,4 @@ def methods(found: Measured) -> Finding:
         "other tasks: 0",
         decide(all(above(x, REPEATED) for x in rho.values()), any(below(x, REPEATED) for x in rho.values())),
         {},
-    )
-
-
-def picture(found: Measured) -> Finding:
-    """Tasks as points by vectors and by networks that learn them make the same picture.
-
-    Procrustes m^2 of two axes of InPCA, all tasks.  Holds if p < P of the means over seeds, and m^2 is below the 5 %
-    quantile of permutations in every seed; fails if p >= P.
-    """
-    seeds = [_laid(a, b) for a, b in zip(found.by(), found.along)]
-    both = _laid(found.by().mean(axis=0), found.together)
-    return Finding(
-        f"m^2 {said([x.m2 for x in seeds], 2, False)}; of the means over seeds {both.m2:.2f}",
-        f"permuted: 5 % below {both.least:.2f}; p = {both.p:.2g}",
-        decide(both.p < P and all(x.m2 < x.least for x in seeds), both.p >= P),
-        {},
-    )
-
-
-def _laid(D, of):
-    return procrustes(agreement.picture(of).coordinates, agreement.picture(D).coordinates)
-
-
-def trees(found: Measured) -> Finding:
-    """The dendrograms of both are alike.
-
-    Correlation of the distances at which two tasks are joined, all tasks.  Holds if above TREES; fails if below.
-    """
-    pairs = list(zip(found.by(), found.along))
-    joined = [[agreement.cophenetic(agreement.tree(D)) for D in pair] for pair in pairs]
-    both = np.array([np.corrcoef(agreement.upper(a), agreement.upper(b))[0, 1] for a, b in joined])
-    own = [np.corrcoef(agreement.upper(a), agreement.upper(D))[0, 1] for (D, _), (a, _) in zip(pairs, joined)]
-    rng = np.random.default_rng(0)
-    shuffled = []
-    for _ in range(200):
-        order = rng.permutation(len(found.words))
-        shuffled += [np.corrcoef(agreement.upper(a), agreement.upper(b[np.ix_(order, order)]))[0, 1] for a, b in joined]
-    return Finding(
-        f"cophenetic correlation {said(both)}",
-        f"permuted: 95 % below {np.quantile(shuffled, 0.95):.2f}",
-        decide(above(both, TREES), below(both, TREES)),
-        {},
-        f"of a dendrogram with its own distances: {said(own)}",
     )

@@ -8,7 +8,7 @@ from experiments.task_distances.section import Section
 from experiments.task_distances.sizes import Size
 from experiments.task_distances.vectors import claims, figures, more_rules
 from experiments.task_distances.vectors.measured import Measured, read
-from experiments.task_distances.vectors.rules import ALPHAS, KAPPAS, correlations, tested
+from experiments.task_distances.vectors.rules import ALPHAS, KAPPAS, correlations, partial, tested
 from learning.finding import said, table
 from learning.runs.run import Folders
 
@@ -52,7 +52,7 @@ def _cell(D, other, which):
 
 
 def _partial(D, found, given):
-    each = more_rules.partial(D, found.along, found, given)
+    each = partial(D, found.along, found, given)
     test = tested(D, found.along, found.plain, given)
     return f"{said(each)} ({test.p:.2g})" if np.isfinite(each).all() else "-"
 
