@@ -40,7 +40,7 @@ def add_arguments(parser):
     parser.add_argument("--rate", type=float, help="of its steps; default: 0.05")
     parser.add_argument("--batch", type=int, help="of its inputs; default: 100")
     parser.add_argument("--start", type=float, help="of its variances, of mean squares of weights")
-    parser.add_argument("--unfinished", action="store_true", help="store also what has not converged")
+    parser.add_argument("--tolerance", type=float, help="by which it has converged; inf: whether or not; default: 0.05")
 
 
 def main(argv=None):

@@ -2,24 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.task_distances.conditions import PLAIN
 from info_geometry.files import InputError
 
 METHODS = "exact", "sampled", "predictions", "variational", "domain"
-NAMED = (
-    "images",
-    "samples",
-    "decay",
-    "draws",
-    "beta",
-    "steps",
-    "rate",
-    "batch",
-    "start",
-)  # those that names say, if not usual
+VARIATIONAL = "beta", "steps", "rate", "batch", "start", "tolerance"  # what it has besides
+NAMED = "images", "samples", "decay", "draws", *VARIATIONAL  # in names, if not usual
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,8 +18,7 @@ class Choices:
 
     images: that the head is fitted to, of each class as many; samples: of these, in the Fisher information.
     subset: which images: those of two subsets differ.  untrained: by the first checkpoint of the probe.
-    decay: of the head.  draws, beta, steps, rate, batch, start: as for `embedding.embed`; None: its own value.
-    unfinished: variational vectors are stored also where they have not converged.
+    decay: of the head.  draws, and what is in VARIATIONAL: as for `embedding.embed`; None: its own value.
     """
 
     method: str = "exact"
@@ -44,7 +33,7 @@ class Choices:
     rate: float | None = None
     batch: int | None = None
     start: float | None = None
-    unfinished: bool = False
+    tolerance: float | None = None
 
     def __post_init__(self):
         if self.method not in METHODS:
@@ -54,19 +43,15 @@ class Choices:
                 raise InputError(f"--{key} is {getattr(self, key)}, expected 2 or more")
         if self.subset < 0:
             raise InputError(f"--subset is {self.subset}, expected 0 or more")
-        of = {"draws": ("sampled", "predictions")} | dict.fromkeys(
-            ("beta", "steps", "rate", "batch", "start"), ("variational",)
-        )
+        of = {"draws": ("sampled", "predictions"), **dict.fromkeys(VARIATIONAL, ("variational",))}
         for key, methods in of.items():
             value = getattr(self, key)
             if value is None:
                 continue
             if self.method not in methods:
                 raise InputError(f"--{key} is of --method {' and '.join(methods)}; leave it out")
-            if not (0 < value < math.inf):
+            if not value > 0 or (value == math.inf and key != "tolerance"):
                 raise InputError(f"--{key} is {value}, expected a positive number")
-        if self.unfinished and self.method != "variational":
-            raise InputError("--unfinished is of --method variational; leave it out")
 
     @property
     def name(self) -> str:
@@ -75,7 +60,7 @@ class Choices:
         usual = Choices(self.method)
         parts += [f"{key}{getattr(self, key):g}" for key in NAMED if getattr(self, key) != getattr(usual, key)]
         parts += [f"subset{self.subset}"] * (self.subset > 0) + ["untrained"] * self.untrained
-        return "-".join(parts + ["unfinished"] * self.unfinished)
+        return "-".join(parts)
 
     def folder(self, predictions: Path, run: str, seed: int) -> Path:
         """Return where the files of a probe are: <predictions>/<run>_vectors/seed_<seed>/<name>."""
@@ -83,16 +68,10 @@ class Choices:
 
     def options(self) -> dict[str, float]:
         """Return the arguments of `embedding.embed` that are chosen."""
-        found = {key: getattr(self, key) for key in ("draws", "beta", "steps", "rate", "batch", "start")}
-        found = {key: value for key, value in found.items() if value is not None}
-        return found | ({"tolerance": math.inf} if self.unfinished else {})
+        found = {key: getattr(self, key) for key in ("draws", *VARIATIONAL)}
+        return {key: value for key, value in found.items() if value is not None}
 
 
 def file_name(task: str, condition: str = PLAIN) -> str:
     """Return the name of the file of a task, by its name and the label of its condition."""
     return f"{task}_{condition}.npz"
-
-
-def said(every: Sequence[Choices]) -> str:
-    """Return the names of some choices in words."""
-    return ", ".join(each.name for each in every)

@@ -8,6 +8,7 @@ import pytest
 
 from experiments.task_distances import probes
 from experiments.task_distances.vectors.choices import METHODS, NAMED, Choices, file_name
+from experiments.task_distances.vectors.choices import VARIATIONAL as OWN
 from experiments.task_distances.vectors.measured import METHODS as MEASURED
 from experiments.task_distances.vectors.measured import VARIATIONAL, quicker
 from info_geometry.files import InputError
@@ -23,7 +24,7 @@ def test_usual_choices_are_called_by_the_method():
 
 def test_every_other_choice_is_in_the_name():
     others = {"images": 7, "samples": 5, "decay": 0.3, "subset": 2, "untrained": True}
-    others |= dict.fromkeys(("draws", "beta", "steps", "rate", "batch", "start"), 3) | {"unfinished": True}
+    others |= dict.fromkeys(("draws", *OWN), 3)
     assert others.keys() | {"method"} == {field.name for field in dataclasses.fields(Choices)} >= set(NAMED)
     for key, value in others.items():
         method = "sampled" if key == "draws" else "variational"
@@ -34,7 +35,7 @@ def test_every_other_choice_is_in_the_name():
 
 def test_options_are_those_of_embed():
     assert Choices("sampled", draws=3).options() == {"draws": 3}
-    assert Choices("variational", beta=0.1, unfinished=True).options() == {"beta": 0.1, "tolerance": math.inf}
+    assert Choices("variational", beta=0.1, tolerance=math.inf).options() == {"beta": 0.1, "tolerance": math.inf}
     assert Choices().options() == {}
 
 
@@ -48,7 +49,8 @@ def test_options_are_those_of_embed():
         ({"draws": 3}, "--draws is of --method sampled and predictions; leave it out"),
         ({"method": "sampled", "beta": 1e-3}, "--beta is of --method variational"),
         ({"method": "variational", "steps": 0}, "--steps is 0, expected a positive number"),
-        ({"unfinished": True}, "--unfinished is of --method variational"),
+        ({"tolerance": math.inf}, "--tolerance is of --method variational"),
+        ({"method": "variational", "beta": math.inf}, "--beta is inf"),
     ],
 )
 def test_choices_that_are_refused(changes, told):
