@@ -9,7 +9,7 @@ class Size:
 
     config: of stage 1.  suite: tasks that are embedded, each also learned from scratch.  pairs: those, of the suite,
     of which each is learned after each, and beside each.  targets: of which a few labels are learned, `few` of each
-    class, from networks that have learned the sources.
+    class, from networks that have learned the sources; widths: of other networks that have learned `all`, sources too.
     """
 
     dataset: str
@@ -19,6 +19,7 @@ class Size:
     targets: tuple[str, ...]
     sources: tuple[str, ...]
     few: int
+    widths: tuple[int, ...]
 
 
 FULL = Size(
@@ -39,6 +40,7 @@ FULL = Size(
         *("all:flip", "all:blur7", "all:random_labels"),
     ),
     few=20,
+    widths=(8, 32),
 )
 QUICK = Size(
     dataset="digits",
@@ -48,4 +50,5 @@ QUICK = Size(
     targets=("even", "low", "0,1"),
     sources=("all", "odd", "high", "all:flip"),
     few=5,
+    widths=(16,),
 )

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
+from torch import nn
 
 from experiments.task_distances import conditions
 from experiments.task_distances.conditions import Condition
-from experiments.task_distances.config import TaskConfig
+from experiments.task_distances.config import TaskConfig, of_run
 from info_geometry.files import InputError
-from learning import data, supervise
+from learning import data, networks, supervise
 from learning.deficits import Deficit
 from learning.runs import find, weights
 from learning.runs import run as runs
@@ -20,13 +21,16 @@ from learning.runs.job import Job
 from learning.runs.run import Folders, Run, schedule
 from learning.split import split
 from learning.tasks import Task, load
+from learning.variational import Variational, of_config
 
+STORED_BY = "experiments.task_distances.02_predicting.store_known"  # where networks are variational
+NOISE = 1904  # of the keys of noise
 ALWAYS = float("inf")  # the end of a condition, in epochs
 
 
 @dataclasses.dataclass(frozen=True)
 class Part:
-    """A task under a condition, of which a network learns images `indices` (n,), and whose first output is `first`."""
+    """A task under a condition, of which a network learns images `indices` (n,), with outputs from `first` on."""
 
     task: Task
     condition: Condition
@@ -55,6 +59,23 @@ class Part:
         return images, outputs + self.first
 
 
+class Heads(nn.Module):
+    """A network of which each of several tasks has some outputs: an image of a task has probabilities over these alone.
+
+    forward: images, the number of the task of each (B,), and what else the network takes.
+    """
+
+    def __init__(self, network: nn.Module, own: Sequence[Part]):
+        super().__init__()
+        self.network = network
+        of = torch.arange(own[-1].first + own[-1].classes)
+        inside = torch.stack([(of >= part.first) & (of < part.first + part.classes) for part in own])
+        self.register_buffer("inside", inside, persistent=False)
+
+    def forward(self, images: torch.Tensor, tasks: torch.Tensor, *more) -> torch.Tensor:
+        return self.network(images, *more).masked_fill(~self.inside[tasks], -torch.inf)
+
+
 def deficit_of(condition: Condition) -> Deficit:
     """Return the Deficit that never ends."""
     kind = "none" if condition.kind == conditions.PLAIN else condition.kind
@@ -78,7 +99,7 @@ class Learning:
             found += "_and_" + self._also(task.dataset)
         if self.start:
             found += "_from_" + self.start.removeprefix(f"{task.dataset}_")
-        return found
+        return found + (f"_beta{config.beta:g}" if config.beta else "")
 
     def describe(self, run: Run, images, config: TaskConfig, folders: Folders) -> Run:
         """Return the Run with the images that it learns from, its outputs, and the weights that it starts from.
@@ -98,6 +119,7 @@ class Learning:
             schedule=schedule(config, steps),
             outputs=None if len(own) == 1 else sum(part.classes for part in own),
             start=self._weights(run, folders) if self.start else None,
+            stored_by=STORED_BY if config.beta else "",
         )
 
     def train(self, job: Job) -> None:
@@ -113,7 +135,10 @@ class Learning:
         network = job.network()
         if run.start:
             start_from(job, network)
-        record = job.begin(network)
+        if config.beta:
+            train_variational(job, of_config(config, network, run.seed), own)
+            return
+        record = job.begin(network, Heads(network, own))
         given, share = batches(job, own, record.step), batch // here.world
         job.take_steps(record, lambda: supervise.update(record.model, record.optimiser, given, share, config))
 
@@ -134,6 +159,39 @@ class Learning:
             return there.start
 
 
+def train_variational(job: Job, model: Variational, own: Sequence[Part]) -> None:
+    """Train a variational network from the last saved state of its run to the end of its schedule.
+
+    What is minimised is the mean cross entropy of a batch, with noise, plus beta / N times the KL divergence.
+    """
+    config, run = job.config, job.run
+    if job.as_you_go or job.here.world > 1:
+        raise InputError(
+            f"{run.name}: a variational network is trained by one process, and stage 2 takes it from weights; leave "
+            "out torchrun and --imprint-as-you-go"
+        )
+    groups = model.groups(config.variance_rate / config.learning_rate)
+    record = job.begin(model, Heads(model, own), optimiser=lambda _: torch.optim.Adam(groups, lr=0.0))
+
+    def noisy(given, first):
+        for step, (*seen, outputs) in enumerate(given, start=first):
+            key = [run.seed, *divmod(step, run.steps_per_epoch), NOISE]
+            yield *seen, int(np.random.SeedSequence(key).generate_state(1)[0]), outputs
+
+    def penalty():
+        return config.beta_at((record.step + 0.5) / run.steps_per_epoch) / run.samples * sum(model.kl().values())
+
+    given, share = noisy(batches(job, own, record.step), record.step), min(config.batch_size, run.samples)
+    job.take_steps(record, lambda: supervise.update(record.model, record.optimiser, given, share, config, penalty))
+
+
+def network_of(images, run: Run) -> networks.Network | Variational:
+    """Return the network of a run, variational or not, with initial weights."""
+    config = of_run(run.config)
+    network = networks.of_config(config, images, run.classes, run.seed)
+    return of_config(config, network, run.seed) if config.beta else network
+
+
 def parts(task: Task, also: str | None, images, config: TaskConfig) -> list[Part]:
     """Return what a network learns: a task under the condition of a configuration, and maybe another one beside it."""
     every = [(task, conditions.read(config.condition))]
@@ -149,10 +207,10 @@ def parts(task: Task, also: str | None, images, config: TaskConfig) -> list[Part
     return found
 
 
-def batches(job: Job, own: Sequence[Part], first: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Yield images and outputs of each part of a batch from step `first` on, under their conditions.
+def batches(job: Job, own: Sequence[Part], first: int) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Yield images, the number of the task of each, and outputs, of each part of a batch from step `first` on.
 
-    A batch is of all tasks at once: an image that two of them have counts twice.
+    A batch is of all tasks at once, under their conditions: an image that two of them have counts twice.
     """
     config, run, here, labels = job.config, job.run, job.here, job.images.labels
     N = len(labels)
@@ -168,12 +226,13 @@ def batches(job: Job, own: Sequence[Part], first: int) -> Iterator[tuple[torch.T
     of_images = (batch._replace(indices=batch.indices % N) for batch in same)
     for whole, (batch, pixels) in zip(plan, job.batches(of_images, config.augmentation)):
         outputs = torch.empty(len(pixels), dtype=torch.int64, device=pixels.device)
+        tasks = whole.indices // N
         for k, part in enumerate(own):
-            mine = torch.nonzero(whole.indices // N == k).flatten()
+            mine = torch.nonzero(tasks == k).flatten()
             if len(mine):
                 indices, where = batch.indices[mine], data.move(mine, pixels.device)
                 pixels[where], outputs[where] = part.applied(pixels[where], labels[indices.numpy()], indices)
-        yield pixels, outputs
+        yield pixels, data.move(tasks, pixels.device), outputs
 
 
 def start_from(job: Job, network: torch.nn.Module) -> None:

@@ -38,7 +38,8 @@ METHODS = (
         "stitch",
     ),
     (
-        rf"(?P<task>.+?)_(?P<condition>{CONDITIONS})(_and_(?P<also>.+?))?(_from_(?P<start>.+))?",
+        rf"(?P<task>.+?)_(?P<condition>{CONDITIONS})(_and_(?P<also>.+?))?(_from_(?P<start>.+?))?"
+        r"(_beta(?P<beta>[\d.e-]+))?",
         "experiments.task_distances.01_training.train_task",
         "tasks",
     ),

@@ -47,7 +47,7 @@ def last(job):
 def all_batches(job, also=None):
     own = training.parts(job.run.task, also, job.images, job.config)
     found = list(training.batches(job, own, 0))
-    return torch.cat([x for x, _ in found]), torch.cat([y for _, y in found])
+    return torch.cat([x for x, *_ in found]), torch.cat([y for *_, y in found])
 
 
 @pytest.mark.parametrize("condition", ["plain", "blur3", "flip", "permuted_labels", "random_labels"])
@@ -101,6 +101,37 @@ def test_plain_task_is_learned_as_any_other(tmp_path):
         optimiser.zero_grad(), loss.backward(), optimiser.step()
     for name, value in last(job).items():
         torch.testing.assert_close(value, network.state_dict()[name], rtol=1e-4, atol=1e-6)
+
+
+PLAIN_STEP = {"momentum": 0.0, "nesterov": False}
+VARIATIONAL = {"beta": 0.5, "optimiser": "adam"}
+
+
+@pytest.mark.parametrize("changes", [PLAIN_STEP, VARIATIONAL])
+def test_each_of_two_tasks_has_a_softmax_of_its_own(tmp_path, changes):
+    """A step is that of a direct evaluation, in which images of a task have the outputs of this task alone."""
+    usual = {"training_images": 20, "epochs": 1, "batch_size": 40, "weight_decay": 0.0}
+    job = trained(tmp_path, task="even", also="odd:flip", **usual, **changes)
+    model = training.network_of(job.images, job.run)
+    own = training.parts(job.run.task, "odd:flip", job.images, job.config)
+    images, of, outputs = next(training.batches(job, own, 0))
+    noise = [int(np.random.SeedSequence([3, 0, 0, training.NOISE]).generate_state(1)[0])] if job.config.beta else []
+    logits = model(images, *noise)
+    losses = [
+        torch.nn.functional.cross_entropy(logits[of == k][:, part], outputs[of == k] - 5 * k, reduction="sum")
+        for k, part in enumerate((slice(0, 5), slice(5, 10)))
+    ]
+    loss = sum(losses) / 40
+    if job.config.beta:
+        loss = loss + 0.5 / 40 * sum(model.kl().values())
+    loss.backward()
+    begun, rate = weights.load(job.run.path(job.folder, 0)), job.config.learning_rate_at(0.5)
+    for name, p in model.named_parameters():
+        torch.testing.assert_close(begun[name], p.detach())
+        step = p.grad / (p.grad.abs() + 1e-8) if job.config.beta else p.grad  # Adam's first one
+        if job.config.beta and ".mean." not in name:
+            step = step * job.config.variance_rate / job.config.learning_rate
+        torch.testing.assert_close(last(job)[name] - begun[name], -rate * step, rtol=2e-3, atol=1e-5)
 
 
 def test_body_is_that_of_the_start_and_the_head_is_new(tmp_path):
