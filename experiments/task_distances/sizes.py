@@ -9,8 +9,9 @@ class Size:
 
     config: of stage 1.  suite: tasks that are embedded, each also learned from scratch.  pairs: those, of the suite,
     of which each is learned after each, and beside each.  targets: of which a few labels are learned, `few` of each
-    class, from networks that have learned the sources.  reach: those of which perceptrons learn each after each.
-    priced: those that variational networks learn, and pairs of them at once.
+    class, from networks that have learned the sources; widths: of other networks that have learned `all`, sources too.
+    reach: those of which perceptrons learn each after each.  priced: those that variational networks learn, alone and
+    two at once.
     """
 
     dataset: str
@@ -20,6 +21,7 @@ class Size:
     targets: tuple[str, ...]
     sources: tuple[str, ...]
     few: int
+    widths: tuple[int, ...]
     reach: tuple[str, ...] = ()
     priced: tuple[str, ...] = ()
 
@@ -42,6 +44,7 @@ FULL = Size(
         *("all:flip", "all:blur7", "all:random_labels"),
     ),
     few=20,
+    widths=(8, 32),
     reach=("all", "all:flip", "all:blur7", "all:random_labels"),
     priced=("all", "clothing", "footwear", "even", "all:flip", "all:random_labels"),
 )
@@ -53,5 +56,6 @@ QUICK = Size(
     targets=("even", "low", "0,1"),
     sources=("all", "odd", "high", "all:flip"),
     few=5,
+    widths=(16,),
     priced=("all", "even", "all:random_labels"),
 )

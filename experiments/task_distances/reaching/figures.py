@@ -37,7 +37,7 @@ TITLES = {
 
 @style.STYLE
 def asymmetric(folder: Path, found: Measured) -> list[Path]:
-    """Draw `asymmetric`: distances A to D, from rows to columns, and how they differ from the way back."""
+    """Draw `reaching_asymmetric`: distances A to D, from rows to columns, and how they differ from the way back."""
     figure = Figure((style.PAGE, 10.6), layout="constrained")
     axes = figure.subplots(len(found.distances), 2)
     titles = []
@@ -49,12 +49,12 @@ def asymmetric(folder: Path, found: Measured) -> list[Path]:
         titles += [f"{letter}: {TITLES[letter]}", f"{letter}: less the way back"]
     lettered(axes.ravel(), titles)
     ordered(figure)
-    return style.save(figure, folder, "asymmetric")
+    return style.save(figure, folder, "reaching_asymmetric")
 
 
 @style.STYLE
 def reached(folder: Path, found: Measured) -> list[Path]:
-    """Draw `reached`: R1 to R4 of all pairs of tasks."""
+    """Draw `reaching_gaps`: R1 to R4 of all pairs of tasks."""
     figure = Figure((style.PAGE, 5.9), layout="constrained")
     axes, x = figure.subplots(2, 2), found.reached
     names, T = named(x.tasks), x.epochs[-1] - x.epochs[0]
@@ -68,12 +68,12 @@ def reached(folder: Path, found: Measured) -> list[Path]:
     titles = "R1: accuracy that is not reached", f"R2: until {REACHED:.0%} of it", "R3: detour", "R4: action"
     lettered(panels, titles)
     ordered(figure)
-    return style.save(figure, folder, "reached")
+    return style.save(figure, folder, "reaching_gaps")
 
 
 @style.STYLE
 def times(folder: Path, found: Measured) -> list[Path]:
-    """Draw `times`: R2 of all pairs of tasks by distances A, C and D, and by d_B between networks from scratch."""
+    """Draw `reaching_times`: R2 of all pairs of tasks by distances A, C and D, and by d_B between networks from scratch."""
     figure = Figure((style.PAGE, 2.5), layout="constrained")
     x, K = found.reached, len(found.reached.tasks)
     every = {
@@ -97,12 +97,12 @@ def times(folder: Path, found: Measured) -> list[Path]:
     axes[0].set_ylabel(f"epochs until {REACHED:.0%} of the\naccuracy from scratch")
     lettered(axes, titles)
     legend(figure, {kind: {"marker": "o", "linestyle": "", **look} for kind, look in looks.items()}, 3)
-    return style.save(figure, folder, "times")
+    return style.save(figure, folder, "reaching_times")
 
 
 @style.STYLE
 def near_and_far(folder: Path, found: Measured) -> list[Path]:
-    """Draw `near_and_far`: accuracy of all classes after themselves, blurred and upside down; R1 by static distance."""
+    """Draw `reaching_near_and_far`: accuracy of all classes after themselves, blurred and upside down; R1 by static distance."""
     figure = Figure((style.PAGE, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2)
     x, a, blurred, flip = reachable(found)
@@ -136,7 +136,7 @@ def near_and_far(folder: Path, found: Measured) -> list[Path]:
     lettered((left, right), ("learned after", "near and not reached, far and reached"))
     handles = {"from scratch": {"color": GREEN, "linestyle": ":"}, **{name: look for name, (_, look) in looks.items()}}
     legend(figure, handles, 4)
-    return style.save(figure, folder, "near_and_far")
+    return style.save(figure, folder, "reaching_near_and_far")
 
 
 FIGURES = (asymmetric, reached, times, near_and_far)

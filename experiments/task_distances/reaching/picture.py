@@ -74,8 +74,8 @@ def draw(files: Files, deep: bool = False) -> Picture:
 
 
 @style.STYLE
-def figure(folder: Path, found: Picture, name: str = "paths") -> list[Path]:
-    """Draw `paths`, or another name: two pairs of axes; thin lines are seeds, dots where paths begin."""
+def figure(folder: Path, found: Picture, name: str = "reaching_paths") -> list[Path]:
+    """Draw `reaching_paths`, or another name: two pairs of axes; thin lines are seeds, dots where paths begin."""
     drawn = Figure((style.PAGE, 3.8), layout="constrained")
     x = found.embedding
     pairs = [(0, k) for k in range(1, min(x.coordinates.shape[1], 3))] or [(0, 0)]

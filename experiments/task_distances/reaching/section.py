@@ -29,7 +29,7 @@ def section(folders: Folders, seeds: tuple[int, ...], size: Size, plots: Path, v
     drawn = picture.draw(files)
     written += [*picture.figure(plots, drawn), *picture.html(plots, drawn)]
     if size.reach:
-        written += picture.figure(plots, picture.draw(files, deep=True), "paths_of_perceptrons")
+        written += picture.figure(plots, picture.draw(files, deep=True), "reaching_paths_of_perceptrons")
     rows, beside = table(CLAIMS, found, verdicts)
     return Section("Tasks learned after each other", rows, beside, tables(found), written)
 

@@ -38,8 +38,8 @@ def test_section_has_all_claims_and_its_figures(made, tmp_path):
     assert len(found.rows) == 2 + len(CLAIMS) and all("| **" in row for row in found.rows[2:])
     assert not [row for row in found.rows if re.search(r"\bnan\b", row)]
     names = {path.name for path in found.written}
-    figures = "asymmetric", "reached", "times", "near_and_far", "paths", "paths_of_perceptrons"
-    assert names == {f"{name}.{kind}" for name in figures for kind in ("png", "pdf")} | {"inpca.html"}
+    figures = "asymmetric", "gaps", "times", "near_and_far", "paths", "paths_of_perceptrons"
+    assert names == {f"reaching_{name}.{kind}" for name in figures for kind in ("png", "pdf")} | {"inpca.html"}
     assert all(path.exists() for path in found.written)
     assert "| all | " in found.tables[0]
 
