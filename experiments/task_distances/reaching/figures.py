@@ -73,7 +73,7 @@ def reached(folder: Path, found: Measured) -> list[Path]:
 
 @style.STYLE
 def times(folder: Path, found: Measured) -> list[Path]:
-    """Draw `reaching_times`: R2 of all pairs of tasks by distances A, C and D, and by d_B between networks from scratch."""
+    """Draw `reaching_times`: R2 of all pairs of tasks by A, C, D, and d_B of networks from scratch."""
     figure = Figure((style.PAGE, 2.5), layout="constrained")
     x, K = found.reached, len(found.reached.tasks)
     every = {
@@ -102,7 +102,7 @@ def times(folder: Path, found: Measured) -> list[Path]:
 
 @style.STYLE
 def near_and_far(folder: Path, found: Measured) -> list[Path]:
-    """Draw `reaching_near_and_far`: accuracy of all classes after themselves, blurred and upside down; R1 by static distance."""
+    """Draw `reaching_near_and_far`: all classes after themselves, blurred, upside down; R1 by d_B."""
     figure = Figure((style.PAGE, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2)
     x, a, blurred, flip = reachable(found)
