@@ -8,7 +8,7 @@ import numpy as np
 
 from experiments.task_distances.choosing.scores import SCORES, mean_rank, ranks
 
-BEST = "log_me"  # the score whose choice has the least regret where it was measured: README.md
+BEST = "log_me"  # it ordered sources best where scores were measured, and few lost less: README.md
 SHORT = {
     "prediction_distance": "mean d_B",
     "imprinting": "imprinting",
@@ -48,13 +48,17 @@ def as_csv(sources: Sequence[str], values: Mapping[str, np.ndarray]) -> str:
 
 
 def said(sources: Sequence[str], values: Mapping[str, np.ndarray]) -> str:
-    """Return which source to start from, in two sentences: by the score that chose best, and by the mean rank."""
+    """Return which source to start from, in two sentences: by the score that ordered best, and by the mean rank.
+
+    Rankings that do not look at the target are said where they tell any sources apart.
+    """
     own = ranks(values)
+    fixed = [f"{_least(sources, own[name])} ({name})" for name in FIXED if np.ptp(own[name])]
     by_best, by_mean = (_least(sources, each) for each in (own[BEST], mean_rank(values)))
     return (
-        f"Start from {by_best}: {SCORES[BEST].title} says so, the score that chose best when scores were measured.\n"
-        f"By the mean rank of all scores that look at the target it is {by_mean}; by what does not look at it, "
-        f"{' and '.join(f'{_least(sources, own[name])} ({name})' for name in FIXED)}."
+        f"Start from {by_best}: {SCORES[BEST].title} says so, which ordered sources best when scores were measured.\n"
+        f"By the mean rank of all scores that look at the target it is {by_mean}"
+        f"{'; by what does not look at it, ' if fixed else ''}{' and '.join(fixed)}."
     )
 
 

@@ -39,3 +39,5 @@ def test_words_name_what_measurements_found_best():
     told = ranking.said(SOURCES, values(log_me=[1, 5, 2], parameters=[4, 4, 1]))
     assert told.startswith("Start from second: LogME says so")
     assert "it is third" in told and "first or second (parameters)" in told
+    alike = ranking.said(SOURCES, values(log_me=[1, 5, 2], parameters=[4, 4, 4]))
+    assert "(parameters)" not in alike and "(accuracy)" in alike
