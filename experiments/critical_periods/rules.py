@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from experiments.critical_periods.measured import NONE, Key, Measured, chance
-from learning.finding import Finding, above, below, decide, ranks, rises, said
+from learning.finding import Finding, above, below, decide, ranks, said
 
 HARM, SPREADS = 0.02, 5  # a drop: of accuracy, and standard deviations over seeds
 LITTLE = 1 / 3  # of the drop of blur, that what does no harm may have
@@ -59,12 +59,12 @@ def e17(found: Measured) -> Finding:
     keys = [Key("restart", blur, 0, end) for end in ends_of(found, "restart", blur)]
     curve = np.array([found.conditions[key].accuracy for key in (Key("restart", NONE), *keys)])
     drop, bound = found.drop(keys[-1]), max(HARM, SPREADS * found.spread)
-    falling = bool((np.diff(curve.mean(axis=1)) < 0).all())
+    falling, rising = bool((np.diff(curve.mean(axis=1)) < 0).all()), any(above(x) for x in np.diff(curve, axis=0))
     told = ", ".join(f"{key.end:g}: {points(found.drop(key))}" for key in keys)
     return Finding(
         f"points, by epochs of blur: {told}; standard deviation {100 * found.spread:.2f}",
         null(found, keys[-1]),
-        decide(falling and above(drop, bound), below(drop, bound) or rises(np.diff(curve, axis=0))[1]),
+        decide(falling and above(drop, bound), below(drop, bound) or rising),
         {},
     )
 
