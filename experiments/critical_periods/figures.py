@@ -7,6 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from experiments.critical_periods.measured import NONE, Key, Measured
 from experiments.critical_periods.more_rules import COURSE, fallen
@@ -75,7 +76,7 @@ def removal(folder: Path, found: Measured) -> list[Path]:
         axes[3].plot([end], [y], **{**look_of(deficit), **OPEN})
     for ax in axes:
         ax.set_xlabel("epochs of the deficit")
-        ax.set_xlim(left=-4)
+        ax.set_xlim(-5, 1.07 * longest(found, "restart").end)
         ax.grid(axis="y")
     axes[0].set_ylabel("accuracy, %")
     lettered(axes, ("rate begins again", "annealed", "constant", "CNN"))
@@ -140,8 +141,10 @@ PER_ENTROPY, AT_ENTROPY = {"color": GREEN, "linestyle": ":"}, {"color": ORANGE, 
 def fisher(folder: Path, found: Measured) -> list[Path]:
     """Draw `fisher`: tr F through training, with and without a deficit; shares of layers; what moves afterwards."""
     drawn = Figure((style.PAGE, 5.4), layout="constrained")
-    above, below = drawn.subfigures(2, 1, height_ratios=(1.1, 1))
-    (control, deficits), (layers, moving) = above.subplots(1, 2), below.subplots(1, 2, width_ratios=(1.25, 1))
+    above, below = drawn.subfigures(2, 1, height_ratios=(1.15, 1))
+    halves = above.subfigures(1, 2)
+    control, deficits = (half.subplots() for half in halves)
+    layers, moving = below.subplots(1, 2, width_ratios=(1.25, 1))
     x = found.conditions[COURSE]
     for values, look in (
         (x["trace"], TRAINED),
@@ -154,17 +157,17 @@ def fisher(folder: Path, found: Measured) -> list[Path]:
         y = found.conditions[longest(found, "restart", "flip")._replace(deficit=deficit)]
         strands(deficits, y.epochs, y["trace_at_entropy"], color=look_of(deficit)["color"])
     deficits.axvline(longest(found, "restart").end, **LINE)
+    deficits.set_xlabel("epoch")
+    by_epoch(control, x.epochs)
     for ax in (control, deficits):
-        by_epoch(ax, x.epochs)
         ax.set_yscale("log")
         plain(ax, "y")
         ax.set_ylabel("tr F")
         ax.grid(axis="y")
     lettered((control, deficits), ("no deficit", "at one entropy; the deficit ends at the line"))
     handles = {"training images": TRAINED, "other images": OTHER, "per nat of entropy": PER_ENTROPY}
-    handles |= {"at one entropy": AT_ENTROPY}
-    handles |= {name_of(x): {"color": look_of(x)["color"]} for x in _shown(found)}
-    legend(above, handles, 4)
+    legend(halves[0], {**handles, "at one entropy": AT_ENTROPY}, 2)
+    legend(halves[1], {name_of(x): {"color": look_of(x)["color"]} for x in _shown(found)}, 2)
     _layers(layers, found)
     _moving(moving, found)
     for letter, ax, title in zip("cd", (layers, moving), ("layers in tr F, at one entropy", "what is left to come")):
@@ -204,16 +207,25 @@ def _moving(ax: Axes, found: Measured) -> None:
     steps = 2 * np.sqrt(np.maximum(x.steps, 0))
     done = np.concatenate([np.zeros((len(steps), 1)), np.cumsum(steps, axis=1)], axis=1)
     accuracy = x["accuracy"]
-    strands(ax, x.epochs, 100 * (1 - done / done[:, -1:]), color=BLUE)
-    strands(ax, x.epochs, 100 * (accuracy[:, -1:] - accuracy), color=ORANGE, linestyle="--")
+    looks = {"length, %": {"color": BLUE}, "accuracy, points": {"color": ORANGE, "linestyle": "--"}}
+    left = 100 * (1 - done / done[:, -1:]), 100 * (accuracy[:, -1:] - accuracy)
+    for values, look in zip(left, looks.values()):
+        strands(ax, x.epochs, values, **look)
     ax.axvline(x.epochs[fallen(x["trace"])].mean(), **LINE)
     ax.axhline(0, **LINE)
     by_epoch(ax, x.epochs)
+    ax.set_xlim(0, 1.1 * x.epochs[-1])
     ax.set_ylim(-6, 105)
     ax.set_ylabel("% of the length; points")
     ax.grid(axis="y")
-    for name, at, color in (("length", 0.62, BLUE), ("accuracy", 0.30, ORANGE)):
-        ax.text(0.03, at, name, color=color, transform=ax.transAxes)
+    ax.legend(
+        [Line2D([], [], **look) for look in looks.values()],
+        list(looks),
+        loc="upper right",
+        frameon=True,
+        framealpha=1,
+        edgecolor="none",
+    )
 
 
 @style.STYLE
@@ -240,7 +252,12 @@ def reached(folder: Path, found: Measured) -> list[Path]:
         ax.grid()
     _ends(ends, found)
     lettered((tube, off, ends), ("at equal progress", "off the geodesic", "ends, to those of controls"))
-    legend(drawn, {name_of(x): {"color": look_of(x)["color"]} for x in shown}, 4)
+    handles = {name_of(x): {"color": look_of(x)["color"]} for x in shown}
+    handles |= {"tube of controls": {"color": "0.85", "linewidth": 6}}
+    mark = {"color": "0.4", "marker": "s", "linestyle": "", "markersize": 5}
+    last = ends_of(found, "restart", "flip")[-2:]
+    handles |= {f"after {end:g} epochs": {**mark, **look} for end, look in zip(reversed(last), ({}, OPEN))}
+    legend(drawn, handles, 4)
     return style.save(drawn, folder, "reached")
 
 

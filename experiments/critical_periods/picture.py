@@ -66,7 +66,7 @@ def figure(folder: Path, found: inpca.Embedding) -> list[Path]:
     lasting = {"color": "0.4", "linestyle": ":", "linewidth": 1}
     handles = {**looks, "while the deficit lasts": lasting}
     handles |= {"ignorance and truth": {"color": "black", "marker": "D", "linestyle": ""}}
-    legend(drawn, handles, 5)
+    legend(drawn, handles, 4)
     drawn.suptitle(style.stress_text(found.explained_stress(), 3), fontsize=7.5)
     return style.save(drawn, folder, "picture")
 
