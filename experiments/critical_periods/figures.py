@@ -187,7 +187,7 @@ def _layers(ax: Axes, found: Measured) -> None:
     every = [NONE, blur_of(found), "flip", *(x for x in OTHERS if ends_of(found, "restart", x))]
     shares = np.array([found.conditions[key._replace(deficit=x)].shares[:, -1] for x in every])  # (K, S, L)
     shades = matplotlib.colormaps["viridis"](np.linspace(0.1, 0.9, shares.shape[2]))
-    means, before = np.nanmean(shares, axis=1), 0.0
+    means, before = mean(np.moveaxis(shares, 1, 0)), 0.0
     for layer, shade in enumerate(shades):
         ax.barh(range(len(every)), means[:, layer], left=before, color=shade, height=0.72)
         before = before + means[:, layer]

@@ -93,7 +93,7 @@ def conditions(found: Measured) -> list[str]:
     ]
     for key, x in found.conditions.items():
         cells = [NAMES[key.protocol], _name(key), f"{key.onset:g} to {key.end:g}" if key.end else "-"]
-        cells.append(said(100 * x.accuracy, 1, False))
+        cells.append(said(100 * x.accuracy, 2, False))
         if key.deficit == NONE:
             cells += ["", "", ""]
         else:

@@ -45,7 +45,7 @@ class Size:
         """The deficit of blurred images."""
         return f"blur{self.factor}"
 
-    def keys(self) -> list[Key]:
+    def every(self) -> list[Key]:
         """Return all conditions."""
         blur, last = self.blur, self.ends[-1]
         found = [Key("restart", NONE)]
@@ -114,7 +114,7 @@ class Results:
 
     def measured(self) -> Measured:
         """Return all that is measured."""
-        keys = self.size.keys()
+        keys = self.size.every()
         conditions = {key: self.condition(key) for key in keys}
         last = {key: [self._last(key, seed) for seed in self.seeds] for key in keys}
         cooled = {key: [_cooled(P) for P in each] for key, each in last.items()}

@@ -111,7 +111,7 @@ def tube(seeds, excess):
 
 def measured(seeds=4, **changes):
     """Return what is measured; changes: fields of it, of which dictionaries change some keys alone."""
-    keys = FULL.keys()
+    keys = FULL.every()
     found = Measured(
         tuple(range(10, 10 + seeds)),
         {key: condition(key, seeds) for key in keys},
