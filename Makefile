@@ -13,12 +13,14 @@
 # make information-quick  one seed, on digits, no verdicts; a minute
 # make periods      critical periods, measured on Fashion-MNIST with 4 seeds; half an hour
 # make periods-quick    three seeds, on digits, no verdicts; 2 minutes
+# make tasks        tasks as points, and which network to start from, on Fashion-MNIST with 3 seeds; half an hour
+# make tasks-quick  one seed, on digits, no verdicts; two minutes
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
 # make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 5 minutes
 # make benchmark-gpu    the CUDA part of it; 10 minutes
-# make clean        remove what picture, fashion, claims, subspaces, symmetries, information and periods made
+# make clean        remove what picture, fashion, claims, subspaces, symmetries, information, periods and tasks made
 
 PYTHON ?= python3
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -31,7 +33,7 @@ THEIRS := $(if $(ACTIVE),$(if $(filter-out $(abspath .venv),$(abspath $(ACTIVE))
 BIN := $(if $(THEIRS),$(ACTIVE)/bin,.venv/bin)
 PIP = $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: install install-dev picture fashion claims claims-quick subspaces subspaces-quick symmetries symmetries-quick information information-quick periods periods-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
+.PHONY: install install-dev picture fashion claims claims-quick subspaces subspaces-quick symmetries symmetries-quick information information-quick periods periods-quick tasks tasks-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
 install: $(if $(THEIRS),,.venv/installed)
 install-dev: $(if $(THEIRS),install-theirs,.venv/installed-dev)
 
@@ -158,6 +160,23 @@ periods-quick: install
 		--checkpoints checkpoints/periods_quick --plots plots/periods_quick
 	@echo "open plots/periods_quick/claims.md"
 
+TASKS = $(BIN)/python -m learning.sweep experiments/task_distances/$(1).yaml --jobs $(JOBS) \
+	--checkpoints-folder checkpoints/$(2) --predictions predictions/$(2)
+tasks: install
+	@$(call TASKS,vectors,$@)
+	@$(call TASKS,reaching,$@)
+	@$(call TASKS,choosing,$@)
+	@$(BIN)/python -m experiments.task_distances.measure
+	@echo "open plots/$@/claims.md"
+
+tasks-quick: install
+	@$(call TASKS,vectors_quick,tasks_quick)
+	@$(call TASKS,reaching_quick,tasks_quick)
+	@$(call TASKS,choosing_quick,tasks_quick)
+	@$(BIN)/python -m experiments.task_distances.measure --quick --seeds 10 --predictions predictions/tasks_quick \
+		--checkpoints checkpoints/tasks_quick --plots plots/tasks_quick
+	@echo "open plots/tasks_quick/claims.md"
+
 lab: install
 	@$(PIP) -q -e '.[notebook]'
 	$(BIN)/python -m jupyterlab picture_of_tasks_tutorial.ipynb
@@ -185,9 +204,9 @@ lint: install-dev
 	@$(BIN)/ruff format --check .
 
 MADE = $(addprefix digits_,$(DIGITS)) $(addprefix fashion_,$(FASHION)) claims claims_quick \
-	subspaces subspaces_quick symmetries symmetries_quick information information_quick periods periods_quick
+	subspaces subspaces_quick symmetries symmetries_quick information information_quick periods periods_quick tasks tasks_quick
 clean:
 	rm -rf $(addprefix checkpoints/,$(MADE)) $(addprefix predictions/,$(MADE))
 	rm -rf $(foreach set,digits fashion,predictions/embedding/$(set).npz plots/$(set)) plots/claims plots/claims.md plots/claims_quick \
 		plots/subspaces plots/subspaces_quick plots/symmetries plots/symmetries_quick plots/information plots/information_quick \
-		plots/periods plots/periods_quick
+		plots/periods plots/periods_quick plots/tasks plots/tasks_quick

@@ -15,7 +15,7 @@ from torchvision.transforms import v2
 
 from info_geometry.files import command
 from learning import tasks
-from learning.data import views
+from learning.data import views, warps
 
 BATCH, TIMES = 128, 30
 DATASETS = "fashion", "cifar10"
@@ -42,13 +42,13 @@ def main(argv=None):
 
 def transforms(dataset, channels, side):
     """Return {kind of view: the transforms of torchvision that do the same to an image}."""
-    colour = {"saturation": views.SATURATION, "hue": views.TURN} if channels == 3 else {}
-    jitter = v2.ColorJitter(brightness=views.OFFSET, contrast=views.GAIN, **colour)
-    crop = v2.RandomResizedCrop(side, (tasks.facts(dataset).area, 1), views.RATIO, antialias=False)
-    grey = [v2.RandomGrayscale(views.GREY)] if channels == 3 else []
+    colour = {"saturation": warps.SATURATION, "hue": warps.TURN} if channels == 3 else {}
+    jitter = v2.ColorJitter(brightness=warps.OFFSET, contrast=warps.GAIN, **colour)
+    crop = v2.RandomResizedCrop(side, (tasks.facts(dataset).area, 1), warps.RATIO, antialias=False)
+    grey = [v2.RandomGrayscale(warps.GREY)] if channels == 3 else []
     return {
         "weak": v2.Compose([v2.RandomCrop(side, side // 8, padding_mode="edge"), v2.RandomHorizontalFlip()]),
-        "strong": v2.Compose([crop, v2.RandomHorizontalFlip(), v2.RandomApply([jitter], views.JITTERED), *grey]),
+        "strong": v2.Compose([crop, v2.RandomHorizontalFlip(), v2.RandomApply([jitter], warps.JITTERED), *grey]),
     }
 
 

@@ -13,20 +13,26 @@ import yaml
 from info_geometry.files import InputError
 
 C = TypeVar("C", bound="Config")
+SHAPE = ("width", "depth", "widths", "patch", "heads")  # keys of which a network takes some (learning.networks.zoo)
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
     """How networks are trained on the tasks of one data set, and where checkpoints are taken.
 
-    The learning rate rises linearly from 0 to its peak over `warmup_epochs`, then falls linearly to 0.  The peak is
-    `learning_rate` for batches of `base_batch_size` (0: of any size) and proportional to the batch.
+    The learning rate rises linearly from 0 to its peak over `warmup_epochs`, then falls to 0 as `annealing` says,
+    linearly or as half a cosine, or is constant.  The peak is `learning_rate` for batches of `base_batch_size` (0: of
+    any size) and proportional to the batch.
     `optimiser` is SGD with `momentum` (Nesterov's, or plain with `nesterov: false`), Adam, or AdamW; `weight_decay` is
     of convolutions and linear maps alone, with `decay: all_but_bn` of all but norm layers called so, as published, or
     with `decay: everything` of all.
     Processes go through their share of a batch in parts of `micro_batch_size` (0: at once), over which norm layers
     average; their running statistics are those of the first part of each batch.
-    `width` is that of the network's first layer, to which its others are in proportion (0: its own).
+    `width` is that of the network's first layer, to which its others are in proportion (0: its own).  Some networks
+    also take a `depth`, `widths` of all hidden layers (256-128), the side of a `patch` in pixels, and `heads`.
+    `initialisation: kaiming` draws initial weights anew, for any network (learning.networks.initialisation).
+    `augmentation` of images in memory is `crop_flip`, a shift and a mirror image, or `full`, a part of the image, a
+    mirror image, other colours and a hole (learning.data.warps); of image files `random_resized_crop`.
     `schedule: geometric` takes about `checkpoints` of them at steps that grow geometrically; `schedule: epochs` takes
     `per_epoch` in each of the first `dense_epochs`, then one an epoch.  Initial weights always come first.
     Training images grow from `resolution` to `final_resolution` pixels between epochs `grow_from` and `grow_until`.
@@ -40,9 +46,15 @@ class Config:
     batch_size: int
     learning_rate: float
     width: int = 0
+    depth: int = 0
+    widths: str = ""
+    patch: int = 0
+    heads: int = 0
+    initialisation: str = "default"
     base_batch_size: int = 0
     micro_batch_size: int = 0
     warmup_epochs: float = 1.0
+    annealing: str = "linear"
     optimiser: str = "sgd"
     momentum: float = 0.9
     nesterov: bool = True  # where there is momentum
@@ -66,9 +78,11 @@ class Config:
     evaluate_every: int = 0
 
     CHOICES: ClassVar = {
+        "initialisation": ("default", "kaiming"),
+        "annealing": ("linear", "cosine", "constant"),
         "optimiser": ("sgd", "adam", "adamw"),
         "decay": ("matrices", "all_but_bn", "everything"),
-        "augmentation": ("none", "crop_flip", "random_resized_crop"),
+        "augmentation": ("none", "crop_flip", "full", "random_resized_crop"),
         "schedule": ("geometric", "epochs"),
         "precision": ("float32", "bfloat16"),
         "evaluation_precision": ("float32", "float16", "bfloat16"),
@@ -109,8 +123,10 @@ class Config:
     def learning_rate_at(self, epoch: float) -> float:
         """Return the learning rate at `epoch`, a fraction: that of the middle of a step."""
         rise = epoch / self.warmup_epochs if self.warmup_epochs else 1.0
+        left = min(1.0, (self.epochs - epoch) / (self.epochs - self.warmup_epochs))
+        fall = {"linear": left, "cosine": (1 - math.cos(math.pi * left)) / 2, "constant": 1.0}[self.annealing]
         peak = self.learning_rate * (self.batch_size / self.base_batch_size if self.base_batch_size else 1.0)
-        return peak * min(rise, (self.epochs - epoch) / (self.epochs - self.warmup_epochs), 1.0)
+        return peak * min(rise, fall, 1.0)
 
     def resolution_at(self, epoch: int) -> int:
         """Return the side of training images in an epoch, a multiple of 32 while it grows; 0: as the images are."""

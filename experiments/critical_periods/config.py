@@ -50,7 +50,10 @@ class PeriodsConfig(Config):
         "rate": ("restart", "annealed", "constant"),
     }
     POSITIVE: ClassVar = (*(key for key in Config.POSITIVE if key != "epochs"), "clean_epochs", "decay_rate")
-    UNUSED: ClassVar = {"warmup_epochs": "the learning rate begins at its peak"}
+    UNUSED: ClassVar = {
+        "warmup_epochs": "the learning rate begins at its peak",
+        "annealing": "`rate` says how the learning rate falls",
+    }
 
     def __post_init__(self):
         if self.protocol == "removal":

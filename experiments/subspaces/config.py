@@ -56,7 +56,10 @@ class SubspaceConfig(Config):
         "rate": ("cosine", "linear", "constant", "swa_constant", "swa_cyclic", "snapshot"),
     }
     POSITIVE: ClassVar = (*Config.POSITIVE, "draws", "averaged_rate", "averaged_from", "cycles", "recalibration_images")
-    UNUSED: ClassVar = {"evaluate_every": "networks are evaluated by stage 2, after their norm layers are recalibrated"}
+    UNUSED: ClassVar = {
+        "evaluate_every": "networks are evaluated by stage 2, after their norm layers are recalibrated",
+        "annealing": "`rate` says how the learning rate falls",
+    }
 
     def __post_init__(self):
         super().__post_init__()

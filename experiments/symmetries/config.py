@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from info_geometry.files import InputError
-from learning.config import Config
+from learning.config import SHAPE, Config
 
 TRAINED = ("full", "low_rank", "lasso", "g_relu", "gumbel_sinkhorn")
 RANDOM = ("identity", "random_permutation", "random_g_relu", "random_rotation")
@@ -72,7 +72,7 @@ class StitchConfig(Config):
         "label_smoothing": "the loss is cross entropy",
         "compile": "features are computed once",
         "precision": "what learns is small, in float32",
-        **dict.fromkeys(("network", "width", "resolution", "evaluation_resolution"), f"these {SAME}"),
+        **dict.fromkeys(("network", *SHAPE, "initialisation", "resolution", "evaluation_resolution"), f"these {SAME}"),
         **dict.fromkeys(("final_resolution", "grow_from", "grow_until"), f"images {SAME}"),
     }
 

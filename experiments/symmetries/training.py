@@ -18,6 +18,7 @@ from experiments.symmetries.halves import Halves, Parents
 from experiments.symmetries.stitching import BATCH
 from info_geometry.files import InputError, free_memory
 from learning import data, networks
+from learning.config import SHAPE
 from learning.runs import find
 from learning.runs import run as runs
 from learning.runs.job import Job
@@ -77,7 +78,7 @@ class Stitching:
         if not config.alone:
             sender = runs.read(folders.run(start["sender"]["run"], run.seed))
             trained.check_comparable(sender, there, "a stitch", task=config.sender != "random_labels")
-        values = {**run.config, **{key: there.config[key] for key in ("network", "width", "evaluation_resolution")}}
+        values = {**run.config, **{key: there.config[key] for key in ("network", *SHAPE, "evaluation_resolution")}}
         samples = len(split(images.labels, run.task.classes, config).training)
         steps = data.steps_per_epoch(samples, config.batch_size)
         run = dataclasses.replace(

@@ -70,6 +70,10 @@ def embed(
     sigma: float = 1e-3,
     beta: float = 1e-6,
     steps: int = 3000,
+    rate: float = 0.05,
+    batch: int = 100,
+    start: float | None = None,
+    tolerance: float = 0.05,
     seed: int = 0,
 ) -> Embedding:
     """Return the Task2Vec embedding of a task: inputs (N, ...) as the probe takes them, labels (N,).
@@ -84,7 +88,8 @@ def embed(
         "predictions"   h_o = 8 E d_B(P_w, P_{w + sigma z}) / (sigma^2 n_o), z ~ N(0, 1) on the n_o weights of filter o
                         alone; `draws`, by default 20, passes of all inputs a filter, and no gradient; the bias
                         goes to 0 with sigma
-        "variational"   beta / sigma_o^2 of `filter_precisions`, in `steps`: F where beta is small, and beta / lambda^2
+        "variational"   beta / sigma_o^2 of `filter_precisions`, in `steps` of `rate`, of `batch` inputs, from `start`,
+                        converged within `tolerance`: F where beta is small, and beta / lambda^2
 
     Vectors of two methods are not to be compared.  Draws depend on the seed alone.
 
@@ -109,7 +114,8 @@ def embed(
             found = from_predictions(network, x, sigma, **options, seed=seed + i * STRIDE, layers=[name])
             vector[i] = found[name].value / sizes[name.rpartition("[")[0]]
     elif method == "variational":
-        values, floors = filter_precisions(network, x, names, beta=beta, steps=steps, seed=seed)
+        how = {"beta": beta, "steps": steps, "rate": rate, "batch": batch, "start": start, "tolerance": tolerance}
+        values, floors = filter_precisions(network, x, names, **how, seed=seed)
         vector, floor = (np.concatenate([each[name].cpu().numpy() for name in names]) for each in (values, floors))
     else:
         if method == "exact":

@@ -20,8 +20,8 @@ import math
 import numpy as np
 import torch
 
-from experiments.weight_information.variational import Variational
 from info_geometry.files import InputError
+from learning.variational import Variational
 
 DRAWS = 300  # of weights, over which the loss of a bound is averaged
 GRID = np.linspace(-20.0, 5.0, 251)  # log lambda^2, in steps of 0.1

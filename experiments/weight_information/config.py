@@ -56,6 +56,7 @@ class VariationalConfig(Config):
     SIGNED: ClassVar = ("initial_log_variance",)
     UNUSED: ClassVar = {
         "weight_decay": "weights are kept small by the prior",
+        "annealing": "the learning rate stays at its peak",
         "label_smoothing": "the bounds are of the plain cross entropy",
         "micro_batch_size": "noise is drawn for a whole batch",
         "compile": "noise is drawn inside the network",

@@ -11,7 +11,6 @@ from experiments.weight_information import bounds, information, invariance, know
 from experiments.weight_information.choices import Choices, Inspection
 from experiments.weight_information.predicting import imprinter_of
 from experiments.weight_information.trained import Trained, loader, opened
-from experiments.weight_information.variational import Mixture
 from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
 from learning import data, distributed, fisher, networks, stage
@@ -20,6 +19,7 @@ from learning.imprinting import evenly
 from learning.runs import find, store
 from learning.runs.run import SKIPPED
 from learning.tasks import facts
+from learning.variational import Mixture
 
 SOME = 20  # draws that are predicted at once
 MOST, OTHERS = 5000, 10_000  # images that cross entropies are of, of those learned from and of others

@@ -19,13 +19,13 @@ from torch.func import jacrev, vmap
 from experiments.weight_information.config import VariationalConfig
 from experiments.weight_information.knowledge import mixture
 from experiments.weight_information.nuisances import KINDS, planted
-from experiments.weight_information.variational import Variational
 from info_geometry.distance import pairwise
 from info_geometry.files import InputError
 from learning import data, networks
 from learning.fisher.subject import at_least, evaluation
 from learning.fisher.temperature import temperature_of
 from learning.imprinting import evenly
+from learning.variational import Variational
 
 IMAGES = 1000  # of evaluation, at most
 ENTROPY = 0.5  # nats, at which distances are compared

@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from experiments.weight_information.variational import Mixture, Variational, mixed
 from learning import networks
+from learning.variational import Mixture, Variational, mixed
 
 DRAW = 1905  # of the seeds of draws
 AT_ONCE = 500  # images that are predicted at once

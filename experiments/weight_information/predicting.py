@@ -12,7 +12,6 @@ from experiments.weight_information import knowledge, training
 from experiments.weight_information.choices import SETS, Choices, without_beta
 from experiments.weight_information.config import VariationalConfig
 from experiments.weight_information.trained import Trained, loader, opened
-from experiments.weight_information.variational import Mixture
 from info_geometry import predictions
 from info_geometry.files import InputError, remove_orphans
 from learning import distributed, networks, stage
@@ -23,6 +22,7 @@ from learning.runs import find, store
 from learning.runs import run as runs
 from learning.runs.run import SKIPPED, Run
 from learning.tasks import facts
+from learning.variational import Mixture
 
 
 def predict_all(options: Options, choices: Choices) -> int:

@@ -12,7 +12,6 @@ import torch
 from experiments.weight_information import training
 from experiments.weight_information.config import VariationalConfig, of_run
 from experiments.weight_information.nuisances import seen
-from experiments.weight_information.variational import Variational, fit, of_config
 from info_geometry.files import InputError
 from learning import config as configs
 from learning import data, networks, stage
@@ -22,6 +21,7 @@ from learning.runs import find, weights
 from learning.runs import run as runs
 from learning.runs.run import Run
 from learning.split import Split, split
+from learning.variational import Variational, fit, of_config
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,6 @@ import torch
 from experiments.weight_information.config import VariationalConfig
 from experiments.weight_information.knowledge import told
 from experiments.weight_information.nuisances import planted, seen
-from experiments.weight_information.variational import Variational, of_config
 from info_geometry.files import InputError
 from learning import data, networks, supervise
 from learning.noise import noisy
@@ -20,6 +19,7 @@ from learning.runs.job import Job
 from learning.runs.run import Folders, Run, schedule
 from learning.split import Split, split
 from learning.tasks import Task
+from learning.variational import Variational, of_config
 
 STORED_BY = "experiments.weight_information.02_predicting.store_variational"
 NOISE = 1506  # of the keys of noise

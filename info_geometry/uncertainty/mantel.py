@@ -1,4 +1,4 @@
-"""The Mantel test: do two matrices of distances between the same objects agree, by more than chance?
+"""The Mantel test: do two matrices of distances between the same objects agree, by more than chance, or than others?
 
 The K (K - 1) / 2 distances of K objects are not independent: each object takes part in K - 1 of them.  So the p-value
 of an ordinary correlation of the distances is far too small, and the test permutes objects instead: rows and columns
@@ -7,6 +7,7 @@ of one matrix together.
 
 import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from info_geometry.files import InputError
 PERMUTATIONS = 99_999  # 8 objects have fewer, and their test is exact
 MOST = 1_500  # objects; the sums of products of the ranks of more would not fit 64 bits
 BLOCK = 2**21  # numbers gathered at once, 16 MiB
+NOTHING = 1e-9  # of the variance of ranks: residuals of less are none
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class Mantel:
     objects: int
     exact: bool
     reason: str = ""
+    given: int = 0
 
     def __str__(self) -> str:
         if self.reason:
             return f"no correlation: {self.reason}"
-        return f"Spearman {self.statistic:.3f}, p = {self.p:.2g} ({self.objects} objects, {self.compared})"
+        what = f"partial Spearman given {self.given}" if self.given else "Spearman"
+        return f"{what} {self.statistic:.3f}, p = {self.p:.2g} ({self.objects} objects, {self.compared})"
 
     @property
     def compared(self) -> str:
@@ -61,27 +65,72 @@ def mantel(A: np.ndarray, B: np.ndarray, permutations: int = PERMUTATIONS, seed:
     Raises InputError for matrices that are not symmetric and finite, of different shapes, or of less than 3 or more
     than 1,500 objects: leave out an object whose distances are not known.
     """
-    if permutations < 1:
-        raise InputError(f"expected at least 1 permutation, found {permutations}")
-    ranks = [_ranks(matrix, which) for matrix, which in ((A, "A"), (B, "B"))]
-    K = len(ranks[0])
-    if len(ranks[1]) != K:
-        raise InputError(f"A has {K} objects and B {len(ranks[1])}; expected distances between the same objects")
-    exact = math.factorial(K) <= permutations + 1
-    count = math.factorial(K) if exact else permutations + 1
-    upper = np.triu_indices(K, 1)
+    ranks, orders, count, exact = _prepared({"A": A, "B": B}, permutations, seed)
+    K, upper = len(ranks[0]), np.triu_indices(len(ranks[0]), 1)
     for ranked, which in zip(ranks, ("first", "second")):
         if np.ptp(ranked[upper]) == 0:
             return Mantel(np.nan, np.nan, count, K, exact, f"all distances of the {which} are equal")
     a, b = (ranked[upper] for ranked in ranks)
-    statistic = float(np.corrcoef(a, b)[0, 1])
-    orders = itertools.permutations(range(K)) if exact else _random(K, permutations, seed)
     # of one sum of products and another, r is the larger where the sum is; these are integers, so ties are exact
-    seen, reached, observed = 0, 0, int(a @ b)
+    seen, reached = _compared(a, ranks[1], orders, int(a @ b))
+    return Mantel(float(np.corrcoef(a, b)[0, 1]), reached / seen, seen, K, exact)
+
+
+def partial_mantel(
+    A: np.ndarray, B: np.ndarray, given: Sequence[np.ndarray], permutations: int = PERMUTATIONS, seed: int = 0
+) -> Mantel:
+    """Return the partial Mantel test of two matrices A, B (K, K), given others Z: what they share beside those.
+
+        a = residuals of the ranks of A_ij, i < j, by least squares on 1 and the ranks of each Z_ij;  b likewise of B
+        r(s) = correlation of a_ij and b_{s(i) s(j)},    p = share of the permutations s with r(s) >= r(identity)
+
+    r(identity) is the partial Spearman correlation.  (Smouse, Long and Sokal 1986, "Multiple regression and correlation
+    extensions of the Mantel test of matrix correspondence".)  Objects of the residuals of B are permuted, as `mantel`
+    permutes those of B.  Without Z it is that test.  Errors are those of `mantel`; where the others leave nothing of A
+    or of B, statistic and p are NaN, and `reason` says so.
+    """
+    named = {"A": A, "B": B} | {f"given {k}": Z for k, Z in enumerate(given)}
+    ranks, orders, count, exact = _prepared(named, permutations, seed)
+    K, upper = len(ranks[0]), np.triu_indices(len(ranks[0]), 1)
+    Z = np.stack([np.ones(len(upper[0])), *(each[upper] for each in ranks[2:])], axis=1)
+    rests = []
+    for ranked, which in zip(ranks[:2], ("first", "second")):
+        x = ranked[upper].astype(np.float64)
+        rest = x - Z @ np.linalg.lstsq(Z, x, rcond=None)[0]
+        if not rest @ rest > NOTHING * (x @ x):
+            reason = f"all distances of the {which} are equal, but for what the others given say"
+            return Mantel(np.nan, np.nan, count, K, exact, reason, len(given))
+        rests.append(rest / np.linalg.norm(rest))
+    a, b = rests
+    whole = np.zeros((K, K))
+    whole[upper] = b
+    seen, reached = _compared(a, whole + whole.T, orders, float(a @ b) - NOTHING)
+    return Mantel(float(a @ b), reached / seen, seen, K, exact, given=len(given))
+
+
+def _prepared(named, permutations, seed):
+    """Return twice the ranks of matrices {name: (K, K)}, permutations of objects, their number, and if they are all."""
+    if permutations < 1:
+        raise InputError(f"expected at least 1 permutation, found {permutations}")
+    ranks = [_ranks(matrix, which) for which, matrix in named.items()]
+    K = len(ranks[0])
+    for which, ranked in zip(named, ranks):
+        if len(ranked) != K:
+            raise InputError(
+                f"A has {K} objects and {which} {len(ranked)}; expected distances between the same objects"
+            )
+    exact = math.factorial(K) <= permutations + 1
+    orders = itertools.permutations(range(K)) if exact else _random(K, permutations, seed)
+    return ranks, orders, math.factorial(K) if exact else permutations + 1, exact
+
+
+def _compared(a, B, orders, observed):
+    """Return how many permutations there are, and for how many the sum of a_ij B_{s(i) s(j)} reaches `observed`."""
+    seen, reached, upper = 0, 0, np.triu_indices(len(B), 1)
     while len(block := np.array(list(itertools.islice(orders, max(1, BLOCK // len(a)))), dtype=np.intp)):
-        products = ranks[1][block[:, upper[0]], block[:, upper[1]]] @ a
+        products = B[block[:, upper[0]], block[:, upper[1]]] @ a
         seen, reached = seen + len(block), reached + int((products >= observed).sum())
-    return Mantel(statistic, reached / seen, seen, K, exact)
+    return seen, reached
 
 
 def _random(K, permutations, seed):

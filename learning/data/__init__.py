@@ -8,7 +8,7 @@
     pixels.py                from the bytes of a file to pixels, whatever decodes them
     packed.py, packing.py    many encoded images in a few large files: reading, writing
     stamps.py                which images were changed since they were packed
-    views.py                 random variants of images
+    views.py, warps.py       random variants of images, and what they are made of
 
 A set of images has `labels` (N,), `classes`, `class_names` (of an image folder, else None), `channels`, `size`, and
 

@@ -86,8 +86,10 @@ class EncodedImages:
         return images
 
     def _decoded(self, plan, augmentation, workers, pin):
-        if augmentation == "crop_flip":
-            raise InputError("augmentation crop_flip is for images in memory; use none or random_resized_crop here")
+        if augmentation in ("crop_flip", "full"):
+            raise InputError(
+                f"augmentation {augmentation} is for images in memory; use none or random_resized_crop here"
+            )
         plan = iter(plan)
         first = next(plan, None)
         if first is None:

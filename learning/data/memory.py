@@ -11,7 +11,10 @@ import torch
 import torch.nn.functional as F
 
 from info_geometry.files import InputError
+from learning.data import warps
 from learning.data.plans import Batch
+
+AREA = 0.25  # the least part of an image that `full` shows
 
 
 def normalise(pixels: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
@@ -97,11 +100,12 @@ class TensorImages:
     ) -> Iterator[torch.Tensor]:
         """Yield normalised images (B, channels, height, width) for each Batch of the plan.
 
-        augmentation: "none", or "crop_flip" for the batches that have a key.  workers: of no use, images are decoded.
+        augmentation: "none", or, for the batches that have a key, "crop_flip" or "full".  workers: of no use, images
+        are decoded.
         """
         if augmentation == "random_resized_crop":
             raise InputError(
-                "augmentation random_resized_crop is for images decoded when needed; use none or crop_flip here"
+                "augmentation random_resized_crop is for images decoded when needed; use none, crop_flip or full here"
             )
         self._place(torch.device(device))
         for batch in plan:
@@ -110,7 +114,9 @@ class TensorImages:
             if batch.resolution and batch.resolution != self.size:
                 size = (batch.resolution, batch.resolution)
                 images = F.interpolate(images, size=size, mode="bilinear", antialias=True)
-            yield images if augmentation == "none" or batch.key is None else _crop_flip(images, batch)
+            if augmentation != "none" and batch.key is not None:
+                images = {"crop_flip": _crop_flip, "full": _full}[augmentation](images, batch)
+            yield images
 
     def _place(self, device):
         """Move the pixels where a GPU uses them from, once."""
@@ -130,12 +136,23 @@ def _rows(pixels, indices):
     return pixels[indices]
 
 
+def _draws(batch, count, device):
+    """Return numbers (B, count) between 0 and 1, which follow from the key and the position of each image alone."""
+    generator = torch.Generator().manual_seed(batch.key)
+    return move(torch.rand(int(batch.positions.max()) + 1, count, generator=generator)[batch.positions], device)
+
+
+def _full(images, batch):
+    """Show a part of each image, of AREA to 1 of it, mirror half of them, change colours, and erase a part of half."""
+    draws = _draws(batch, 16, images.device)
+    images = warps.crop(images, draws[:, :5], AREA, mirror=True)
+    return warps.erase(warps.jitter(images, draws[:, 5:11].unbind(dim=1)), draws[:, 11:])
+
+
 def _crop_flip(images, batch, padding=4):
     """Shift each image by up to `padding` pixels and mirror half of them, by a generator started from the key."""
-    generator = torch.Generator().manual_seed(batch.key)
     B, _, H, W = images.shape
-    draws = torch.rand(int(batch.positions.max()) + 1, 3, generator=generator)[batch.positions]
-    draws = move(draws, images.device)
+    draws = _draws(batch, 3, images.device)
     offsets, flipped = (draws[:, :2] * (2 * padding + 1)).long(), draws[:, 2:] < 0.5
     padded = F.pad(images, [padding] * 4)
     rows = offsets[:, :1] + torch.arange(H, device=images.device)

@@ -20,6 +20,7 @@ STITCH = "experiments.symmetries.01_training.train_stitch"
 KINDS = "full|low_rank|gumbel_sinkhorn|identity|random_permutation|random_g_relu|random_rotation|matched|procrustes"
 KIND = rf"((?P<more>g_relu|lasso)|(?P<kind>{KINDS}))(_(?P<variant>.+))?"
 DEFICITS = "none|blur|flip|permuted_labels|random_labels|noise|constant"
+CONDITIONS = r"plain|blur\d+|flip|permuted_labels|random_labels"
 PERIODS = "experiments.critical_periods.01_training.train_periods"
 METHODS = (
     (r"(?P<task>.+)_(?P<more>simclr|barlow)", "experiments.contrastive.01_training.train_contrastive"),
@@ -35,6 +36,12 @@ METHODS = (
         rf"(?P<task>.+?)(_(?P<sender>untrained|random_labels|noise))?_(?P<receiver>(plus|minus)\d+)_{KIND}",
         STITCH,
         "stitch",
+    ),
+    (
+        rf"(?P<task>.+?)_(?P<condition>{CONDITIONS})(_and_(?P<also>.+?))?(_from_(?P<start>.+?))?"
+        r"(_beta(?P<beta>[\d.e-]+))?",
+        "experiments.task_distances.01_training.train_task",
+        "tasks",
     ),
     (
         r"(?P<task>.+?)_from_(?P<start>.+?)(_at_(?P<checkpoint>\d+))?",
@@ -158,6 +165,11 @@ def guessed(name: str) -> tuple[str, ...]:
             said = {key: "true" if value == f"{key}_" else value for key, value in said.items()}
             if "receiver" in said:
                 said["receiver"] = said["receiver"].replace("plus", "").replace("minus", "-")
+            if "condition" in said:  # of distances between tasks, which name a run, and another task with its condition
+                if "start" in said:
+                    said["start"] = f"{dataset}_{said['start']}"
+                if "also" in said:
+                    said["also"] = re.sub(f"_({CONDITIONS})$", r":\1", said["also"])
             configs = ROOT.joinpath(*module.split(".")[:-1], "configs")
             names = sorted(path.stem for path in configs.glob(f"{dataset}*.yaml"))
             exact = f"{dataset}_{said.pop('more', *ending or [''])}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import torch
 import yaml
 
 from info_geometry.files import ROOT, InputError
@@ -108,8 +109,12 @@ def test_the_advised_spelling_is_right(tmp_path, text):
         ("epochs", 0, "epochs is 0, expected a positive number"),
         ("batch_size", -8, "batch_size is -8, expected a finite number that is not negative"),
         ("label_smoothing", 1.5, "label_smoothing is 1.5, expected at most 1"),
-        ("augmentation", "crop", "augmentation is 'crop', expected one of none, crop_flip, random_resized_crop"),
+        ("augmentation", "crop", "augmentation is 'crop', expected one of none, crop_flip, full, random_resized_crop"),
         ("optimiser", "sdg", "optimiser is 'sdg', expected one of sgd, adam, adamw"),
+        ("annealing", "step", "annealing is 'step', expected one of linear, cosine, constant"),
+        ("initialisation", "he", "initialisation is 'he', expected one of default, kaiming"),
+        ("depth", -1, "depth is -1, expected a finite number that is not negative"),
+        ("widths", 256, "widths is 256 (a whole number); expected text"),
         ("schedule", "linear", "schedule is 'linear', expected one of geometric, epochs"),
         ("precision", "float16", "precision is 'float16', expected one of float32, bfloat16"),
         ("evaluation_precision", "half", "evaluation_precision is 'half', expected one of float32, float16, bfloat16"),
@@ -257,6 +262,7 @@ def settings(**changes):
     values = {
         "learning_rate": 2.0,
         "warmup_epochs": 2.0,
+        "annealing": "linear",
         "epochs": 10,
         "resolution": 160,
         "final_resolution": 192,
@@ -273,6 +279,34 @@ def test_learning_rate_by_hand():
     assert [rate(settings(), epoch) for epoch in (0, 1, 2, 6, 10)] == [0, 1, 2, 1, 0]
     assert [rate(settings(warmup_epochs=0.0), epoch) for epoch in (0, 5, 10)] == [2, 1, 0]
     assert [rate(settings(base_batch_size=256), epoch) for epoch in (0, 1, 2, 6, 10)] == [0, 0.25, 0.5, 0.25, 0]
+    constant = settings(annealing="constant", base_batch_size=256)
+    assert [rate(constant, epoch) for epoch in (0, 1, 2, 6, 10)] == [0, 0.25, 0.5, 0.5, 0.5]
+    cosine = [rate(settings(annealing="cosine"), epoch) for epoch in (0, 1, 2, 4, 6, 8, 10)]
+    assert cosine == pytest.approx([0, 1, 2, 1 + 2**-0.5, 1, 1 - 2**-0.5, 0], abs=1e-12)
+
+
+@pytest.mark.parametrize("warmup", [0.0, 0.5, 3.0])
+def test_half_a_cosine_is_that_of_torch(warmup):
+    """Loshchilov and Hutter 2017, stepped after every batch, after the warm-up."""
+    found = Config(**{**GOOD, "epochs": 7}, warmup_epochs=warmup, annealing="cosine")
+    steps = 10  # an epoch
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=found.learning_rate)
+    annealed = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, round((7 - warmup) * steps))
+    for step in range(round(warmup * steps), 7 * steps + 1):
+        assert found.learning_rate_at(step / steps) == pytest.approx(annealed.get_last_lr()[0], abs=1e-12)
+        optimiser.step()
+        annealed.step()
+
+
+def test_methods_that_say_otherwise_how_the_rate_falls_refuse_annealing():
+    for method, own, more in (
+        ("subspaces", "SubspaceConfig", {}),
+        ("critical_periods", "PeriodsConfig", {"protocol": "window", "rate": "constant"}),
+        ("weight_information", "VariationalConfig", {"beta": 1.0}),
+    ):
+        cls = getattr(importlib.import_module(f"experiments.{method}.config"), own)
+        with pytest.raises(InputError, match=r"annealing is 'cosine', but .*; leave it out"):
+            cls(**GOOD, **more, annealing="cosine")
 
 
 def test_images_grow_in_steps_of_32():

@@ -1,6 +1,7 @@
 """Optimisers: those of the papers, on the parameters they should see; runs with any of them go on exactly."""
 
 import itertools
+import math
 import signal
 
 import numpy as np
@@ -120,6 +121,34 @@ def test_keys_that_an_optimiser_does_not_use_are_refused(name):
     for key, value in (("momentum", 0.5), ("nesterov", False)):
         with pytest.raises(InputError, match=f"{key} is {value}, but the optimiser is {name}; leave it out"):
             config(optimiser=name, **{key: value})
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"momentum": 0, "annealing": "cosine", "augmentation": "full", "initialisation": "kaiming"},
+        {"annealing": "constant", "network": "conv_mixer", "width": 8, "depth": 1, "weight_decay": 0.001},
+    ],
+    ids=["plain", "nesterov"],
+)
+def test_a_run_of_any_annealing_goes_on_to_the_same_bits(tmp_path, settings):
+    settings = {**SMALL, "learning_rate": 0.05, **settings}
+    done(TRAIN, tmp_path / "whole", "digits", **settings)
+    folder = folder_of(tmp_path / "halted")
+    stage = Stage(TRAIN, tmp_path / "halted", "digits", **settings)
+    until(lambda: len(stages.log_lines(folder)) >= 5)
+    stages.interrupt(stage, signal.SIGTERM, folder)
+    done(TRAIN, tmp_path / "halted", "digits", **settings)
+    for one in ("whole", "halted"):
+        done(STORE, tmp_path / one, "digits_all")
+    same_runs(tmp_path / "whole", tmp_path / "halted")
+    for line in stages.log_lines(folder)[1:]:
+        epoch = line["epoch"] - 0.5 / 149  # the middle of the last step
+        fall = (1 + math.cos(math.pi * (epoch - 0.5) / 1.5)) / 2 if settings["annealing"] == "cosine" else 1
+        assert line["learning_rate"] == pytest.approx(0.05 * (epoch / 0.5 if epoch < 0.5 else fall), rel=1e-6)
+    assert stages.log_lines(folder)[-1]["accuracy"] > 0.3  # of ten classes
+    code, text = run(TRAIN, tmp_path / "halted", "digits", **{**settings, "annealing": "linear"})
+    assert code == 1 and f"annealing '{settings['annealing']}' -> 'linear'" in text
 
 
 @pytest.mark.parametrize("name", ["adam", "adamw"])

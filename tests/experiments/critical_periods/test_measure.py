@@ -62,9 +62,8 @@ def test_the_table_of_conditions():
     head, line, *rows = measure.conditions(found)
     assert len(rows) == len(found.conditions) == 61 and line.count("|") == head.count("|")
     assert all(row.count("|") == head.count("|") for row in rows) and not any("nan" in row for row in rows)
-    assert "| begins again | blur, factor 7 | 0 to 80 | 76.50 +- 0.04 | +4.5 +- 0.0 | 7.0 +- 0.0 | 18.0 +- 0.0 | 80" in (
-        "\n".join(rows)
-    )
+    blurred = "| begins again | blur, factor 7 | 0 to 80 | 76.50 +- 0.04 | +4.5 +- 0.0 | 7.0 +- 0.0 | 18.0 +- 0.0 |"
+    assert any(row.startswith(blurred) for row in rows)
     one = measure.conditions(measured(1, tubes={}))
     assert not any("nan" in row or "+-" in row for row in one)
 

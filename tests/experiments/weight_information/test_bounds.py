@@ -9,9 +9,9 @@ import torch
 
 from experiments.weight_information import bounds
 from experiments.weight_information.bounds import above_mean_of_draws, catoni, kl_of_fixed_priors
-from experiments.weight_information.variational import Variational
 from info_geometry.files import InputError
 from learning import networks
+from learning.variational import Variational
 
 RISKS, N = np.array([0.1, 0.3, 0.5]), 12  # three hypotheses are wrong so often, independently of each other
 

@@ -12,13 +12,13 @@ import torch
 
 from experiments.weight_information import bounds, invariance
 from experiments.weight_information.config import of_run
-from experiments.weight_information.variational import Variational
 from info_geometry import predictions
 from learning import data, fisher, networks
 from learning.noise import noisy
 from learning.runs import run as runs
 from learning.runs import weights
 from learning.split import split
+from learning.variational import Variational
 from tests.support import stages
 from tests.support.runs import folder_of
 from tests.support.stages import STORE, Stage, done, run, until

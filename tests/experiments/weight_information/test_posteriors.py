@@ -11,11 +11,11 @@ from torch.distributions import MultivariateNormal, kl_divergence
 
 from experiments.weight_information import predicting
 from experiments.weight_information.config import POSTERIORS
-from experiments.weight_information.variational import SHARE, SLOWER, Layer, Variational, fit, of_config
 from info_geometry.files import InputError
 from learning import networks
 from learning.runs import run as runs
 from learning.runs import weights
+from learning.variational import SHARE, SLOWER, Layer, Variational, fit, of_config
 from tests.experiments.weight_information.test_config import config
 from tests.experiments.weight_information.test_training import FAST, NAME, TRAIN, job_of, trained, two_steps
 from tests.support import stages

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from experiments.weight_information.config import VariationalConfig
-from experiments.weight_information.variational import Variational
 from info_geometry import predictions
 from learning import data, networks
 from learning.noise import noisy
 from learning.runs import run as runs
 from learning.runs import weights
 from learning.split import split
+from learning.variational import Variational
 from tests.support import stages
 from tests.support.runs import folder_of
 from tests.support.stages import TRAIN as SUPERVISED

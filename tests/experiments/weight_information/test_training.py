@@ -14,7 +14,6 @@ import torch.nn.functional as F
 from experiments.weight_information import training
 from experiments.weight_information.config import VariationalConfig
 from experiments.weight_information.training import Variation
-from experiments.weight_information.variational import Variational
 from info_geometry.files import InputError
 from learning import data, networks, tasks
 from learning.distributed import Processes
@@ -24,6 +23,7 @@ from learning.runs import weights
 from learning.runs.job import Job, describe
 from learning.runs.run import Folders
 from learning.split import split
+from learning.variational import Variational
 from tests.support import stages
 from tests.support.runs import folder_of, same_runs
 from tests.support.stages import STORE, Stage, done, run, until

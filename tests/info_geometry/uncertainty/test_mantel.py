@@ -6,10 +6,10 @@ import warnings
 
 import numpy as np
 import pytest
-from scipy.stats import kstest, spearmanr
+from scipy.stats import kstest, rankdata, spearmanr
 
 from info_geometry.files import InputError
-from info_geometry.uncertainty.mantel import mantel
+from info_geometry.uncertainty.mantel import mantel, partial_mantel
 
 
 @pytest.fixture(autouse=True)
@@ -157,3 +157,98 @@ def test_bad_matrices(A, B, message):
 def test_bad_number_of_permutations():
     with pytest.raises(InputError, match="expected at least 1 permutation, found 0"):
         mantel(wrong(), wrong(), 0)
+
+
+def entries(matrix, order):
+    return np.array([matrix[order[i]][order[j]] for i in range(len(matrix)) for j in range(i + 1, len(matrix))])
+
+
+def slow_partial(A, B, Z, orders):
+    """Return statistic and p by the formula of a partial correlation, of entries, and of residuals for permutations."""
+    a, b, z = (rankdata(entries(each, range(len(A)))) for each in (A, B, Z))
+    ab, az, bz = (np.corrcoef(x, y)[0, 1] for x, y in ((a, b), (a, z), (b, z)))
+    residuals, K = [], len(A)
+    for x in (a, b):
+        slope = np.cov(x, z)[0, 1] / z.var(ddof=1)
+        square = np.zeros((K, K))
+        square[np.triu_indices(K, 1)] = x - x.mean() - slope * (z - z.mean())
+        residuals.append(square + square.T)
+    first = entries(residuals[0], range(K))
+    found = [np.corrcoef(first, entries(residuals[1], order))[0, 1] for order in orders]
+    statistic = (ab - az * bz) / math.sqrt((1 - az**2) * (1 - bz**2))
+    return statistic, np.mean([r >= statistic - 1e-9 for r in found])
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("seed", range(3))
+def test_partial_is_the_formula_and_the_enumeration(seed, ties):
+    Z = distances(seed, 5, ties)
+    A, B = Z + distances(seed + 10, 5), Z + distances(seed + 20, 5)
+    found = partial_mantel(A, B, [Z])
+    statistic, p = slow_partial(A, B, Z, list(itertools.permutations(range(5))))
+    assert found.exact and found.permutations == 120 and found.given == 1
+    assert found.statistic == pytest.approx(statistic, abs=1e-9) and found.p == pytest.approx(p, abs=1e-12)
+    assert str(found).startswith("partial Spearman given 1 ")
+
+
+def test_partial_of_nothing_given_is_the_test_itself():
+    A, B = distances(1, 6), distances(2, 6)
+    free, usual = partial_mantel(A, B, []), mantel(A, B)
+    assert free.statistic == pytest.approx(usual.statistic, abs=1e-12) and free.p == pytest.approx(usual.p, abs=1e-12)
+    random = partial_mantel(distances(1, 9), distances(2, 9), [], 300, seed=3)
+    assert random.p == pytest.approx(mantel(distances(1, 9), distances(2, 9), 300, seed=3).p, abs=1e-12)
+
+
+def test_partial_given_two_is_by_least_squares_on_both():
+    """Removing one after the other, as Frisch and Waugh have it, is the same."""
+    Z = [distances(seed, 6) for seed in (7, 8)]
+    A, B = (Z[0] + Z[1] + distances(seed, 6) for seed in (1, 2))
+    a, b, z, y = (rankdata(entries(each, range(6))) for each in (A, B, *Z))
+
+    def rest(x, *others):
+        design = np.stack([np.ones(len(x)), *others], axis=1)
+        return x - design @ np.linalg.lstsq(design, x, rcond=None)[0]
+
+    free = rest(y, z)
+    expected = np.corrcoef(rest(rest(a, z), free), rest(rest(b, z), free))[0, 1]
+    for given in (Z, Z[::-1], [*Z, Z[0]]):
+        assert partial_mantel(A, B, given, 10).statistic == pytest.approx(expected, abs=1e-9)
+
+
+def test_partial_does_not_depend_on_names_or_units():
+    A, B, Z = (distances(seed, 6) for seed in (1, 2, 3))
+    found, order = partial_mantel(A + Z, B + Z, [Z]), np.random.default_rng(0).permutation(6)
+    moved = partial_mantel(*((each + Z)[np.ix_(order, order)] for each in (A, B)), [Z[np.ix_(order, order)]])
+    assert (moved.statistic, moved.p) == (pytest.approx(found.statistic, abs=1e-9), found.p)
+    assert partial_mantel(np.exp(A + Z), (B + Z) ** 3, [np.sqrt(Z)]) == found
+
+
+def test_partial_p_is_uniform_where_a_third_explains_both():
+    """And the test without it sees an agreement almost always."""
+    partial, usual = [], []
+    for seed in range(300):
+        Z = distances(3 * seed, 8)
+        A, B = (Z + 0.7 * distances(3 * seed + k, 8) for k in (1, 2))
+        partial.append(partial_mantel(A, B, [Z], 199, seed=seed).p)
+        usual.append(mantel(A, B, 199, seed=seed).p)
+    assert np.mean(np.array(usual) <= 0.05) > 0.8
+    assert np.mean(np.array(partial) <= 0.05) == pytest.approx(0.05, abs=3 * math.sqrt(0.05 * 0.95 / 300))
+    assert kstest(partial, "uniform").statistic < 1.63 / math.sqrt(300) + 1 / 200
+
+
+def test_partial_finds_what_is_shared_beside():
+    Z, shared = distances(0, 9), distances(1, 9)
+    A, B = (Z + shared + 0.3 * distances(seed, 9) for seed in (2, 3))
+    assert partial_mantel(A, B, [Z], 999).p < 0.01
+    opposed = partial_mantel(Z + 0.1 * shared, Z - 0.1 * shared, [Z], 999)
+    assert opposed.statistic < -0.5 and opposed.p > 0.99
+
+
+def test_partial_of_what_the_others_say_already():
+    A, Z = distances(0, 6), distances(1, 6)
+    for given, which in ((A, "first"), (Z, "second")):
+        found = partial_mantel(A, Z, [given])
+        assert math.isnan(found.p) and found.given == 1
+        assert found.reason == f"all distances of the {which} are equal, but for what the others given say"
+    with pytest.raises(InputError, match="A has 6 objects and given 1 5"):
+        partial_mantel(A, Z, [Z, distances(0, 5)])

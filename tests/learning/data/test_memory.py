@@ -1,11 +1,12 @@
 """Images in memory: those of the indices, and shifted and mirrored as often as each other by the key alone."""
 
+import numpy as np
 import pytest
 import torch
 
 from info_geometry.files import InputError
 from learning import data
-from learning.data import memory
+from learning.data import memory, warps
 from tests.support import stages
 
 
@@ -112,18 +113,60 @@ def test_crop_and_flip_follows_from_the_key_alone():
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_evaluation_is_not_augmented():
+@pytest.mark.parametrize("augmentation", ["crop_flip", "full"])
+def test_augmentation_follows_from_seed_epoch_and_batch_whatever_the_number_of_processes(augmentation):
+    train, order = data.load("digits", "train", ""), np.arange(90)
+
+    def shown(epoch=1, world=1, seed=5, first=0, micro=0):
+        found = {}
+        for rank in range(world):
+            plan = list(data.training_plan(order, 30, seed, epoch, first, rank, world, micro))
+            for batch, images in zip(plan, train.batches(plan, augmentation=augmentation)):
+                found |= {(batch.key, int(at)): image for at, image in zip(batch.positions, images)}
+        return found
+
+    one = shown()
+    torch.manual_seed(9)
+    before = torch.get_rng_state()
+    for again, part in ((shown(), 0), (shown(world=2), 0), (shown(world=3, micro=5), 0), (shown(first=2), 60)):
+        assert len(again) == 90 - part
+        for place, image in again.items():
+            torch.testing.assert_close(image, one[place], rtol=1e-5, atol=1e-6)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(image, one[place]) for place, image in shown().items())
+    assert not (shown(epoch=2).keys() | shown(seed=6).keys()) & one.keys()
+
+
+def test_full_augmentation_is_the_warps_one_image_at_a_time():
+    images = torch.randn(64, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    positions = torch.arange(64)
+    for key in (0, 2**63 - 1):
+        found = memory._full(images, data.Batch(positions, positions, key))
+        generator = torch.Generator().manual_seed(key)
+        for image, shown in zip(images, found):
+            draws = torch.rand(1, 16, generator=generator)
+            part = warps.crop(image[None], draws[:, :5], 0.25, True)
+            part = warps.erase(warps.jitter(part, [*draws[:, 5:11].T]), draws[:, 11:])
+            torch.testing.assert_close(shown, part[0], rtol=1e-4, atol=1e-5)
+        chosen = torch.tensor([40, 2, 63, 17])
+        some = memory._full(images[chosen], data.Batch(chosen, chosen, key))
+        torch.testing.assert_close(some, found[chosen], rtol=1e-4, atol=1e-5)
+        assert (found != images).flatten(1).any(dim=1).all()
+
+
+@pytest.mark.parametrize("augmentation", ["crop_flip", "full"])
+def test_evaluation_is_not_augmented(augmentation):
     train = data.load("digits", "train", "")
     plain = joined(train.batches(data.evaluation_plan(50, 50)))
-    assert torch.equal(joined(train.batches(data.evaluation_plan(50, 50), augmentation="crop_flip")), plain)
+    assert torch.equal(joined(train.batches(data.evaluation_plan(50, 50), augmentation=augmentation)), plain)
     keyed = data.Batch(torch.arange(50), torch.arange(50), 1)
-    assert not torch.equal(joined(train.batches([keyed], augmentation="crop_flip")), plain)
+    assert not torch.equal(joined(train.batches([keyed], augmentation=augmentation)), plain)
     assert torch.equal(joined(train.batches([keyed])), plain)
 
 
 def test_augmentation_of_the_other_kind_of_images(tmp_path):
     stages.write_images(tmp_path / "train", ["n0", "n1", "n2", "n3"], per_class=1, size=16)
-    for name, augmentation in (("digits", "random_resized_crop"), ("imagenet", "crop_flip")):
+    for name, augmentation in (("digits", "random_resized_crop"), ("imagenet", "crop_flip"), ("imagenet", "full")):
         images = data.load(name, "train", tmp_path)
         with pytest.raises(InputError, match=f"augmentation {augmentation} is for"):
             next(images.batches([data.Batch(torch.arange(2), torch.arange(2), 1)], augmentation=augmentation))

@@ -10,7 +10,7 @@ from torchvision.transforms.v2 import functional
 
 from info_geometry.files import InputError
 from learning import tasks
-from learning.data import views
+from learning.data import views, warps
 
 SHAPES = {"digits": (1, 8, 8), "fashion": (1, 28, 28), "cifar10": (3, 32, 32), "imagenet": (3, 64, 64)}
 BOTH = pytest.mark.parametrize("view", [views.weak, views.strong])
@@ -74,7 +74,7 @@ def test_a_weak_view_is_a_shift_by_whole_pixels_and_a_mirror_image():
 
 def test_crops_are_those_of_the_area_and_ratio(monkeypatch):
     """Seen in images of coordinates, whose view tells what it shows."""
-    monkeypatch.setattr(views, "JITTERED", 0)
+    monkeypatch.setattr(warps, "JITTERED", 0)
     places = (torch.arange(28.0) * 2 + 1) / 28 - 1
     for coordinate in (places.expand(28, 28), places[:, None].expand(28, 28)):
         images = coordinate.expand(500, 1, 28, 28).contiguous()
@@ -88,11 +88,11 @@ def test_crops_are_those_of_the_area_and_ratio(monkeypatch):
 
 
 def test_a_crop_is_what_torchvision_cuts_out(monkeypatch):
-    monkeypatch.setattr(views, "JITTERED", 0)
+    monkeypatch.setattr(warps, "JITTERED", 0)
     images = some("fashion", 2)
     # 14 pixels wide from the third on, 21 high from the fifth on
     extent, centre = torch.tensor([[14 / 28, 21 / 28]] * 2), torch.tensor([[(3 + 7) / 14 - 1, (5 + 10.5) / 14 - 1]] * 2)
-    found = views._cut(images, extent, centre, torch.tensor([False, True]))
+    found = warps.cut(images, extent, centre, torch.tensor([False, True]))
     expected = functional.resized_crop(images, 5, 3, 21, 14, [28, 28], antialias=False)
     expected[1] = expected[1].flip(2)
     inside = (..., slice(2, -2), slice(2, -2))  # beside the border of the crop, ours sees what lies outside
@@ -112,7 +112,7 @@ def test_digits_are_never_mirrored():
 def test_brightness_and_contrast():
     images = some("fashion", 500)
     draws = torch.rand(6, 500, generator=torch.Generator().manual_seed(0))
-    found = views._jitter(images, draws)
+    found = warps.jitter(images, draws)
     change, mean = (found - images).abs().amax(dim=(1, 2, 3)), (found - images).mean(dim=(1, 2, 3))
     gains = found.std(dim=(1, 2, 3)) / images.std(dim=(1, 2, 3))
     assert 0.15 < (change < 1e-6).float().mean() < 0.25
@@ -125,11 +125,11 @@ def test_hue_turns_about_the_axis_of_greys():
     turn = 0.73
     # jittered; gain 1, offset 0, saturation 1, a turn, not grey
     draws = torch.tensor([[0.0, 0.5, 0.5, 0.5, turn, 1.0]] * 3, dtype=torch.float64).T
-    angle = 2 * math.pi * views.TURN * (2 * turn - 1)
+    angle = 2 * math.pi * warps.TURN * (2 * turn - 1)
     matrix = torch.from_numpy(Rotation.from_rotvec(angle * np.ones(3) / math.sqrt(3)).as_matrix())
-    torch.testing.assert_close(views._jitter(images, draws), torch.einsum("ij,bjhw->bihw", matrix, images))
+    torch.testing.assert_close(warps.jitter(images, draws), torch.einsum("ij,bjhw->bihw", matrix, images))
     draws[5] = 0
-    grey = views._jitter(images, draws)
+    grey = warps.jitter(images, draws)
     torch.testing.assert_close(grey, images.mean(dim=1, keepdim=True).expand_as(images))
 
 
@@ -170,4 +170,4 @@ def test_images_are_cut_as_an_affine_map_of_coordinates_does(dataset):
     maps[:, 0, 0], maps[:, 1, 1], maps[:, :, 2] = torch.where(mirrored, -1, 1) * extent[:, 0], extent[:, 1], centre
     grid = torch.nn.functional.affine_grid(maps, list(images.shape), align_corners=False)
     expected = torch.nn.functional.grid_sample(images, grid, padding_mode="border", align_corners=False)
-    torch.testing.assert_close(views._cut(images, extent, centre, mirrored), expected, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(warps.cut(images, extent, centre, mirrored), expected, rtol=1e-5, atol=1e-5)

@@ -33,6 +33,13 @@ from learning.networks.zoo import WIDTHS
         ("resnet18_small", 3, 32, 512),
         ("resnet18_small", 3, 64, 512),
         ("resnet50_blurpool", 3, 64, 2048),
+        *(
+            (name, channels, size, features)
+            for name, features in (("conv_mixer", 32), ("vit", 64), ("wide_resnet", 32), ("fc", 128))
+            for channels, size in ((1, 8), (1, 28), (3, 28), (3, 32))
+        ),
+        ("linear", 1, 28, 784),
+        ("linear", 3, 32, 3072),
     ],
 )
 def test_body_gives_features_and_head_gives_outputs(name, channels, size, features):
@@ -56,6 +63,11 @@ def test_body_gives_features_and_head_gives_outputs(name, channels, size, featur
         ("mlp_small", 1, 8),
         ("mlp", 1, 8),
         ("all_cnn", 1, 8),
+        ("fc", 1, 8),
+        ("linear", 1, 8),
+        ("conv_mixer", 1, 8),
+        ("vit", 1, 8),
+        ("wide_resnet", 1, 8),
     ],
 )
 def test_initial_weights_follow_from_the_seed_alone(name, channels, size):
@@ -74,7 +86,11 @@ def test_seeds_beyond_32_bits_would_repeat_initial_weights():
     assert all(torch.equal(below[key], beyond[key]) for key in below)
 
 
-@pytest.mark.parametrize("name", ["small_cnn", "plain_cnn", "small_cct", "mlp_small", "mlp", "all_cnn"])
+SMALL = "small_cnn", "plain_cnn", "small_cct", "mlp_small", "mlp", "all_cnn"
+NEW = "fc", "linear", "conv_mixer", "vit", "wide_resnet"
+
+
+@pytest.mark.parametrize("name", [*SMALL, *NEW])
 def test_body_does_not_depend_on_the_number_of_outputs(name):
     one, other = (networks.build(name, 1, 8, outputs, seed=0).body.state_dict() for outputs in (3, 10))
     assert all(torch.equal(one[key], other[key]) for key in one)
@@ -110,6 +126,24 @@ def test_what_cannot_be_built():
 
 
 @pytest.mark.parametrize(
+    "key, value, why, others",
+    [
+        ("width", 8, "has only its own", ", ".join(WIDTHS)),
+        ("depth", 10, "has only its own", "conv_mixer, vit, wide_resnet"),
+        ("widths", "9-3", "has only its own", "fc"),
+        ("patch", 4, "has none", "conv_mixer, vit"),
+        ("heads", 4, "has none", "vit"),
+    ],
+)
+def test_what_a_network_does_not_take_names_those_that_do(key, value, why, others):
+    with pytest.raises(InputError) as raised:
+        networks.build("linear", 1, 8, 10, 0, **{key: value})
+    assert str(raised.value) == f"{key} is {value}, but linear {why}; leave it out, or take one of {others}"
+    for name in others.split(", "):
+        assert networks.build(name, 1, 8, 10, 0, **{key: value}).name == name
+
+
+@pytest.mark.parametrize(
     "name, own, features",
     [
         ("small_cnn", 16, 4),
@@ -117,6 +151,8 @@ def test_what_cannot_be_built():
         ("cifar_resnet20", 16, 4),
         ("wrn_16_4", 16, 16),
         ("all_cnn", 96, 2),
+        ("wide_resnet", 2, 16),
+        ("conv_mixer", 32, 1),
     ],
 )
 def test_width_is_that_of_the_first_layer_and_all_others_follow(name, own, features):
@@ -128,7 +164,7 @@ def test_width_is_that_of_the_first_layer_and_all_others_follow(name, own, featu
     assert network(torch.randn(2, 1, 16, 16)).shape == (2, 10)
 
 
-OWN = {"small_cct": 128, "mlp_small": 64, "mlp": 256, "all_cnn": 96}
+OWN = {"small_cct": 128, "mlp_small": 64, "mlp": 256, "all_cnn": 96, "conv_mixer": 32, "vit": 64, "wide_resnet": 2}
 
 
 @pytest.mark.parametrize("name, own", [(name, OWN.get(name, 16)) for name in WIDTHS])

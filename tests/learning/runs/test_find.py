@@ -125,6 +125,11 @@ def test_runs_that_are_not_there(folders, pattern, message):
             "digits_low_point_clean",
             "experiments.subspaces.01_training.train_subspace digits_point --task low --variant clean",
         ),
+        (
+            "digits_low_blur3_and_all_flip_from_all_plain",
+            "experiments.task_distances.01_training.train_task digits_tasks --task low --condition blur3 "
+            "--also all:flip --start digits_all_plain",
+        ),
         ("digits_all_3way", "experiments.meta_learning.01_training.train_prototypical digits --task all --ways 3"),
         ("fashion_all_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch fashion --task all"),
         (

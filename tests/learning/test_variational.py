@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from experiments.weight_information.variational import LAYERS, Layer, Mixture, Variational, mixed
 from info_geometry.files import InputError
 from learning import networks
+from learning.variational import LAYERS, Layer, Mixture, Variational, mixed
 
 NAMES = pytest.mark.parametrize("name", ["mlp_small", "plain_cnn"])
 

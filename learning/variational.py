@@ -26,7 +26,6 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from experiments.weight_information.config import VariationalConfig
 from info_geometry.files import InputError
 from learning.runs import weights
 
@@ -218,8 +217,11 @@ def _start(seed):
     return torch.Generator().manual_seed(int(np.random.SeedSequence([seed, START]).generate_state(1)[0]))
 
 
-def of_config(config: VariationalConfig, network: nn.Module, seed: int) -> Variational:
-    """Return the variational network that a configuration says, around an ordinary one; seed: of the run."""
+def of_config(config: Any, network: nn.Module, seed: int) -> Variational:
+    """Return the variational network that a configuration says, around an ordinary one; seed: of the run.
+
+    config: with `initial_log_variance`, `posterior` and `rank`.
+    """
     return Variational(network, config.initial_log_variance, config.posterior, config.rank, seed)
 
 
