@@ -54,11 +54,11 @@ def figure(folder: Path, found: inpca.Embedding) -> list[Path]:
     for ax, pair in zip(np.atleast_1d(drawn.subplots(1, len(pairs))), pairs):
         for name, look in looks.items():
             _strand(ax, found, name, look, list(pair))
-        for name, short in ((IGNORANCE, "$P_0$"), (TRUTH, "$P_*$")):
+        for name, short, beside in ((IGNORANCE, "$P_0$", (5, 4)), (TRUTH, "$P_*$", (5, -10))):
             point = found.coordinates[np.flatnonzero(index["run"] == name)[0]][list(pair)]
             ax.plot(*point[:, None], "D", color="black", markersize=4, zorder=6)
             halo = [withStroke(linewidth=1.5, foreground="white")]
-            ax.annotate(short, point, (5, 4), textcoords="offset points", zorder=7, path_effects=halo)
+            ax.annotate(short, point, beside, textcoords="offset points", zorder=7, path_effects=halo)
         imaginary = [" (imaginary)" if found.imaginary[k] else "" for k in pair]
         ax.set(xlabel=f"InPC {pair[0] + 1}{imaginary[0]}", ylabel=f"InPC {pair[1] + 1}{imaginary[1]}")
         ax.margins(0.08)
