@@ -45,6 +45,8 @@ class Inspection:
         for key in ("images", "determinant"):
             if getattr(self, key) < 1:
                 raise InputError(f"--{key} is {getattr(self, key)}, expected at least 1")
+        if self.layers and self.determinant != Inspection.determinant:
+            raise InputError(f"--determinant is {self.determinant}, but --layers computes none; leave out one of both")
 
     @property
     def said(self) -> dict[str, int]:

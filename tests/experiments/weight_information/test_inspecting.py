@@ -341,6 +341,7 @@ def test_runs_of_another_kind(tmp_path):
         (("digits_nothing*",), "has no run 'digits_nothing*'; there are digits_all, digits_all_point"),
         ((MLP, "--images", 0), "--images is 0, expected at least 1"),
         ((MLP, "--determinant", -3), "--determinant is -3, expected at least 1"),
+        ((MLP, "--determinant", 3, "--layers"), "--determinant is 3, but --layers computes none; leave out one of"),
     ],
 )
 def test_what_is_not_there(folder, words, message):
