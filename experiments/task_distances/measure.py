@@ -1,4 +1,4 @@
-"""Measure distances between tasks on the runs of the grid files here: claims with verdicts, tables, figures.   [command]
+"""Measure distances between tasks on the runs of the grid files here: claims with verdicts, tables, figures. [command]
 
     make tasks            trains what is missing and measures: see README.md
     python -m experiments.task_distances.measure [--seeds S ...] [--predictions FOLDER] [--checkpoints FOLDER]
@@ -79,3 +79,7 @@ def _said(part: Section) -> str:
     """Return a part as text."""
     beside = ["Beside these:", "", *part.beside, ""] if part.beside else []
     return "\n".join([f"## {part.title}", "", *part.rows, "", *beside, *(f"{table}\n" for table in part.tables)])
+
+
+if __name__ == "__main__":
+    command(main)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.cluster import hierarchy
 
 from experiments.task_distances.vectors import agreement, more_figures
@@ -41,13 +42,15 @@ def panels(found: Measured) -> dict[str, np.ndarray]:
 @style.STYLE
 def distances(folder: Path, found: Measured) -> list[Path]:
     """Draw `vectors_distances`: heat maps in one order, that of the dendrogram by vectors."""
-    figure = Figure((style.PAGE, 5.0), layout="compressed")
+    figure = Figure((style.PAGE, 4.7), layout="constrained")
     every = panels(found)
     axes = figure.subplots(2, 3)
     order = hierarchy.leaves_list(agreement.tree(found.by().mean(axis=0)))
     for k, (ax, D) in enumerate(zip(axes.flat, every.values())):
         image = heat(ax, D, order, names(found), k % 3 == 0, k >= len(every) - 3)
-        figure.colorbar(image, ax=ax, shrink=0.85, aspect=25, pad=0.02).outline.set_visible(False)
+        bar = figure.colorbar(image, ax=ax, shrink=0.8, aspect=25, pad=0.02)
+        bar.outline.set_visible(False)
+        bar.locator = MaxNLocator(4)
     for ax in axes.flat[len(every) :]:
         ax.set_visible(False)
     lettered(axes.flat, every)
