@@ -11,8 +11,8 @@
 # make symmetries-quick  one pair, on digits, no verdicts; 2 minutes
 # make information  information in the weights, measured on Fashion-MNIST with 3 seeds; half an hour
 # make information-quick  one seed, on digits, no verdicts; a minute
-# make periods      critical periods, measured on Fashion-MNIST with 4 seeds; half an hour
-# make periods-quick    three seeds, on digits, no verdicts; 2 minutes
+# make periods      critical periods, measured on Fashion-MNIST with 4 seeds; 25 minutes
+# make periods-quick    three seeds, on digits, no verdicts; a minute
 # make tasks        tasks as points, and which network to start from, on Fashion-MNIST with 3 seeds; half an hour
 # make tasks-quick  one seed, on digits, no verdicts; two minutes
 # make lab          open the tutorial in a browser, to step through it
