@@ -11,6 +11,8 @@
 # make symmetries-quick  one pair, on digits, no verdicts; 2 minutes
 # make information  information in the weights, measured on Fashion-MNIST with 3 seeds; half an hour
 # make information-quick  one seed, on digits, no verdicts; a minute
+# make periods      critical periods, measured on Fashion-MNIST with 4 seeds; 25 minutes
+# make periods-quick    three seeds, on digits, no verdicts; a minute
 # make tasks        tasks as points, and which network to start from, on Fashion-MNIST with 3 seeds; half an hour
 # make tasks-quick  one seed, on digits, no verdicts; two minutes
 # make lab          open the tutorial in a browser, to step through it
@@ -18,7 +20,7 @@
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
 # make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 5 minutes
 # make benchmark-gpu    the CUDA part of it; 10 minutes
-# make clean        remove what picture, fashion, claims, subspaces, symmetries, information and tasks made
+# make clean        remove what picture, fashion, claims, subspaces, symmetries, information, periods and tasks made
 
 PYTHON ?= python3
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -31,7 +33,7 @@ THEIRS := $(if $(ACTIVE),$(if $(filter-out $(abspath .venv),$(abspath $(ACTIVE))
 BIN := $(if $(THEIRS),$(ACTIVE)/bin,.venv/bin)
 PIP = $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: install install-dev picture fashion claims claims-quick subspaces subspaces-quick symmetries symmetries-quick information information-quick tasks tasks-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
+.PHONY: install install-dev picture fashion claims claims-quick subspaces subspaces-quick symmetries symmetries-quick information information-quick periods periods-quick tasks tasks-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
 install: $(if $(THEIRS),,.venv/installed)
 install-dev: $(if $(THEIRS),install-theirs,.venv/installed-dev)
 
@@ -145,6 +147,19 @@ information-quick: install
 		--checkpoints checkpoints/information_quick --plots plots/information_quick
 	@echo "open plots/information_quick/claims.md"
 
+PERIODS = $(BIN)/python -m learning.sweep experiments/critical_periods/$(1).yaml --jobs $(JOBS) \
+	--checkpoints-folder checkpoints/$(2) --predictions predictions/$(2)
+periods: install
+	@$(call PERIODS,runs,$@)
+	@$(BIN)/python -m experiments.critical_periods.measure
+	@echo "open plots/$@/claims.md"
+
+periods-quick: install
+	@$(call PERIODS,quick,periods_quick)
+	@$(BIN)/python -m experiments.critical_periods.measure --quick --seeds 10 11 12 --predictions predictions/periods_quick \
+		--checkpoints checkpoints/periods_quick --plots plots/periods_quick
+	@echo "open plots/periods_quick/claims.md"
+
 TASKS = $(BIN)/python -m learning.sweep experiments/task_distances/$(1).yaml --jobs $(JOBS) \
 	--checkpoints-folder checkpoints/$(2) --predictions predictions/$(2)
 tasks: install
@@ -189,8 +204,9 @@ lint: install-dev
 	@$(BIN)/ruff format --check .
 
 MADE = $(addprefix digits_,$(DIGITS)) $(addprefix fashion_,$(FASHION)) claims claims_quick \
-	subspaces subspaces_quick symmetries symmetries_quick information information_quick tasks tasks_quick
+	subspaces subspaces_quick symmetries symmetries_quick information information_quick periods periods_quick tasks tasks_quick
 clean:
 	rm -rf $(addprefix checkpoints/,$(MADE)) $(addprefix predictions/,$(MADE))
 	rm -rf $(foreach set,digits fashion,predictions/embedding/$(set).npz plots/$(set)) plots/claims plots/claims.md plots/claims_quick \
-		plots/subspaces plots/subspaces_quick plots/symmetries plots/symmetries_quick plots/information plots/information_quick plots/tasks plots/tasks_quick
+		plots/subspaces plots/subspaces_quick plots/symmetries plots/symmetries_quick plots/information plots/information_quick \
+		plots/periods plots/periods_quick plots/tasks plots/tasks_quick

@@ -1,10 +1,12 @@
 """What is found of a claim, and the verdict that a rule gives.  Imports no torch."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.stats import spearmanr
 
 HOLDS, FAILS, UNDECIDED = "holds", "does not hold", "undecided"
 HEAD = ["| claim | where | measured | null | verdict |", "| --- | --- | --- | --- | --- |"]  # of a table of claims
@@ -73,3 +75,21 @@ def below(values: Sequence[float], bound: float = 0) -> bool:
     """Return whether the mean plus 2 SE is below a bound."""
     mean, error = mean_and_error(values)
     return mean + 2 * error < bound
+
+
+def rank(x: np.ndarray, y: np.ndarray) -> float:
+    """Return Spearman's rank correlation of two lists, of pairs that are both finite; nan of fewer than 3."""
+    fine = np.isfinite(x) & np.isfinite(y)
+    if fine.sum() < 3 or np.ptp(x[fine]) == 0 or np.ptp(y[fine]) == 0:
+        return math.nan
+    return float(spearmanr(x[fine], y[fine]).statistic)
+
+
+def ranks(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return the rank correlations (S,) of x (n,) or (S, n) with y (S, n)."""
+    return np.array([rank(a, b) for a, b in zip(np.broadcast_to(x, y.shape), y)])
+
+
+def rises(steps: np.ndarray) -> tuple[bool, bool]:
+    """Return whether all steps (n, S) are above 0, and whether any is below."""
+    return all(above(x) for x in steps), any(below(x) for x in steps)

@@ -21,7 +21,8 @@ class PeriodsConfig(Config):
     `rate`: the learning rate is multiplied by `decay_rate` after each epoch since the end of the deficit (`restart`, of
     `removal` alone: all runs have the same clean schedule), since the first one (`annealed`), or never (`constant`).
     `label_noise`: the share of images whose labels are drawn at random, which may be right, with or without a deficit.
-    `training_images`, of each class as many (0: all); `validation_images`: held out of training, of others.
+    `training_images`, of each class as many (0: all); `validation_images`: held out of training, of others;
+    `evaluation_images`: that networks predict (0: all).
     """
 
     epochs: int = 0
@@ -36,6 +37,7 @@ class PeriodsConfig(Config):
     label_noise: float = 0.0
     training_images: int = 0
     validation_images: int = 0
+    evaluation_images: int = 0
     warmup_epochs: float = 0.0
     nesterov: bool = False
     decay: str = "everything"

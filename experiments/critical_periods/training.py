@@ -12,7 +12,7 @@ from learning import data, supervise
 from learning.deficits import Deficit
 from learning.noise import noisy
 from learning.runs.job import Job
-from learning.runs.run import Folders, Run, schedule
+from learning.runs.run import Folders, Run, geometric, schedule
 from learning.split import Split, split
 from learning.tasks import Task
 
@@ -28,8 +28,9 @@ def deficit_of(config: PeriodsConfig) -> Deficit:
 
 
 def describe(run: Run, images, config: PeriodsConfig, folders: Folders) -> Run:
-    """Return the Run with the images that it learns from, and checkpoints also where the deficit begins and ends.
+    """Return the Run with the images that it learns from, and more checkpoints: where the deficit begins and ends.
 
+    After its end a geometric schedule begins again, with half as many.
     Raises InputError where labels are random, images too few, or the deficit does not fit images and task.
     """
     if run.task.random_labels:
@@ -42,7 +43,9 @@ def describe(run: Run, images, config: PeriodsConfig, folders: Folders) -> Run:
     if config.end and not window:
         told = f"in which the middle of no step is; an epoch has {steps}"
         raise InputError(f"the window is {config.onset:g} to {config.end:g}, {told}")
-    moments = {window.start, window.stop}
+    moments, last = {window.start, window.stop}, config.epochs * steps
+    if config.schedule == "geometric" and window.stop < last:
+        moments |= {window.stop + step for step in geometric(last - window.stop, config.checkpoints // 2)}
     return dataclasses.replace(
         run, samples=samples, steps_per_epoch=steps, schedule=sorted({*schedule(config, steps), *moments})
     )

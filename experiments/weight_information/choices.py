@@ -34,19 +34,28 @@ class Inspection:
     """images: that the Fisher information is of, of those learned from, and as many others.
 
     determinant: images, one gradient for each class, that the determinant of the whole matrix is of.
+    layers: the Fisher information of each layer alone, which takes little time, and nothing else of it.
     """
 
     images: int = 200
     determinant: int = 30
+    layers: bool = False
 
     def __post_init__(self):
         for key in ("images", "determinant"):
             if getattr(self, key) < 1:
                 raise InputError(f"--{key} is {getattr(self, key)}, expected at least 1")
+        if self.layers and self.determinant != Inspection.determinant:
+            raise InputError(f"--determinant is {self.determinant}, but --layers computes none; leave out one of both")
+
+    @property
+    def said(self) -> dict[str, int]:
+        """The choices that play a part."""
+        return {"images": self.images} if self.layers else {"images": self.images, "determinant": self.determinant}
 
     def name(self, run: str) -> str:
         """Return the name under which what is known of a run is stored."""
-        return f"{run}_information"
+        return f"{run}_{'layers' if self.layers else 'information'}"
 
 
 def without_beta(name: str, variant: str) -> tuple[str, str]:

@@ -8,25 +8,17 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from experiments.weight_information import training_figures as more
 from experiments.weight_information.drawing import (
-    BLACK,
-    LINE,
-    SEED,
     by_noise,
     by_samples,
-    curve,
-    legend,
-    lettered,
-    mean,
     noise_legend,
-    plain,
     rank,
     samples_legend,
     samples_name,
-    ticks,
 )
 from experiments.weight_information.measured import CLASSES, MATCHED, MEASURES, Measured
 from experiments.weight_information.rules import IGNORANT, strict
 from info_geometry.figures import style
+from info_geometry.figures.panels import BLACK, LINE, SEED, curve, legend, lettered, mean, plain, ticks
 
 HALF = (1 + 1 / CLASSES) / 2  # the accuracy at which beta_50 is
 LINEAR = 0.1  # nats, up to which an axis of KL / N is a linear one

@@ -67,9 +67,30 @@ def told(
     }
 
 
+def of_layers(network: Network, images: torch.Tensor, held_out: torch.Tensor) -> dict[str, float | list[float]]:
+    """Return the Fisher information of each layer, of images (n, ...) that were learned from and others (m, ...).
+
+    `entropy`, `trace`, `trace_held_out`, `trace_at_entropy` as `told` has them, and `layers`, `layers_held_out`,
+    `layers_at_entropy`: the parts that layers have in these, in the network's order (`learning.fisher.layers`).
+    """
+    cooled = _cooled(network, images)
+    of = {"": (network, images), "_held_out": (network, held_out), "_at_entropy": (cooled, images)}
+    found = {"entropy": fisher.entropy(network, images)}
+    for name, (which, x) in of.items():
+        known = which is not None
+        parts = list(fisher.traces(which, x).values()) if known else [math.nan] * len(fisher.layers(network))
+        found |= {f"trace{name}": sum(parts), f"layers{name}": parts}
+    return found
+
+
 def _at_entropy(network, images):
+    cooled = _cooled(network, images)
+    return math.nan if cooled is None else fisher.trace(cooled, images).value
+
+
+def _cooled(network, images):
+    """Return a network at the temperature at which predictions have ENTROPY, or None where there is none."""
     try:
-        temperature = fisher.temperature_for(network, images, ENTROPY)
+        return fisher.at_temperature(network, fisher.temperature_for(network, images, ENTROPY))
     except InputError:  # all logits are the same
-        return math.nan
-    return fisher.trace(fisher.at_temperature(network, temperature), images).value
+        return None

@@ -1,6 +1,5 @@
 """Stage 2 of any run: what its networks predict at each checkpoint, and what their weights hold."""
 
-import dataclasses
 import math
 from collections.abc import Iterator
 
@@ -60,7 +59,9 @@ def _store(item, choices: Inspection, options: Options, here, load) -> bool:
         part = facts(run.config["dataset"]).evaluation_split
         clean = None if of.config.nuisance == "none" else load(run.config["dataset"], part, "none")
         known = Known(of, choices, here, options.workers, decoded, clean)
-        said = {"choices": dataclasses.asdict(choices), "samples": len(of.own.training)}
+        said = {"choices": choices.said, "samples": len(of.own.training)}
+        if choices.layers:
+            said["layers"] = list(fisher.layers(of.network()))
         store.store(target, run, known.models(), imprinter, split=part, say=known.said, **said)
     return True
 
@@ -68,7 +69,7 @@ def _store(item, choices: Inspection, options: Options, here, load) -> bool:
 def _check_choices(target, choices):
     """Raise InputError unless a file was stored here, with these choices."""
     there = predictions.open_trajectory(target).attributes.get("choices") or {}
-    differ = [key for key, value in dataclasses.asdict(choices).items() if there.get(key) != value]
+    differ = [key for key, value in choices.said.items() if there.get(key) != value]
     if differ:
         raise InputError(f"{target} was stored with other choices ({', '.join(differ)}); delete it to store these")
 
@@ -114,6 +115,8 @@ class Known:
         few = torch.from_numpy(rng.permutation(len(self._outputs))[: self._choices.images])
         other = self._of_task[torch.from_numpy(rng.permutation(len(self._of_task))[: self._choices.images])]
         found, beta = knowledge.of_network(network, self._images, self._outputs), 1.0
+        if self._choices.layers:
+            return found | information.of_layers(network, self._images[few], self._evaluation[other])
         if of.variational:
             beta = of.config.beta
             found |= self._of_draws(model) | {

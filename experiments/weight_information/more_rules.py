@@ -3,8 +3,8 @@
 import numpy as np
 
 from experiments.weight_information.measured import NUISANCES, Measured
-from experiments.weight_information.rules import IGNORANT, MONOTONE, by_samples, rank, ranks, rises
-from learning.finding import Finding, above, below, decide, said
+from experiments.weight_information.rules import IGNORANT, MONOTONE, by_samples
+from learning.finding import Finding, above, below, decide, rank, ranks, rises, said
 
 LARGER = 2  # times the trace, from the smallest batches to the largest
 CHANCE, MEMORISED, LEARNED = 0.02, 0.95, 0.6  # nats, accuracies

@@ -12,10 +12,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
-from experiments.weight_information.drawing import BLUE, ORANGE, RED, SKY, mean
 from experiments.weight_information.results import Results
 from info_geometry import distance, inpca, predictions
 from info_geometry.figures import style
+from info_geometry.figures.panels import BLUE, ORANGE, RED, SKY, mean
 
 IGNORANCE, TRUTH = "ignorance", "truth"
 RIGHT, RANDOM = "right labels, by beta", "random labels, by beta"

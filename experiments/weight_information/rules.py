@@ -9,11 +9,10 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.stats import spearmanr
 
 from experiments.weight_information import bounds
 from experiments.weight_information.measured import CLASSES, MEASURES, Measured, Sweep
-from learning.finding import Finding, above, below, decide, said
+from learning.finding import Finding, above, below, decide, ranks, rises, said
 
 IGNORANT = math.log(CLASSES)  # nats, the cross entropy of equal probabilities
 MONOTONE = 0.95  # rank correlation
@@ -23,24 +22,6 @@ ORDER, FAILING = 2.0, 0.05  # b and delta of bounds
 AGREE = 0.6  # rank correlation of two measures
 FALL, EARLY = 3, 1 / 3  # of Fisher information: by how much, and the part of training in which its peak is
 LOCAL = 0.5  # rank correlation
-
-
-def rank(x: np.ndarray, y: np.ndarray) -> float:
-    """Return Spearman's rank correlation of two lists, of pairs that are both finite; nan of fewer than 3."""
-    fine = np.isfinite(x) & np.isfinite(y)
-    if fine.sum() < 3 or np.ptp(x[fine]) == 0 or np.ptp(y[fine]) == 0:
-        return math.nan
-    return float(spearmanr(x[fine], y[fine]).statistic)
-
-
-def ranks(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return the rank correlations (S,) of x (n,) or (S, n) with y (S, n)."""
-    return np.array([rank(a, b) for a, b in zip(np.broadcast_to(x, y.shape), y)])
-
-
-def rises(steps: np.ndarray) -> tuple[bool, bool]:
-    """Return whether all steps (n, S) are above 0, and whether any is below."""
-    return all(above(x) for x in steps), any(below(x) for x in steps)
 
 
 def strict(sweep: Sweep) -> np.ndarray:

@@ -7,9 +7,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, NullLocator
 
-from experiments.weight_information.drawing import (
+from experiments.weight_information.drawing import by_noise, by_samples, noise_legend, rank, samples_legend
+from experiments.weight_information.measured import REACHED, Course, Measured
+from info_geometry.figures import style
+from info_geometry.figures.panels import (
     BLACK,
     BLUE,
     GREEN,
@@ -18,21 +21,15 @@ from experiments.weight_information.drawing import (
     ORANGE,
     PINK,
     RED,
-    by_noise,
-    by_samples,
+    by_epoch,
     curve,
     legend,
     lettered,
     mean,
-    noise_legend,
     plain,
-    rank,
-    samples_legend,
     strands,
     ticks,
 )
-from experiments.weight_information.measured import REACHED, Course, Measured
-from info_geometry.figures import style
 
 TRAINED, OTHERS = {"color": BLUE}, {"color": RED, "linestyle": "--"}
 PER_ENTROPY, AT_ENTROPY = {"color": GREEN, "linestyle": ":"}, {"color": ORANGE, "linestyle": "-."}
@@ -60,7 +57,7 @@ def training(folder: Path, found: Measured) -> list[Path]:
     strands(accuracy, x.epochs, x["training_accuracy"], **TRAINED)
     strands(accuracy, x.epochs, x["accuracy"], **OTHERS)
     for ax, label in ((fisher, "tr F"), (loss, "cross entropy, nats"), (accuracy, "accuracy")):
-        _epochs(ax, x.epochs)
+        by_epoch(ax, x.epochs)
         ax.set_ylabel(label)
         ax.grid(axis="y")
     for ax in (fisher, loss):
@@ -72,18 +69,6 @@ def training(folder: Path, found: Measured) -> list[Path]:
     handles = {"training images": TRAINED, "other images": OTHERS, "per nat of mean entropy": PER_ENTROPY}
     legend(figure, {**handles, "at one temperature": AT_ENTROPY}, 4)
     return style.save(figure, folder, "training")
-
-
-def _epochs(ax: Axes, epochs: np.ndarray) -> None:
-    """Make the x axis one of epochs, logarithmic but for the first ones."""
-    later = epochs[epochs > 0]
-    if len(later):
-        ax.set_xscale("symlog", linthresh=later.min(), linscale=0.4)
-        decades = [10.0**k for k in range(-6, 7) if later.min() < 10.0**k <= 1.01 * later.max()]
-        ax.xaxis.set_major_locator(FixedLocator([0, *decades]))
-        ax.xaxis.set_minor_locator(NullLocator())
-        ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.set_xlabel("epoch")
 
 
 def _local(figure: Figure, ax: Axes, x: Course) -> str:

@@ -9,6 +9,7 @@ y are the model's labels, F an average over inputs, logarithms natural.  A netwo
 from learning.fisher.estimate import Estimate
 from learning.fisher.gradients import diagonal, log_determinant, per_filter, per_layer, sampled_diagonal, trace
 from learning.fisher.laplace import Information, estimated_information, information, prior_variances
+from learning.fisher.linear import traces
 from learning.fisher.noise import Tolerance, from_predictions, noise_curve
 from learning.fisher.subject import layers
 from learning.fisher.temperature import at_temperature, entropy, temperature_for
@@ -32,4 +33,5 @@ __all__ = [
     "sampled_diagonal",
     "temperature_for",
     "trace",
+    "traces",
 ]

@@ -92,16 +92,19 @@ def schedule(config: Config, steps_per_epoch: int) -> list[int]:
     """Return the steps, increasing from 0 (initial weights) to the last, at which checkpoints are taken."""
     total = config.epochs * steps_per_epoch
     if config.schedule == "geometric":
-        # the growing part of a geometric series of distinct steps: add values until there are enough
-        steps, points = {0, total}, config.checkpoints
-        while len(steps) < min(config.checkpoints, total + 1) and points < 64 * config.checkpoints:
-            ratio = total ** (1 / max(1, points - 2))
-            steps = {0, total} | {min(total, round(ratio**i)) for i in range(points - 1)}
-            points += 1
-    else:
-        dense = min(config.dense_epochs, config.epochs)
-        steps = {round(i * steps_per_epoch / config.per_epoch) for i in range(dense * config.per_epoch + 1)}
-        steps |= {epoch * steps_per_epoch for epoch in range(dense, config.epochs + 1)}
+        return geometric(total, config.checkpoints)
+    dense = min(config.dense_epochs, config.epochs)
+    steps = {round(i * steps_per_epoch / config.per_epoch) for i in range(dense * config.per_epoch + 1)}
+    return sorted(steps | {epoch * steps_per_epoch for epoch in range(dense, config.epochs + 1)})
+
+
+def geometric(total: int, count: int) -> list[int]:
+    """Return about `count` distinct steps from 0 to `total`, the growing part of a geometric series."""
+    steps, points = {0, total}, count
+    while len(steps) < min(count, total + 1) and points < 64 * count:  # values are added until there are enough
+        ratio = total ** (1 / max(1, points - 2))
+        steps = {0, total} | {min(total, round(ratio**i)) for i in range(points - 1)}
+        points += 1
     return sorted(steps)
 
 

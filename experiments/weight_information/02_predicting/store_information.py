@@ -9,6 +9,7 @@ entropies, and how far the weights moved.
 
     --images K          images that the Fisher information is of; default: 200
     --determinant K     images that the determinant of the whole matrix is of; default: 30
+    --layers            the Fisher information alone, of each layer, as RUN_layers: a tenth of the time or less
 
 The same command again skips what is there.  A checkpoint of a perceptron of 13,000 weights takes a second on one CPU
 core, of one of 150,000 weights 3 seconds.
@@ -22,6 +23,7 @@ from learning import arguments
 def add_arguments(parser):
     parser.add_argument("--images", type=int, default=Inspection.images, metavar="K", help="default: %(default)s")
     parser.add_argument("--determinant", type=int, default=Inspection.determinant, metavar="K", help="images")
+    parser.add_argument("--layers", action="store_true", help="the Fisher information alone, of each layer")
 
 
 def main(argv=None):

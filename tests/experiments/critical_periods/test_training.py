@@ -18,7 +18,7 @@ from learning.noise import noisy
 from learning.runs import run as runs
 from learning.runs import weights
 from learning.runs.job import Job, describe
-from learning.runs.run import Folders, schedule
+from learning.runs.run import Folders, geometric, schedule
 from learning.split import split
 from tests.support import stages
 from tests.support.runs import all_done, folder_of, main, same_runs, together
@@ -97,7 +97,9 @@ def test_steps_by_hand(tmp_path, kind, network):
 
 def test_checkpoints_are_also_where_the_deficit_begins_and_ends(tmp_path):
     job = job_of(tmp_path, deficit="flip", onset=0.7, end=3, clean_epochs=40)
-    assert job.run.schedule == sorted({*schedule(job.config, 5), 3, 15}) and job.run.schedule[-1] == 215
+    again = {15 + step for step in geometric(200, 3)}  # after the removal, half as many
+    assert job.run.schedule == sorted({*schedule(job.config, 5), 3, 15, *again}) and job.run.schedule[-1] == 215
+    assert again == {15, 16, 215}
     epochs = job_of(tmp_path, **BLUR, schedule="epochs", dense_epochs=1, per_epoch=2)
     assert epochs.run.schedule == [0, 2, 5, 10, 15, 20, 25] and job_of(tmp_path).run.schedule[0] == 0
     assert not job.run.stored_by and job.run.start is None

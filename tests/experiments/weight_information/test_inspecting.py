@@ -341,6 +341,7 @@ def test_runs_of_another_kind(tmp_path):
         (("digits_nothing*",), "has no run 'digits_nothing*'; there are digits_all, digits_all_point"),
         ((MLP, "--images", 0), "--images is 0, expected at least 1"),
         ((MLP, "--determinant", -3), "--determinant is -3, expected at least 1"),
+        ((MLP, "--determinant", 3, "--layers"), "--determinant is 3, but --layers computes none; leave out one of"),
     ],
 )
 def test_what_is_not_there(folder, words, message):
@@ -376,3 +377,28 @@ def test_checkpoints_that_do_not_fit(copied):
     shutil.copy(folder_of(copied, CNN) / "ckpt" / "0_1.pth", path)
     code, text = run(INSPECT, copied, MLP, *FEW)
     assert code == 1 and f"{path}" in text and text.count("error: ") == 1
+
+
+@pytest.mark.parametrize("name", [NAME, MLP, CNN])
+def test_layers_alone(copied, name):
+    """`--layers`: the parts of tr F, of images learned from and others, and at half a nat; all else is left out."""
+    text = done(INSPECT, copied, name, "--layers", "--images", 20)
+    assert "1 done" in text and "1 skipped" in done(INSPECT, copied, name, "--layers", "--images", 20)
+    there, pixels = stored(copied, name, "_layers"), learned(copied, name, 20 if name in (MLP, CNN) else 0)[0]
+    said, found = there.attributes, there.attributes["known"]
+    more = {f"{what}{end}" for what in ("trace", "layers") for end in ("", "_held_out", "_at_entropy")}
+    assert found.keys() == more | {"entropy", "cross_entropy", "training_accuracy", "moved"}
+    assert said["choices"] == {"images": 20} and ": sound" in predictions.check(there.path)
+    chosen = torch.from_numpy(np.random.default_rng(0).permutation(ALL)[:20])
+    for number in (0, -1):
+        network = mean_network(copied, name, number)
+        assert said["layers"] == list(fisher.layers(network))
+        expected = fisher.trace(network, pixels[chosen], layers=said["layers"])
+        assert found["layers"][number] == pytest.approx([x.value for x in expected.values()], rel=1e-4)
+        temperature = fisher.temperature_for(network, pixels[chosen], 0.5)
+        cooled = fisher.trace(fisher.at_temperature(network, temperature), pixels[chosen])
+        assert found["trace_at_entropy"][number] == pytest.approx(cooled.value, rel=1e-4)
+        for end in ("", "_held_out", "_at_entropy"):
+            assert sum(found[f"layers{end}"][number]) == pytest.approx(found[f"trace{end}"][number], rel=1e-9)
+    code, text = run(INSPECT, copied, name, "--layers", "--images", 10)
+    assert code == 1 and "was stored with other choices (images)" in text
