@@ -198,7 +198,8 @@ def of_version_0_1(copied):
 def test_run_of_version_0_1_is_complete(of_version_0_1):
     copied, folder, _ = of_version_0_1
     before = mtimes(copied)
-    later = {"width": 0, "optimiser": "sgd", "nesterov": True, "decay": "matrices"}
+    later = {"width": 0, "depth": 0, "widths": "", "patch": 0, "heads": 0, "initialisation": "default"}
+    later |= {"annealing": "linear", "optimiser": "sgd", "nesterov": True, "decay": "matrices"}
     assert runs.read(folder).config == {**OLD_CONFIG, **later}
     assert "0 done, 1 skipped (already complete)" in done(TRAIN, copied, "digits", **SMALL)
     for words in (["digits"], ["digits_all"], ["digits_*", "--seed", 0]):
