@@ -89,6 +89,7 @@ def slices(
                     D[np.ix_(which, which)] = found
                 yield float(s), D
                 bar.update(1)
+            models = blocks = None  # else they are held while the next ones are read
 
 
 def _models(opened, progress, values, there, start, stop):
