@@ -4,7 +4,7 @@ A distance is a mean over samples.  So that over both sets of samples, as if the
 
     D = (N_1 D_1 + N_2 D_2) / (N_1 + N_2)
 
-and nothing needs to be summed anew.
+and nothing needs to be summed anew.  Of more models than a matrix holds: the distances of some of them, as landmarks.
 """
 
 from dataclasses import dataclass
