@@ -40,6 +40,9 @@ def test_a_small_factor_is_seen_beside_a_large_one():
     D = planted(1, network=100, optimiser=3, noise=0.3)
     found = {factor.name: factor for factor in factors.importance(D, TABLE)}
     assert found["optimiser"].test.share < 0.01 and found["optimiser"].test.p < 0.05 < found["batch"].test.p
+    # the nearest is of the other batch size: alike in all three networks for 1 of 2^3 ways to permute pairs
+    assert found["optimiser"].nearest.share == pytest.approx(1)
+    assert found["optimiser"].nearest.p == pytest.approx(1 / 8, abs=0.03)
 
 
 def test_p_values_are_uniform_where_nothing_matters():

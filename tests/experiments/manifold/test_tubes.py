@@ -24,10 +24,10 @@ def at(runs):
 
 @pytest.fixture
 def groups():
-    """Three configurations, two of which go one way."""
+    """Three configurations, two of which go one way, and one of these is not seen at first."""
     found = {
         "mlp": [run(i, 6, 8) for i in range(3)],
-        "mlp wide": [run(10 + i, 8, 10) for i in range(2)],
+        "mlp wide": [run(10 + i, 8, 10)[2:] for i in range(2)],
         "linear": [run(20 + i, 5, 6, 1) for i in range(4)],
     }
     return found, {name: at(runs) for name, runs in found.items()}

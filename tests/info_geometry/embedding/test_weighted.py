@@ -57,6 +57,7 @@ def test_a_model_that_is_there_twice_with_half_the_weight_changes_nothing(lanczo
     assert found.explained_stress(3) == pytest.approx(once.explained_stress(3), abs=1e-9)
     new = curved(46)[40:, :40]
     np.testing.assert_allclose(found.transform(new[:, twice]), once.transform(new), atol=1e-8)
+    np.testing.assert_allclose(found.placed_stress(new[:, twice], 3), once.placed_stress(new, 3), atol=1e-8)
     np.testing.assert_allclose(
         inpca.fit(D, weights=np.bincount(twice)).coordinates[twice],
         inpca.fit(D[np.ix_(twice, twice)]).coordinates,
