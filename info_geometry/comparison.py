@@ -13,7 +13,17 @@ from info_geometry import predictions
 from info_geometry.files import log, threads
 from info_geometry.storage.labels import doubts
 from info_geometry.sums.steps import group_sums
-from info_geometry.trajectory import GRID, Summary, integral, mean_over, positions, reindex_roots, summarise, width
+from info_geometry.trajectory import (
+    GRID,
+    Summary,
+    integral,
+    mean_over,
+    positions,
+    reached,
+    reindex_roots,
+    summarise,
+    width,
+)
 from info_geometry.uncertainty import resampling
 
 EVERY = 5  # of the values of the grid at which seeds are left out in turn
@@ -79,8 +89,7 @@ def compare_all(
     few = (np.arange(len(grid)) % EVERY == 0) & errors
     inside, where = {}, {}
     for task in tasks:
-        envelope = [np.maximum.accumulate(p) for p in progress[task]]
-        inside[task] = np.all([(grid >= e[0]) & (grid <= e[-1]) for e in envelope], axis=0)
+        inside[task] = np.all([reached(p, grid) for p in progress[task]], axis=0)
         where[task] = [positions(p, grid[inside[task]]) for p in progress[task]]
     counts = {task: len(groups[task]) if errors else 0 for task in tasks}  # of seeds that are left out in turn
     sums = [_Sums(inside[a] & inside[b], few, (counts[a], counts[b]), of.max() + 1) for a, b in pairs]

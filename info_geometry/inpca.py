@@ -23,7 +23,7 @@ import numpy as np
 
 from info_geometry import geodesic
 from info_geometry.embedding import landmarks as by_landmarks
-from info_geometry.embedding import spectrum
+from info_geometry.embedding import spectrum, weighted
 from info_geometry.files import InputError
 from info_geometry.storage import embeddings
 from info_geometry.sums.sharing import State
@@ -62,9 +62,12 @@ class Centred:
 
     def times(self, v: np.ndarray) -> np.ndarray:
         """Return W v = -1/2 L D (L v), for a vector v (M,)."""
-        w = v.ravel() - v.mean()
-        w = self.D @ w if self.which is None else (self.D @ self._among(w))[self.which]
+        w = self.product(v.ravel() - v.mean())
         return -0.5 * (w - w.mean())
+
+    def product(self, v: np.ndarray) -> np.ndarray:
+        """Return D v, for a vector v (M,)."""
+        return self.D @ v if self.which is None else (self.D @ self._among(v))[self.which]
 
     def squares(self, rows: int = 256) -> float:
         """Return |W|^2, which is the sum of the squares of all eigenvalues; so many rows of W are held at once."""
@@ -96,7 +99,8 @@ class Embedding:
     coordinates (M, k).  eigenvalues (M,) by decreasing magnitude, or the largest of them.  imaginary, as long: bool.
     column_means (M,): mean_j D, or None where D is not known.  index: a table of equal-length arrays that says which
     model each point is (run, seed, checkpoint, t, ...).  total_squares: the sum of the squares of all eigenvalues,
-    or None where `eigenvalues` holds them all.
+    or None where `eigenvalues` holds them all.  weights (M,): of the models, or None where all count the same;
+    column_means are then weighted means.
 
     Of `fit_landmarks`: landmarks (m,): which models these are; column_means (m,) of the distances between them;
     placing (m, k) and origin (k,): what places a model from its distances to them; stress (k,) of 1..k axes and
@@ -114,6 +118,7 @@ class Embedding:
     origin: np.ndarray | None = None
     stress: np.ndarray | None = None
     stress_error: np.ndarray | None = None
+    weights: np.ndarray | None = None
 
     def explained_stress(self, k: int | None = None) -> np.ndarray | float:
         """Return the explained stress (see the function of this name) of k axes (float), or of 1, 2, ... axes.
@@ -150,8 +155,14 @@ class Embedding:
         if q.ndim != 2 or q.shape[1] != len(self.column_means) or not np.isfinite(q).all():
             what = "models" if self.landmarks is None else "landmarks"
             raise InputError(f"expected finite distances to {len(self.column_means)} {what}, not an array {q.shape}")
-        g = centre(q, q.mean(axis=1), self.column_means)
-        return g @ self.dual() - (0.0 if self.origin is None else self.origin)
+        return self._centred(q) @ self.dual() - (0.0 if self.origin is None else self.origin)
+
+    def _centred(self, q):
+        """Return g (m, M) of `transform`; with weights, means are weighted ones."""
+        if self.weights is None:
+            return centre(q, q.mean(axis=1), self.column_means)
+        m = self.weights / self.weights.sum()
+        return -0.5 * (q - (q @ m)[:, None] - self.column_means + m @ self.column_means)
 
     def placed_stress(self, D_new: np.ndarray, k: int) -> np.ndarray:
         """Return the explained stress (k,) of 1..k axes for new models, from distances (m, M) as `transform` has.
@@ -164,7 +175,9 @@ class Embedding:
         old = self.coordinates if self.landmarks is None else self.coordinates[self.landmarks]
         shift = np.zeros(old.shape[1]) if self.origin is None else self.origin
         q = np.atleast_2d(np.asarray(D_new, dtype=np.float64))
-        rest = centre(q, q.mean(axis=1), self.column_means)
+        rest = self._centred(q)
+        if self.weights is not None:  # a model counts as many times as its weight says
+            rest, old = rest * np.sqrt(self.weights), old * np.sqrt(self.weights)[:, None]
         total, left = (rest**2).sum(), []
         for x, y, imaginary in zip((self.transform(D_new) + shift).T[:k], (old + shift).T, self.imaginary):
             rest -= np.outer(-x if imaginary else x, y)
@@ -177,10 +190,18 @@ class Embedding:
             return self.placing
         values = self.eigenvalues[: self.coordinates.shape[1]]
         known = np.abs(values) > spectrum.negligible(self.eigenvalues, len(self.coordinates))
-        return self.coordinates * np.divide(1.0, values, out=np.zeros_like(values), where=known)
+        dual = self.coordinates * np.divide(1.0, values, out=np.zeros_like(values), where=known)
+        return dual if self.weights is None else dual * self.weights[:, None]
 
 
-def fit(D: np.ndarray, k: int = 3, index: dict | None = None, *, which: np.ndarray | None = None) -> Embedding:
+def fit(
+    D: np.ndarray,
+    k: int = 3,
+    index: dict | None = None,
+    *,
+    which: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
+) -> Embedding:
     """Return the Embedding, with k axes, of models with distances D (M, M), or of `which` (n,) of these models alone.
 
     Order: by decreasing |lambda|; where these differ by less than 1e-12 of the largest, the positive eigenvalue comes
@@ -190,13 +211,21 @@ def fit(D: np.ndarray, k: int = 3, index: dict | None = None, *, which: np.ndarr
     Of 300 models and more only the 30 (or k) largest |lambda| are computed, by a method of Lanczos that multiplies
     with D and holds no second matrix; their coordinates are those of the full decomposition up to rounding.
 
-    Raises InputError if D is not a finite symmetric matrix of at least two models.
+    weights: positive numbers, of each of these models, that count as if they were there so many times (see
+    `embedding.weighted`, which has the formulas); by default all count the same.
+
+    Raises InputError if D is not a finite symmetric matrix of at least two models, and for other weights.
     """
     W = Centred(spectrum.checked(D), which)
-    values, vectors, total = spectrum.eigenpairs(W, k)
+    w = None if weights is None else weighted.checked(weights, len(W))
+    values, vectors, total = spectrum.eigenpairs(W if w is None else weighted.Weighted(W, w), k)
     floor = spectrum.negligible(values, len(W))
     sizes = np.where(np.abs(values) > floor, np.abs(values), 0.0)  # what is rounding is nothing
-    return Embedding(vectors * np.sqrt(sizes[:k]), values, values < -floor, W.means, index or {}, total)
+    coordinates, means = vectors * np.sqrt(sizes[:k]), W.means
+    if w is not None:
+        coordinates, means = coordinates / np.sqrt(w)[:, None], W.product(w / w.sum())
+        coordinates *= spectrum.signs(coordinates)
+    return Embedding(coordinates, values, values < -floor, means, index or {}, total, weights=w)
 
 
 def fit_landmarks(

@@ -147,6 +147,12 @@ def positions(progress: np.ndarray, grid: np.ndarray) -> tuple[np.ndarray, np.nd
     return rising[before], rising[before + 1], fraction
 
 
+def reached(progress: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return which values of the grid (G,) lie within the progress (T,) that a trajectory reached: bool (G,)."""
+    envelope = np.maximum.accumulate(progress)
+    return (grid >= envelope[0]) & (grid <= envelope[-1])
+
+
 def reindex_roots(roots: np.ndarray, where: tuple) -> np.ndarray:
     """Return the roots (G, n, C) at what `positions` returned, of roots (T, n, C) of a trajectory."""
     before, after, fraction = where

@@ -28,7 +28,7 @@ FLOORS = (
     {"embedding", "geodesic"},
     {"inpca", "trajectory"},
     {"uncertainty"},
-    {"comparison"},
+    {"comparison", "equal_progress"},
     {"commands"},
 )
 

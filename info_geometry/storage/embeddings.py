@@ -12,7 +12,10 @@ import numpy as np
 from info_geometry.files import InputError, atomic_path
 
 REQUIRED = ("coordinates", "eigenvalues", "imaginary")
-PARAMETERS = (*REQUIRED, "column_means", "total_squares", "landmarks", "placing", "origin", "stress", "stress_error")
+PARAMETERS = (
+    *(*REQUIRED, "column_means", "total_squares"),
+    *("landmarks", "placing", "origin", "stress", "stress_error", "weights"),
+)
 
 
 def places(predictions: Path, plots: Path, name: str) -> tuple[Path, Path]:
@@ -36,7 +39,7 @@ def write(path: str | Path, fields: dict) -> None:
 
     The columns of its index are arrays named `index_<column>`.
     """
-    arrays = {name: fields[name] for name in PARAMETERS if fields[name] is not None}
+    arrays = {name: fields[name] for name in PARAMETERS if fields.get(name) is not None}
     arrays.update({f"index_{name}": np.asarray(column) for name, column in fields["index"].items()})
     with atomic_path(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)

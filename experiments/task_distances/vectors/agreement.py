@@ -4,11 +4,10 @@ Matrices D (n, n) are symmetric; their diagonal is not looked at.
 """
 
 import numpy as np
-from scipy.cluster import hierarchy
-from scipy.spatial.distance import squareform
 from scipy.stats import spearmanr
 
 from info_geometry import inpca
+from info_geometry.embedding import linkage
 from info_geometry.files import InputError
 
 
@@ -45,13 +44,7 @@ def picture(D: np.ndarray, axes: int = 2) -> inpca.Embedding:
 
 def tree(D: np.ndarray) -> np.ndarray:
     """Return the dendrogram of average linkage, as scipy has it, leaves in the order that puts near ones together."""
-    flat = squareform((D + D.T) / 2, checks=False)
-    return hierarchy.linkage(flat, "average", optimal_ordering=True)
-
-
-def cophenetic(Z: np.ndarray) -> np.ndarray:
-    """Return the distances (n, n) at which a dendrogram joins two leaves."""
-    return squareform(hierarchy.cophenet(Z))
+    return linkage.tree(D, "average")
 
 
 def neighbours(D: np.ndarray, of: np.ndarray) -> np.ndarray:

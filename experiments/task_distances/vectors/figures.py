@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.cluster import hierarchy
 
 from experiments.task_distances.vectors import agreement, more_figures
 from experiments.task_distances.vectors.drawing import GROUPS, group, group_legend, heat, labelled, name, names
 from experiments.task_distances.vectors.measured import Measured
 from experiments.task_distances.vectors.rules import among
+from info_geometry.embedding import linkage
 from info_geometry.figures import style
 from info_geometry.figures.panels import LINE, legend, lettered
 from info_geometry.uncertainty.procrustes import procrustes
@@ -35,7 +35,7 @@ def distances(folder: Path, found: Measured) -> list[Path]:
     figure = Figure((style.PAGE, 4.7), layout="constrained")
     every = panels(found)
     axes = figure.subplots(2, 3)
-    order = hierarchy.leaves_list(agreement.tree(found.by().mean(axis=0)))
+    order = linkage.leaves(agreement.tree(found.by().mean(axis=0)))
     for k, (ax, D) in enumerate(zip(axes.flat, every.values())):
         image = heat(ax, D, order, names(found), k % 3 == 0, k >= len(every) - 3)
         bar = figure.colorbar(image, ax=ax, shrink=0.8, aspect=25, pad=0.02)
@@ -89,7 +89,7 @@ def trees(folder: Path, found: Measured) -> list[Path]:
     figure = Figure((style.PAGE, 0.4 + 0.19 * n), layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 0.9, 1))
     Z = [agreement.tree(among(D, left_in)) for D in sides]
-    leaves = [hierarchy.leaves_list(each) for each in Z]
+    leaves = [linkage.leaves(each) for each in Z]
     # of the second tree both ways round are the same: the one whose leaves are nearer in order to the first
     at = np.argsort(leaves[0])
     if np.corrcoef(at[leaves[1]], np.arange(n))[0, 1] < 0:
@@ -107,7 +107,7 @@ def trees(folder: Path, found: Measured) -> list[Path]:
         middle.text(0.66, b, told, fontsize=6, ha="left", va="center", color=colours[k])
     middle.set(xlim=(0, 1), ylim=(-0.5, n - 0.5))
     middle.axis("off")
-    both = [agreement.cophenetic(each) for each in Z]
+    both = [linkage.cophenetic(each) for each in Z]
     r = np.corrcoef(*(agreement.upper(D) for D in both))[0, 1]
     lettered((left,), ["by vectors"])
     right.set_title("(b) by networks, along", loc="right")

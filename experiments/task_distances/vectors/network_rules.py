@@ -5,6 +5,7 @@ import numpy as np
 from experiments.task_distances.vectors import agreement
 from experiments.task_distances.vectors.measured import Measured
 from experiments.task_distances.vectors.rules import NETWORKS, TREES, P, among, chance, correlations, partial, tested
+from info_geometry.embedding import linkage
 from info_geometry.uncertainty.procrustes import procrustes
 from learning.finding import Finding, above, below, decide, said
 
@@ -92,7 +93,7 @@ def trees(found: Measured) -> Finding:
     """
     left = agreement.known(*found.along, *found.by())
     pairs = list(zip(among(found.by(), left), among(found.along, left)))
-    joined = [[agreement.cophenetic(agreement.tree(D)) for D in pair] for pair in pairs]
+    joined = [[linkage.cophenetic(agreement.tree(D)) for D in pair] for pair in pairs]
     both = np.array([np.corrcoef(agreement.upper(a), agreement.upper(b))[0, 1] for a, b in joined])
     own = [np.corrcoef(agreement.upper(a), agreement.upper(D))[0, 1] for (D, _), (a, _) in zip(pairs, joined)]
     rng = np.random.default_rng(0)

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from experiments.task_distances.vectors import agreement, of_tasks
+from info_geometry.embedding import linkage
 from info_geometry.files import InputError
 from learning.tasks import load
 
@@ -56,9 +57,9 @@ def test_rank_correlation_is_of_pairs_that_both_know():
 def test_cophenetic_distances_are_those_at_which_two_leaves_are_joined():
     """Of an ultrametric they are the distances; and averages over the pairs of two clusters of points on a line."""
     D = np.array([[0, 1, 4, 4], [1, 0, 4, 4], [4, 4, 0, 2], [4, 4, 2, 0]], float)
-    assert agreement.cophenetic(agreement.tree(D)) == pytest.approx(D)
+    assert linkage.cophenetic(agreement.tree(D)) == pytest.approx(D)
     x = np.array([0.0, 1, 10, 13])
-    joined = agreement.cophenetic(agreement.tree(np.abs(x[:, None] - x)))
+    joined = linkage.cophenetic(agreement.tree(np.abs(x[:, None] - x)))
     assert joined[0, 1] == 1 and joined[2, 3] == 3 and joined[0, 3] == pytest.approx((10 + 13 + 9 + 12) / 4)
 
 

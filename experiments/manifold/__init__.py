@@ -1,0 +1,1 @@
+"""Many configurations of networks on one low-dimensional manifold (Mao et al. 2024): what is measured of their runs."""

@@ -1,0 +1,50 @@
+"""Which runs ended badly: they are left out of comparisons, by a rule, and named.
+
+A few of them take the clusters of a dendrogram, and the progress that is common to all, for themselves.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from info_geometry.files import InputError, log
+
+MOST = 0.1  # final error on training images (Mao et al. 2024)
+
+
+@dataclass(frozen=True)
+class Sorted:
+    """kept: names of runs.  left_out: {name: final error}.  most: the error up to which runs are kept."""
+
+    kept: tuple
+    left_out: dict
+    most: float
+
+    def __str__(self) -> str:
+        if not self.left_out:
+            return f"all {len(self.kept)} runs ended with an error of at most {self.most:g}"
+        named = ", ".join(f"{name} ({error:.3g})" for name, error in self.left_out.items())
+        return (
+            f"{len(self.left_out)} of {len(self.kept) + len(self.left_out)} runs are left out, which ended with an "
+            f"error above {self.most:g}: {named}"
+        )
+
+
+def by_final_error(errors: dict, most: float = MOST) -> Sorted:
+    """Return which runs are kept, of final errors {name: error}; those left out are logged, the worst first.
+
+    An error that is not a number is that of a run that diverged, and the worst.
+    Raises InputError where no run is left.
+    """
+    kept = tuple(name for name, error in errors.items() if error <= most)
+    bad = sorted((-np.inf if np.isnan(e) else -e, str(n), n) for n, e in errors.items() if not e <= most)
+    found = Sorted(kept, {name: float(errors[name]) for *_, name in bad}, most)
+    if not kept:
+        best = min((e for e in errors.values() if not np.isnan(e)), default=float("nan"))
+        raise InputError(
+            f"no run of {len(errors)} ended with an error of at most {most:g}; the best ended with {best:.3g}. Train "
+            "longer, or allow a larger error"
+        )
+    if found.left_out:
+        log.warning("warning: %s", found)
+    return found
