@@ -70,7 +70,7 @@ def main(argv=None):
             if given.status:
                 print(standing.table(plan, every, folders), flush=True)
                 return 0
-            _say(plan, every, folders, given)
+            _say(plan, every, folders, given.jobs, given.force)
             if given.nproc:
                 failed = sum(together(grid, words, given.nproc, part, signals, folders) for grid in every)
             else:
@@ -81,12 +81,12 @@ def main(argv=None):
     return 1 if failed else 0
 
 
-def _say(plan, every, folders, given):
+def _say(plan, every, folders, jobs, force):
     """Say what the sweep takes; raise InputError where the disk does not hold it, unless that was asked for."""
     standings = standing.of_all(plan, every, folders)
-    for line in estimate.lines(plan, standings, folders, given.jobs):
+    for line in estimate.lines(plan, standings, folders, jobs):
         log.info("%s", line)
-    if not given.force:
+    if not force:
         estimate.check_disk(*estimate.disk(plan, standings, folders), folders)
 
 

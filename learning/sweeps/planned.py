@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from info_geometry.files import InputError
-from learning import arguments, grids
+from learning import grids
+from learning.arguments import imprinting
 from learning.grids import Grid
 from learning.workers import script
 
@@ -83,7 +84,7 @@ def _suffix(grid, imprint):
     if grid.store != grids.STORE:
         return None
     try:
-        return "_head" if "--head" in words else arguments.imprinting(words).suffix
+        return "_head" if "--head" in words else imprinting(words).suffix
     except (InputError, SystemExit):  # said when stage 2 is told
         return None
 
