@@ -11,7 +11,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from pathlib import Path
 from typing import NamedTuple
 
@@ -86,6 +86,7 @@ def outcomes(waiting: collections.deque[Work], jobs: int, signals: Signals) -> I
     context.set_forkserver_preload(PRELOADED)
     if jobs > 1:  # one thread a process
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    _start_server()
     held, free, busy = collections.deque(), [], {}
     try:
         while waiting or held or busy:
@@ -131,6 +132,20 @@ def _next(waiting, last, others):
 
 def _said(work):
     return " ".join([work.module, *work.words])
+
+
+def _start_server():
+    """Start the server that processes are forked from, deaf to what a scheduler tells all processes at once.
+
+    Without it nobody would know when they have ended, and who waits for them would end before they have saved.
+    """
+    numbers = signal.SIGTERM, signal.SIGUSR1
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]  # which what is started inherits
+    try:
+        forkserver.ensure_running()
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
 
 
 def _start(context):

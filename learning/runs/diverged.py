@@ -33,7 +33,7 @@ def found(folder: str | Path) -> dict[str, Any] | None:
     try:
         content = json.loads((Path(folder) / MARK).read_text(encoding="utf-8"))
         return {"step": content["step"], "error": str(content["error"])}
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, LookupError, TypeError):  # damaged: it says no more than that it is there
         return {"step": None, "error": f"{folder}: training diverged; delete {Path(folder) / MARK} to train it again"}
@@ -58,5 +58,6 @@ def noted(job) -> Iterator[None]:
         yield
     except DivergedError as error:
         if job.here.main:
-            note(job.folder, error)
+            with contextlib.suppress(InputError):  # of a full disk: that the run diverged is what is said
+                note(job.folder, error)
         raise

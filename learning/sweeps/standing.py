@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from info_geometry.files import holder, write_text
+from info_geometry.files import InputError, holder, write_text
 from learning.grids import STORE, Grid
 from learning.runs import diverged
 from learning.runs.run import Folders
@@ -67,18 +67,20 @@ def of_all(planned: Sequence[Sequence[Planned]], every: Sequence[Grid], folders:
 def note(folders: Folders, run: tuple[str, int], outcome: Outcome, way: str | None = None, store: str = STORE) -> None:
     """Have the folder of a run say that a stage failed, and no longer so when stage 1 is complete.
 
+    Where that cannot be written, as on a full disk, it is not: it only tells --status.
     way: of imprinting, by stage 2; None: it was stage 1.  store: that stage; what another one than most runs have has
     stored is noted as well.
     """
     folder = folders.run(*run)
-    if outcome.what == "failed":
-        write_text(
-            folder / "failed.json", json.dumps({"stage": 1 if way is None else 2, "error": outcome.error}) + "\n"
-        )
-    elif outcome.complete and way is None:
-        (folder / "failed.json").unlink(missing_ok=True)
-    elif outcome.complete and store != STORE and _plain(way) not in _stored(folder):
-        write_text(folder / "stored.json", json.dumps([*_stored(folder), _plain(way)]) + "\n")
+    with contextlib.suppress(InputError, OSError):
+        if outcome.what == "failed":
+            write_text(
+                folder / "failed.json", json.dumps({"stage": 1 if way is None else 2, "error": outcome.error}) + "\n"
+            )
+        elif outcome.complete and way is None:
+            (folder / "failed.json").unlink(missing_ok=True)
+        elif outcome.complete and store != STORE and _plain(way) not in _stored(folder):
+            write_text(folder / "stored.json", json.dumps([*_stored(folder), _plain(way)]) + "\n")
 
 
 def seconds_left(

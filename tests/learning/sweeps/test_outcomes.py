@@ -1,11 +1,13 @@
 """Sweeps end as they should: runs that diverge, names that collide, disks that are full, processes that are killed."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 import yaml
@@ -199,3 +201,26 @@ def test_a_worker_that_is_killed_leaves_a_run_that_is_said_and_can_be_gone_on_wi
     )
     assert swept(tmp_path, grid)[0] == 0
     assert status(tmp_path, grid)[0]["complete"] == 2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGTERM])
+def test_a_scheduler_that_tells_all_processes_at_once(tmp_path, number):
+    """SLURM signals every process of a step, and kills what is left once the first one has ended.
+
+    By then all have finished their step, which takes long here, and saved themselves.
+    """
+    slow = {"network": "wrn_16_4", "batch_size": 1198, "epochs": 200, "checkpoints": 2}
+    grid = written(tmp_path, settings=slow, seed=[0, 1])
+    process = started(tmp_path, grid, "--jobs", 2)
+    states = [folder_of(tmp_path, seed=seed) / "last.pth" for seed in (0, 1)]
+    until(lambda: all(state.exists() for state in states), timeout=100)
+    before = [state.stat().st_mtime_ns for state in states]
+    time.sleep(0.5)
+    os.killpg(process.pid, number)
+    process.wait(100)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 75 and "interrupted" in process.stderr.read()
+    assert all(state.stat().st_mtime_ns > old for state, old in zip(states, before))
+    assert not list(tmp_path.glob("**/failed.json")) and not list(tmp_path.glob("**/*.tmp"))
