@@ -44,6 +44,7 @@ LOOKS = {
 }
 NAMES = {NONE: CONTROL, "flip": FLIP, "noise": "white noise", "constant": "constant images"}
 OPEN = {"markerfacecolor": "white", "markeredgewidth": 1, "markersize": 5, "linestyle": ""}
+STAR = {**OPEN, "marker": "*", "markersize": 8}  # networks of one kind beside others of it
 
 
 def name_of(deficit: str) -> str:
@@ -73,7 +74,7 @@ def removal(folder: Path, found: Measured) -> list[Path]:
     for deficit in (NONE, blur, "flip"):
         end = longest(found, "cnn-annealed").end
         y = 100 * found.conditions[Key("cnn-annealed", deficit, 0, end)].accuracy.mean()
-        axes[3].plot([end], [y], **{**look_of(deficit), **OPEN})
+        axes[3].plot([end], [y], **{**look_of(deficit), **STAR})
     for ax in axes:
         ax.set_xlabel("epochs of the deficit")
         ax.set_xlim(-5, 1.07 * longest(found, "restart").end)
@@ -81,7 +82,7 @@ def removal(folder: Path, found: Measured) -> list[Path]:
     axes[0].set_ylabel("accuracy, %")
     lettered(axes, ("rate begins again", "annealed", "constant", "CNN"))
     weak = {"marker": "s", "color": BLUE, **OPEN}
-    handles = {**LOOKS, "blurred less": weak, "CNN, annealed": {**weak, "color": "0.4", "marker": "o"}}
+    handles = {**LOOKS, "blurred less": weak, "CNN, annealed": {"color": "0.4", **STAR}}
     legend(drawn, handles, 5)
     return style.save(drawn, folder, "removal")
 

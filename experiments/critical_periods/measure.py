@@ -27,7 +27,11 @@ from learning.finding import said, table
 from learning.runs.run import Folders
 
 SEEDS = [10, 11, 12, 13]
-SHARED = ROOT / "learning" / "finding.py", ROOT / "info_geometry" / "figures" / "panels.py"
+SHARED = (
+    ROOT / "learning" / "finding.py",
+    *sorted((ROOT / "learning" / "fisher").glob("*.py")),
+    ROOT / "info_geometry" / "figures" / "panels.py",
+)
 NAMES = {
     "restart": "begins again",
     "annealed": "annealed",

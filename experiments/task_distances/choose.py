@@ -4,7 +4,8 @@
     python -m experiments.task_distances.choose --target 2,4:flip --dataset fashion --sources 'fashion_*_plain'
 
 FOLDER holds one folder of images a class; they are brought to the size and channels that the sources see.  A source is
-any run here that has a head and whose images have one shape, also of another data set.  Prints a table of scores
+any run here that has a head and whose images have one shape, also of another data set; a pattern leaves out what is no
+source, and says so.  Prints a table of scores
 (choosing/scores.py), each with the rank of the source by it, 1 the best, and says which source to start from.
 
     --dataset D     the target is a task TASK:CONDITION of a data set; images are of its evaluation split

@@ -186,10 +186,12 @@ def check(embeddings: Sequence[Embedding]) -> None:
 
     What is compared of variational ones is their floor too: one beta.
     """
-    if not embeddings:
+    if len(embeddings) == 0:
         raise InputError("there are no embeddings; expected at least one")
     first = embeddings[0]
     for k, each in enumerate(embeddings):
+        if not isinstance(each, Embedding):
+            raise InputError(f"embedding {k} is a {type(each).__name__}; expected what `embed` or `read` returns")
         for what in ("method", "probe"):
             if getattr(each, what) != getattr(first, what):
                 raise InputError(

@@ -81,11 +81,11 @@ def _store(item, choices: Inspection, options: Options, here, load) -> bool:
     imprinter = store.Imprinter(few, here, workers=options.workers, how=HOW)
     with here.lock(target.parent / f".{target.stem}.lock", str(target), wait=options.wait):
         if target.exists():
-            store.check_same(target, run, folder, imprinter)
             there = predictions.open_trajectory(target).attributes.get("choices") or {}
             differ = [key for key, value in dataclasses.asdict(choices).items() if there.get(key) != value]
-            if differ:
+            if differ:  # before samples are compared, which follow from choices
                 raise InputError(f"{target} was stored with other {', '.join(differ)}; delete it to store these")
+            store.check_same(target, run, folder, imprinter)
             return False
         if remove_orphans(target.parent, target.name):
             print(f"{name} seed {run.seed}: redoing (found an unfinished write)", flush=True)

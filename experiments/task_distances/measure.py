@@ -10,6 +10,7 @@ Writes <plots>/claims.md, tables of claims and of distances, and figures and pag
 
 import argparse
 import datetime
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -49,8 +50,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         for seed in seeds
         for path in sorted(given.predictions.glob(f"*/preds_{seed}.h5"))
     ]
+    vectors_of = sorted(path for seed in seeds for path in given.predictions.glob(f"*_vectors/seed_{seed}/*/*.npz"))
+    digests = [(str(x.relative_to(given.predictions)), hashlib.sha256(x.read_bytes()).hexdigest()) for x in vectors_of]
     sources = [*sorted(Path(__file__).parent.rglob("*.py")), ROOT / "learning" / "finding.py"]
-    inputs = [storage.identity(found), given.seeds, given.quick, *(x.read_text(encoding="utf-8") for x in sources)]
+    sources += [ROOT / "learning" / "imprinting.py", *sorted((ROOT / "learning" / "tasks").glob("*.py"))]
+    texts = [x.read_text(encoding="utf-8") for x in sources]
+    inputs = [storage.identity(found), digests, given.seeds, given.quick, *texts]
     once(
         given.plots / ".tasks.json",
         inputs,

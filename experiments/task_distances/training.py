@@ -82,6 +82,22 @@ def deficit_of(condition: Condition) -> Deficit:
     return Deficit(kind, 0.0, ALWAYS, condition.factor or conditions.FACTOR)
 
 
+def check(condition: Condition, classes: int, size: int, config: TaskConfig) -> None:
+    """Raise InputError where a condition does not fit a task of so many classes, or images of `size` pixels.
+
+    A blur is of so many pixels: where images of training and evaluation have several sizes, it is several conditions.
+    """
+    sides = {config.resolution_at(epoch) or size for epoch in range(config.epochs)}
+    sides.add(config.evaluation_resolution or size)
+    if condition.kind == "blur" and len(sides) > 1:
+        raise InputError(
+            f"condition is {condition.label}, but images have {', '.join(map(str, sorted(sides)))} pixels in training "
+            "and evaluation, and are blurred more where they have less; set resolution and evaluation_resolution to "
+            "one number, and final_resolution: 0"
+        )
+    deficit_of(condition).check(sides, classes)
+
+
 @dataclasses.dataclass(frozen=True)
 class Learning:
     """A method: learning a task, besides another one `also` (TASK:CONDITION), from the last weights of a run `start`.
@@ -104,12 +120,17 @@ class Learning:
     def describe(self, run: Run, images, config: TaskConfig, folders: Folders) -> Run:
         """Return the Run with the images that it learns from, its outputs, and the weights that it starts from.
 
-        Raises InputError where a condition does not fit images or task, images are too few, and where the weights are
-        not there, unless the run is there and says what they were.
+        Raises InputError where a condition does not fit images or task, labels are smoothed and tasks two, images are
+        too few, and where the weights are not there, unless the run is there and says what they were.
         """
         own = parts(run.task, self.also, images, config)
+        if self.also and config.label_smoothing:
+            raise InputError(
+                f"label_smoothing is {config.label_smoothing:g}, which gives images of a task a share of outputs "
+                f"that only the other has; set label_smoothing: 0 to learn {self.also} too"
+            )
         for part in own:
-            deficit_of(part.condition).check([config.resolution or images.size], part.classes)
+            check(part.condition, part.classes, images.size, config)
         samples = sum(len(part.indices) for part in own)
         steps = data.steps_per_epoch(samples, config.batch_size)
         return dataclasses.replace(

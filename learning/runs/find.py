@@ -22,6 +22,7 @@ KIND = rf"((?P<more>g_relu|lasso)|(?P<kind>{KINDS}))(_(?P<variant>.+))?"
 DEFICITS = "none|blur|flip|permuted_labels|random_labels|noise|constant"
 CONDITIONS = r"plain|blur\d+|flip|permuted_labels|random_labels"
 PERIODS = "experiments.critical_periods.01_training.train_periods"
+DEFICIT = rf"(?P<deficit>{DEFICITS})(?P<factor>(?<=blur)\d+)?_(?P<onset>[\d.]+)to(?P<end>[\d.]+)"
 METHODS = (
     (r"(?P<task>.+)_(?P<more>simclr|barlow)", "experiments.contrastive.01_training.train_contrastive"),
     (r"(?P<task>.+)_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch"),
@@ -37,21 +38,16 @@ METHODS = (
         STITCH,
         "stitch",
     ),
+    (rf"(?P<task>.+?)_{DEFICIT}(_(?P<more>window))?(_(?P<variant>.+))?", PERIODS, "periods"),
     (
-        rf"(?P<task>.+?)_(?P<condition>{CONDITIONS})(_and_(?P<also>.+?))?(_from_(?P<start>.+?))?"
-        r"(_beta(?P<beta>[\d.e-]+))?",
+        rf"(?P<task>((?!_from_).)+?)_(?P<condition>{CONDITIONS})(_and_(?P<also>.+?_({CONDITIONS})))?"
+        rf"(_from_(?P<start>.+?(_({CONDITIONS})|$)))?(_beta(?P<beta>[\d.e-]+))?(_(?!and_|from_|beta)(?P<variant>.+))?",
         "experiments.task_distances.01_training.train_task",
         "tasks",
     ),
     (
         r"(?P<task>.+?)_from_(?P<start>.+?)(_at_(?P<checkpoint>\d+))?",
         "experiments.fine_tuning.01_training.train_fine_tuned",
-    ),
-    (
-        rf"(?P<task>.+?)_(?P<deficit>{DEFICITS})(?P<factor>(?<=blur)\d+)?_(?P<onset>[\d.]+)to(?P<end>[\d.]+)"
-        r"(_(?P<more>window))?(_(?P<variant>.+))?",
-        PERIODS,
-        "periods",
     ),
     (
         r"(?P<task>.+?)_(?P<layerwise>layerwise_)?(?P<more>point|line|curve|simplex)(?P<vertices>\d+)?(_(?P<variant>.+))?",
@@ -170,6 +166,8 @@ def guessed(name: str) -> tuple[str, ...]:
                     said["start"] = f"{dataset}_{said['start']}"
                 if "also" in said:
                     said["also"] = re.sub(f"_({CONDITIONS})$", r":\1", said["also"])
+                if "beta" in said:
+                    ending = ["tasks_variational"]
             configs = ROOT.joinpath(*module.split(".")[:-1], "configs")
             names = sorted(path.stem for path in configs.glob(f"{dataset}*.yaml"))
             exact = f"{dataset}_{said.pop('more', *ending or [''])}"

@@ -7,6 +7,7 @@
 PROBE is a run of any stage that learned to classify, with all seeds that are there unless --seed says others; SUITE
 one of suites/, or a YAML file of yours with `dataset` and `tasks`.  Output, a file for each task:
 predictions/<PROBE>_vectors/seed_<seed>/<method and what is not usual>/<task>_<condition>.npz
+(of a task from a file of classes <task>-<digest of these>_<condition>.npz)
 
     --method        exact (default), sampled, predictions or variational (embedding.py); or domain: the mean of
                     features, and how well a head does on images that it was not fitted to

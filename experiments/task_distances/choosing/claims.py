@@ -35,5 +35,5 @@ CLAIMS = (
     Claim("E5k", "Scores choose better than a fixed ranking", "here", rules.looking_beats_fixed),
     Claim("E5l", "Scores order all sources, not only the best", "here", rules.ordered),
     Claim("E5m", "With permuted labels no score passes", "control", rules.permuted),
-    Claim("E5n", "Any source is a better start than initial weights", "control", rules.helps),
+    Claim("E5n", "On average a source is a better start than initial weights", "control", rules.helps),
 )

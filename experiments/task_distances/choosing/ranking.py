@@ -14,7 +14,7 @@ SHORT = {
     "imprinting": "imprinting",
     "task2vec": "Task2Vec",
     "task2vec_symmetric": "symmetric",
-    "accuracy": "accuracy",
+    "accuracy": "own accuracy",
     "parameters": "parameters",
 }
 FIXED = "parameters", "accuracy"
@@ -53,7 +53,7 @@ def said(sources: Sequence[str], values: Mapping[str, np.ndarray]) -> str:
     Rankings that do not look at the target are said where they tell any sources apart.
     """
     own = ranks(values)
-    fixed = [f"{_least(sources, own[name])} ({name})" for name in FIXED if np.ptp(own[name])]
+    fixed = [f"{_least(sources, own[name])} ({SHORT[name]})" for name in FIXED if np.ptp(own[name])]
     by_best, by_mean = (_least(sources, each) for each in (own[BEST], mean_rank(values)))
     return (
         f"Start from {by_best}: {SCORES[BEST].title} says so, which ordered sources best when scores were measured.\n"

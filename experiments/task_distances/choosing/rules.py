@@ -44,7 +44,7 @@ def best_of(values: np.ndarray, among: np.ndarray) -> np.ndarray:
     values = np.where(among, values, -np.inf)
     top = values.max(axis=1, keepdims=True)
     with np.errstate(invalid="ignore"):
-        return among & ((values == top) | (top - values <= SAME * np.abs(top)))
+        return among & ((values == top) | (np.isfinite(top) & (top - values <= SAME * np.abs(top))))
 
 
 def of_rule(found: Measured, name: str, hard: bool = False) -> np.ndarray:

@@ -58,7 +58,7 @@ def for_target(
     are taken.  labels: images of each class.  probe: the name of a run, or None.
     Raises InputError where target, sources or probe are not as `targets` and `sources` want them.
     """
-    every = sources.opened_all(names, seed, folders)
+    every, left = sources.opened_all(names, seed, folders)
     by = sources.probe_of(every)
     if probe:
         by = next((one for one in every if one.name == probe), None) or sources.opened(
@@ -72,7 +72,8 @@ def for_target(
         images = targets.of_data_set(target, dataset, every[0].shape, labels, every[0].load)
     about = (
         f"{target}: {len(images.labels)} images of {images.classes} classes.  Ranks are in brackets.  Task2Vec is of "
-        f"the filters of {by.name}; accuracy is that of a source on its own task."
+        f"the filters of {by.name}; own accuracy is that of a source on its own task"
+        f"{sources.said(left)}."
     )
     return [each.name for each in every], of_sources(every, images, by), about
 

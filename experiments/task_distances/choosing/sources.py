@@ -2,7 +2,8 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,14 @@ from learning.tasks import facts, targets
 SAMPLES = 600  # images of a task that its vector is of
 OTHERS = 2000  # evaluation images that the accuracy of a source is of
 AT_ONCE = 500
+
+
+class Unfit(InputError):
+    """A run that is no source; why: in few words, of one that is left out."""
+
+    def __init__(self, message: str, why: str):
+        super().__init__(message)
+        self.why = why
 
 
 def loader(folders: Folders) -> Callable[[str, str], Any]:
@@ -106,23 +115,30 @@ class Source:
 def opened(name: str, seed: int, folders: Folders, load: Callable[[str, str], Any]) -> Source:
     """Return the network that a run ended with.
 
-    Raises InputError where it is not there, not complete, without a head, or of more than one network or task.
+    Raises Unfit where it is not there, not complete, without a head, or of more than one network or task.
     """
     folder = folders.run(name, seed)
     run = runs.read(folder)
     if run is None:
         command = find.training_command(find.Asked(name, seed), run, folders)
-        raise InputError(f"{folder} holds no run; train it with {command}")
+        raise Unfit(f"{folder} holds no run; train it with {command}", f"no seed {seed}")
     if not run.classes:
-        raise InputError(f"{folder}: its networks have no head, of which LEEP and NCE are; leave it out")
+        raise Unfit(f"{folder}: its networks have no head, of which LEEP and NCE are; leave it out", "no head")
     if run.stored_by:
-        raise InputError(f"{folder} holds no single networks ({run.stored_by} stores what it predicts); leave it out")
-    if run.classes != len(run.task.classes):
-        raise InputError(
-            f"{folder}: its network has {run.classes} outputs and its task {len(run.task.classes)} classes: it learned "
-            "two tasks at once; leave it out"
+        raise Unfit(
+            f"{folder} holds no single networks ({run.stored_by} stores what it predicts); leave it out",
+            "no single networks",
         )
-    find.weights_of(find.Asked(name, seed), None, folders)  # which says what is missing
+    if run.classes != len(run.task.classes):
+        raise Unfit(
+            f"{folder}: its network has {run.classes} outputs and its task {len(run.task.classes)} classes: it learned "
+            "two tasks at once; leave it out",
+            "two tasks at once",
+        )
+    try:
+        find.weights_of(find.Asked(name, seed), None, folders)  # which says what is missing
+    except InputError as error:
+        raise Unfit(str(error), "not complete") from error
     return last(run, folder, load)
 
 
@@ -134,21 +150,35 @@ def last(run: Run, folder: Path, load: Callable[[str, str], Any]) -> Source:
     return Source(run, network.eval(), load)
 
 
-def opened_all(names: Sequence[str], seed: int, folders: Folders) -> list[Source]:
-    """Return the networks of several runs; names, or patterns such as `fashion_*_plain`.
+def opened_all(names: Sequence[str], seed: int, folders: Folders) -> tuple[list[Source], dict[str, str]]:
+    """Return the networks of several runs; names, or patterns such as `fashion_*_plain`; and {run left out: why}.
 
-    Raises InputError for fewer than two, for one twice, for images of different shapes, and as `opened` does.
+    What a pattern matches and is no source is left out.  Raises InputError for fewer than two, for one twice, for
+    images of different shapes, and as `opened` does for what is named in full.
     """
     twice = [name for k, name in enumerate(names) if name in names[:k]]
     if twice:
         raise InputError(f"--sources: {twice[0]} is there twice; name each source once")
-    asked = find.named(names, [seed], folders)
-    if len(asked) < 2:
-        raise InputError(f"--sources: {' '.join(names)} leaves no choice; name two runs or more")
-    load = loader(folders)
-    found = [opened(item.name, seed, folders, load) for item in asked]
-    check_shapes(found)
-    return found
+    load, found, left = loader(folders), {}, {}
+    for name in names:
+        for item in find.named([name], [seed], folders):
+            if item.name in found:
+                continue
+            try:
+                found[item.name] = opened(item.name, seed, folders, load)
+            except Unfit as error:
+                if not re.search(r"[*?\[]", name):
+                    raise
+                left[item.name] = error.why
+    if len(found) < 2:
+        raise InputError(f"--sources: {' '.join(names)} leaves no choice; name two runs or more{said(left)}")
+    check_shapes(list(found.values()))
+    return list(found.values()), left
+
+
+def said(left: Mapping[str, str]) -> str:
+    """Return which runs are left out of patterns, {name: why}, in words that go on after a sentence; "" for none."""
+    return f".  Left out: {', '.join(f'{name} ({why})' for name, why in left.items())}" if left else ""
 
 
 def check_shapes(every: Sequence[Source]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 
 from experiments.task_distances import conditions
 from experiments.task_distances.conditions import Condition
@@ -99,14 +101,14 @@ def of_folder(root: Path, known: DataSet, count: int) -> Images:
     """Return few images, `count` of each class, of a folder that holds one folder a class (learning/data/folders.py).
 
     They are brought to the size and the channels of a data set that sources see, `known`: the middle square, resized;
-    grey where there is one channel.  Raises InputError where the folder is none, or holds one class, or a class of one
-    image, and for images that cannot be read.
+    grey where there is one channel; on white where they are transparent.  Raises InputError where the folder is none,
+    or holds one class, or a class of one image, and for images that cannot be read.
     """
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; say --dataset too if a task of a data set is meant")
     if not any(path.is_dir() and not path.name.startswith(".") for path in root.iterdir()):
         raise InputError(f"{root} holds no folders; expected one folder of images for each class")
-    folder = Folder(root)
+    folder = _OnWhite(root)
     if len(folder.class_names) < 2:
         raise InputError(f"{root} holds one class, {folder.class_names[0]}; expected a folder for each of two or more")
     chosen = _few(folder.labels, count, folder.class_names, str(root))
@@ -116,6 +118,25 @@ def of_folder(root: Path, known: DataSet, count: int) -> Images:
         grey = (found.pixels.float() * torch.tensor(GREY)[:, None, None]).sum(dim=1, keepdim=True)
         found = dataclasses.replace(found, pixels=grey.round().to(torch.uint8))
     return found
+
+
+class _OnWhite(Folder):
+    """A Folder whose transparent images lie on white: the colours that they hide are seen by nobody."""
+
+    def read(self, i: int) -> bytes:
+        """Return the bytes of the file of an image, or of the same image without transparency."""
+        raw = super().read(i)
+        try:
+            with Image.open(io.BytesIO(raw)) as image:
+                if not image.has_transparency_data:
+                    return raw
+                colours, exif = image.convert("RGBA"), image.getexif()
+        except Exception:  # damaged files make Pillow raise almost anything; decoding says which they are
+            return raw
+        opaque, found = Image.new("RGBA", colours.size, "white"), io.BytesIO()
+        opaque.alpha_composite(colours)
+        opaque.convert("RGB").save(found, "PNG", exif=exif)  # which is turned when it is decoded
+        return found.getvalue()
 
 
 def _few(labels, count, names, where):

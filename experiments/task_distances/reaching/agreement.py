@@ -7,7 +7,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from experiments.task_distances.reaching.measured import Measured
-from experiments.task_distances.reaching.rules import CHANCE, Rule, number_of_random
+from experiments.task_distances.reaching.rules import CHANCE, SHUFFLES, Rule, number_of_random
 from info_geometry.uncertainty.mantel import mantel
 from learning.finding import Finding, above, below, decide, said
 
@@ -55,17 +55,20 @@ def asymmetry_agrees(name: str) -> Rule:
     """The direction in which a distance is longer is that in which the path of fine-tuning is.
 
     The share of pairs of tasks in which d_ij - d_ji and Len_ij - Len_ji have one sign.  Holds if it is above SIGNS,
-    fails if it is below.
+    fails if it is below.  The null is of means over seeds, with the tasks of one distance permuted.
     """
 
     def rule(found: Measured) -> Finding:
         i, j = np.triu_indices(len(found.reached.tasks), 1)
-        a, b = (found.distances[key].turned[:, i, j] for key in (name, "D"))
-        share = (np.sign(a) == np.sign(b)).mean(axis=1)
-        ranks = [float(spearmanr(x, y).statistic) for x, y in zip(a, b)]
+        one, other = (found.distances[key].turned for key in (name, "D"))
+        share = (np.sign(one[:, i, j]) == np.sign(other[:, i, j])).mean(axis=1)
+        rng, signs = np.random.default_rng(0), np.sign(one.mean(axis=0))
+        orders = [rng.permutation(len(signs)) for _ in range(SHUFFLES)]
+        expected = np.sign(other.mean(axis=0))[i, j]
+        null = [(signs[np.ix_(order, order)][i, j] == expected).mean() for order in orders]
         return Finding(
-            f"{said(share, sign=False)} of pairs; rank correlation {said(ranks)}",
-            f"chance: 0.50 +- {0.5 / math.sqrt(len(i)):.2f}; 0",
+            f"{said(share, sign=False)} of pairs; rank correlation {said(correlations(one, other))}",
+            f"tasks permuted: {np.mean(null):.2f} +- {np.std(null):.2f}; 0",
             decide(above(share, SIGNS), below(share, SIGNS)),
             {},
         )

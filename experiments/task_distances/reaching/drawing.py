@@ -1,17 +1,14 @@
-"""What the figures of tasks learned after each other share: names, heat maps from rows to columns, panels."""
+"""What the figures of tasks learned after each other share: names, heat maps from rows to columns."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import TwoSlopeNorm
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from experiments.task_distances.reaching.measured import Task
-from info_geometry.figures import style
 
-BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK, GREY = style.PALETTE
 DIGITS = 4.6  # points, of numbers in cells
 
 
@@ -79,22 +76,3 @@ def sure(values: np.ndarray) -> np.ndarray:
     if len(values) < 2:
         return np.ones(values.shape[1:], dtype=bool)
     return np.abs(values.mean(axis=0)) > 2 * values.std(axis=0, ddof=1) / np.sqrt(len(values))
-
-
-def strands(ax: Axes, x: np.ndarray, values: np.ndarray, **look) -> None:
-    """Draw values (S, T) at x (T,): each seed as a thin line, the mean as a thick one."""
-    if len(values) > 1:
-        ax.plot(x, values.T, **{**look, "linewidth": 0.5, "alpha": 0.5})
-    ax.plot(x, values.mean(axis=0), **look)
-
-
-def legend(figure: Figure, handles: Mapping[str, dict], columns: int) -> None:
-    """Put a legend of {name: look} below the figure."""
-    drawn = [Line2D([], [], **{"markersize": 4, "markeredgewidth": 0, **look}) for look in handles.values()]
-    figure.legend(drawn, list(handles), loc="outside lower center", ncols=columns)
-
-
-def lettered(axes: Iterable[Axes], titles: Iterable[str]) -> None:
-    """Give panels letters and titles."""
-    for letter, ax, title in zip("abcdefgh", axes, titles):
-        ax.set_title(f"({letter}) {title}", loc="left")

@@ -8,24 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from scipy.stats import spearmanr
 
-from experiments.task_distances.reaching.drawing import (
-    BLACK,
-    BLUE,
-    GREEN,
-    ORANGE,
-    RED,
-    heat_map,
-    legend,
-    lettered,
-    name_of,
-    named,
-    ordered,
-    strands,
-    sure,
-)
+from experiments.task_distances.reaching.drawing import heat_map, name_of, named, ordered, sure
 from experiments.task_distances.reaching.measured import RANDOM, REACHED, Measured
 from experiments.task_distances.reaching.more_rules import reachable
 from info_geometry.figures import style
+from info_geometry.figures.panels import BLACK, BLUE, GREEN, ORANGE, RED, legend, lettered, strands
 
 TITLES = {
     "A": "at once less alone, log-det",

@@ -90,11 +90,6 @@ class Reached:
         return _first(self.course, self.alone[:, None, :, -1], self.epochs)
 
     @property
-    def time_alone(self) -> np.ndarray:
-        """The same (S, K) from scratch."""
-        return _first(self.alone, self.alone[..., -1], self.epochs)
-
-    @property
     def detour(self) -> np.ndarray:
         """R3 (S, K, K): length of the path over the shortest one between its ends."""
         return self.length / self.between

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from experiments.task_distances.reaching.drawing import BLUE, GREEN, ORANGE, PINK, RED, legend, name_of
+from experiments.task_distances.reaching.drawing import name_of
 from experiments.task_distances.reaching.reading import DEEP, Files
 from info_geometry import distance, inpca, predictions
 from info_geometry.figures import page, style
+from info_geometry.figures.panels import BLUE, GREEN, ORANGE, PINK, RED, legend
 
 TRUTH, IGNORANCE = "truth", "ignorance"
 LOOKS = {

@@ -9,13 +9,13 @@ import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy.stats import binomtest
 
 from experiments.task_distances.reaching.measured import RANDOM, AtOnce, Measured, Task
 from learning.finding import Finding, above, below, decide, said
 
 CHANCE = 0.05  # of a sign test, or a Mantel test
 TRIANGLE = 0.05  # the share of triangles that may be violated
+MOST = 8  # tasks of which all permutations are taken
 SHUFFLES = 200  # of the entries of a matrix, for a null
 
 Rule = Callable[[Measured], Finding]
@@ -25,8 +25,8 @@ def to_a_part(name: str) -> Rule:
     """From a task to a part of its classes is shorter than back.
 
     Pairs of tasks as they are, one of which has some of the classes of the other: distance to the whole less distance
-    to the part.  Holds if the mean over pairs is above 0, and so is it in more pairs than chance gives (sign test of
-    means over seeds, one-sided); fails if it is below 0.
+    to the part.  Holds if the mean over pairs is above 0, and so are, of means over seeds, more pairs than chance gives
+    (p of `right_by_chance`); fails if it is below 0.
     """
 
     def rule(found: Measured) -> Finding:
@@ -34,11 +34,13 @@ def to_a_part(name: str) -> Rule:
         pairs = parts(d.tasks)
         each = np.array([d.turned[:, i, j] for i, j in pairs])  # i a part of j
         difference, right = each.mean(axis=0), int((each.mean(axis=1) > 0).sum())
-        p = binomtest(right, len(pairs), alternative="greater").pvalue
+        p = right_by_chance(d.turned.mean(axis=0), pairs)
+        sizes = np.array([len(task.classes) for task in d.tasks])
+        least = right_by_chance(np.sign(sizes[None, :] - sizes[:, None]), pairs)  # where all pairs are right
         anew = np.array([found.reached.anew[:, j] - found.reached.anew[:, i] for i, j in pairs]) if name == "C" else []
         return Finding(
             f"back longer by {_of(difference, d)}; {right} of {len(pairs)} pairs, p = {p:.2g}",
-            "symmetric: 0, half of the pairs",
+            f"symmetric: 0; tasks permuted: half of the pairs, p at least {least:.2g}",
             decide(above(difference) and p < CHANCE, below(difference)),
             {},
             f"from initial weights the whole costs more than the part by {_of(anew.mean(axis=0), d)}"
@@ -47,6 +49,24 @@ def to_a_part(name: str) -> Rule:
         )
 
     return rule
+
+
+def right_by_chance(turned: np.ndarray, pairs: Sequence[tuple[int, int]]) -> float:
+    """Return the share of the permutations of tasks, the identity being one, with as many pairs (i, j) above 0.
+
+    turned (K, K): d_ij - d_ji; rows and columns are permuted together, since pairs that share a task are not
+    independent, among the tasks that are in a pair: all K! where these are at most 8, else 9,999 random ones.
+    """
+    used = np.unique(pairs)
+    i, j = np.searchsorted(used, np.array(pairs)).T
+    d, count = turned[np.ix_(used, used)], len(used)
+    if count <= MOST:
+        orders = np.array(list(itertools.permutations(range(count))))
+    else:
+        rng = np.random.default_rng(0)
+        orders = np.array([np.arange(count), *(rng.permutation(count) for _ in range(9999))])
+    right = (d[orders[:, i], orders[:, j]] > 0).sum(axis=1)
+    return float((right >= right[0]).mean())
 
 
 def _of(values, distance):

@@ -1,7 +1,9 @@
 """How the tasks of a suite are embedded: the choices, and the folder that files of them have.  Imports no torch."""
 
 import dataclasses
+import hashlib
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.task_distances.conditions import PLAIN
@@ -41,6 +43,8 @@ class Choices:
         for key in ("images", "samples"):
             if getattr(self, key) < 2:
                 raise InputError(f"--{key} is {getattr(self, key)}, expected 2 or more")
+        if not 0 < self.decay < math.inf:
+            raise InputError(f"--decay is {self.decay}, expected a positive number")
         if self.subset < 0:
             raise InputError(f"--subset is {self.subset}, expected 0 or more")
         of = {"draws": ("sampled", "predictions"), **dict.fromkeys(VARIATIONAL, ("variational",))}
@@ -72,6 +76,10 @@ class Choices:
         return {key: value for key, value in found.items() if value is not None}
 
 
-def file_name(task: str, condition: str = PLAIN) -> str:
-    """Return the name of the file of a task, by its name and the label of its condition."""
-    return f"{task}_{condition}.npz"
+def file_name(task: str, condition: str = PLAIN, listed: Sequence[int] = ()) -> str:
+    """Return the name of the file of a task, by its name and the label of its condition.
+
+    listed: the classes of a task that a file of the user lists, whose name does not say which these are.
+    """
+    digest = f"-{hashlib.sha256(' '.join(map(str, listed)).encode()).hexdigest()[:8]}" if listed else ""
+    return f"{task}{digest}_{condition}.npz"

@@ -1,27 +1,22 @@
-"""What the figures of tasks as vectors share: names, colours, heat maps, labels that do not meet, legends."""
+"""What the figures of tasks as vectors share: names, colours, heat maps, labels that do not meet."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from experiments.task_distances.vectors.measured import Measured
 from experiments.task_distances.vectors.of_tasks import KINDS
 from experiments.task_distances.vectors.suites import Word
-from info_geometry.figures import style
+from info_geometry.figures.panels import BLUE, GREEN, ORANGE, RED
 
-BLUE, RED, GREEN, PINK, ORANGE, SKY, BLACK, GREY = style.PALETTE
 GROUPS = {
     "footwear": {"color": RED, "marker": "s"},
     "tops": {"color": BLUE, "marker": "o"},
     "of several kinds": {"color": GREEN, "marker": "D"},
     "under a condition": {"color": ORANGE, "marker": "^"},
 }
-SEED = {"linestyle": "", "marker": "o", "markersize": 2.2, "alpha": 0.4, "markeredgewidth": 0}
-LINE = {"color": "0.5", "linewidth": 0.7}
 SHORT = {"permuted_labels": "permuted", "random_labels": "random"}
 NEAR = [(0, 1), (0, -1), (1, 0), (-1, 0), (1, 1), (-1, 1), (1, -1), (-1, -1)]  # places of a label
 GAP = 5  # pixels
@@ -53,18 +48,6 @@ def group_legend(found: Measured) -> dict[str, dict]:
     """Return {group: look} of the groups that there are."""
     there = {group(word) for word in found.words}
     return {key: {**look, "linestyle": ""} for key, look in GROUPS.items() if key in there}
-
-
-def legend(figure: Figure, handles: Mapping[str, dict], columns: int) -> None:
-    """Put a legend of {name: look} below a figure."""
-    drawn = [Line2D([], [], **{"markersize": 4, "markeredgewidth": 0, **look}) for look in handles.values()]
-    figure.legend(drawn, list(handles), loc="outside lower center", ncols=columns)
-
-
-def lettered(axes: Iterable[Axes], titles: Iterable[str]) -> None:
-    """Give panels letters and titles."""
-    for letter, ax, title in zip("abcdefgh", axes, titles):
-        ax.set_title(f"({letter}) {title}", loc="left")
 
 
 def heat(ax: Axes, D: np.ndarray, order: Sequence[int], labels: Sequence[str], left: bool, bottom: bool, **look):

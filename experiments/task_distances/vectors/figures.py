@@ -8,21 +8,11 @@ from matplotlib.ticker import MaxNLocator
 from scipy.cluster import hierarchy
 
 from experiments.task_distances.vectors import agreement, more_figures
-from experiments.task_distances.vectors.drawing import (
-    GROUPS,
-    LINE,
-    group,
-    group_legend,
-    heat,
-    labelled,
-    legend,
-    lettered,
-    name,
-    names,
-)
+from experiments.task_distances.vectors.drawing import GROUPS, group, group_legend, heat, labelled, name, names
 from experiments.task_distances.vectors.measured import Measured
 from experiments.task_distances.vectors.rules import among
 from info_geometry.figures import style
+from info_geometry.figures.panels import LINE, legend, lettered
 from info_geometry.uncertainty.procrustes import procrustes
 
 

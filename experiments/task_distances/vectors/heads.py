@@ -46,7 +46,10 @@ def know(
     X, names = features(probe, inputs, classifier), np.unique(labels)
     head = fit_head(X, y, decay)
     if not np.isin(others[1], names).all():
-        raise InputError("images that are held out have labels that the task has not")
+        raise InputError(
+            f"images that are held out have labels that none of the {len(labels)} images of the task has; give more "
+            "images"
+        )
     z = features(probe, others[0], classifier) @ head.weight.T + head.bias
     truth = np.searchsorted(names, others[1])
     log_p = torch.log_softmax(torch.from_numpy(z), dim=1).numpy()

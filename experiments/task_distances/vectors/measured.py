@@ -15,7 +15,7 @@ from experiments.task_distances import distances, embedding
 from experiments.task_distances.embedding import Embedding
 from experiments.task_distances.sizes import QUICK, Size
 from experiments.task_distances.vectors import heads, of_tasks
-from experiments.task_distances.vectors.choices import Choices, file_name
+from experiments.task_distances.vectors.choices import Choices
 from experiments.task_distances.vectors.heads import Known
 from experiments.task_distances.vectors.suites import Word, resolved
 from info_geometry import comparison, distance, predictions, trajectory
@@ -213,7 +213,7 @@ def between(runs: Sequence[Sequence[predictions.Trajectory]]) -> tuple[np.ndarra
 
 
 def _file(reader, folders, run, seed, choices, word, quick):
-    path = choices.folder(folders.predictions, run, seed) / file_name(word.task.name, word.condition.label)
+    path = choices.folder(folders.predictions, run, seed) / word.file
     if not path.exists():
         raise InputError(f"{path} is missing; {_makes(quick)}")
     return reader(path)

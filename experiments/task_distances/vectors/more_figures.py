@@ -6,28 +6,24 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from experiments.task_distances.vectors import agreement
-from experiments.task_distances.vectors.drawing import (
+from experiments.task_distances.vectors.drawing import GROUPS, group, group_legend, labelled, names
+from experiments.task_distances.vectors.measured import Measured
+from experiments.task_distances.vectors.rules import among, correlations
+from info_geometry.figures import style
+from info_geometry.figures.panels import (
     BLACK,
     BLUE,
     GREEN,
     GREY,
-    GROUPS,
     LINE,
     ORANGE,
     PINK,
     RED,
     SEED,
     SKY,
-    group,
-    group_legend,
-    labelled,
     legend,
     lettered,
-    names,
 )
-from experiments.task_distances.vectors.measured import Measured
-from experiments.task_distances.vectors.rules import among, correlations
-from info_geometry.figures import style
 from info_geometry.uncertainty.mantel import mantel
 from learning.finding import said
 

@@ -214,8 +214,9 @@ def difficulty(found: Measured) -> Finding:
 def noise(found: Measured) -> Finding:
     """E6: the noise that filters bear says the same as gradients, once it has converged.
 
-    Rank correlation of the entries of variational vectors with exact ones, the mean over a few tasks.  Holds if it is
-    above NOISE for one beta, and for that beta above what 312 steps give; fails if it is below for all, or no better.
+    Rank correlation of the entries of variational vectors, less their floor, with exact ones, the mean over a few
+    tasks.  Holds if it is above NOISE for one beta, and for that beta above what 312 steps give; fails if it is below
+    for all, or no better.
     """
     if not found.variational:
         return MISSING
@@ -223,7 +224,7 @@ def noise(found: Measured) -> Finding:
     rho = {
         name: np.array(
             [
-                np.mean([spearmanr(x.vector, y).statistic for x, y in zip(row, vectors)])
+                np.mean([spearmanr(x.vector - x.floor, y).statistic for x, y in zip(row, vectors)])
                 for row, vectors in zip(rows, exact)
             ]
         )

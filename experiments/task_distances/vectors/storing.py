@@ -16,7 +16,7 @@ from experiments.task_distances.probes import identity
 from experiments.task_distances.training import Part, deficit_of
 from experiments.task_distances.vectors import heads, of_tasks
 from experiments.task_distances.vectors.agreement import rank_correlation
-from experiments.task_distances.vectors.choices import Choices, file_name
+from experiments.task_distances.vectors.choices import Choices
 from experiments.task_distances.vectors.suites import Word, resolved
 from info_geometry.files import InputError, remove_orphans
 from learning import config as configs
@@ -79,15 +79,21 @@ def _embed(item: find.Asked, suite, choices: Choices, options: Options, here, lo
         remove_orphans(target)
         count = 0
         for word in words:
-            path = target / file_name(word.task.name, word.condition.label)
+            path = target / word.file
             if path.exists():
                 found = (heads if choices.method == "domain" else embedding).read(path)
                 if found.probe != name:
                     raise InputError(f"{path} is by another probe, {found.probe}; this one is {name}: delete {target}")
+                if found.classes != len(word.task.classes):
+                    raise InputError(
+                        f"{path} is of {found.classes} classes, and task {word.text} has {len(word.task.classes)}: "
+                        "delete the file to embed this task"
+                    )
                 continue
             count += 1
             own = images_of(word, images, run, choices.images, choices.subset)
             x, y = seen(word, images, own, run.config, here.device, options.workers)
+            check_labels(word, y)
             if choices.method == "domain":
                 other = load(run.config["dataset"], facts(run.config["dataset"]).evaluation_split)
                 there = np.flatnonzero(np.isin(other.labels, word.task.classes))
@@ -167,6 +173,15 @@ def seen(
     return x, y.cpu().numpy()
 
 
+def check_labels(word: Word, labels: np.ndarray) -> None:
+    """Raise InputError where none of few images has a label of a task, which would be another task without it."""
+    count, expected = len(np.unique(labels)), len(word.task.classes)
+    if count < expected:
+        raise InputError(
+            f"task {word.text}: {len(labels)} images have {count} of its {expected} labels; give more --images"
+        )
+
+
 def compare(
     options: Options, dataset: str, words: Sequence[str], every: Sequence[tuple[Choices, Choices]]
 ) -> list[str]:
@@ -190,6 +205,7 @@ def compare(
                 for word in suite:
                     own = images_of(word, images, run, choices.images, choices.subset)
                     given = seen(word, images, own, run.config, here.device)
+                    check_labels(word, given[1])
                     how = {"samples": choices.samples, "decay": choices.decay}
                     rows.append(embedding.embed(probe, *given, choices.method, **how))
                     other = images_of(word, images, run, choices.images, sum(each.subset for each in pair) + 1)

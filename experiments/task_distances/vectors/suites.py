@@ -10,9 +10,10 @@ from pathlib import Path
 
 from experiments.task_distances import conditions
 from experiments.task_distances.conditions import Condition
+from experiments.task_distances.vectors.choices import file_name
 from info_geometry.files import InputError
 from learning.config import read_yaml
-from learning.tasks import Task, facts, load
+from learning.tasks import Task, facts, lists, load
 
 FOLDER = Path(__file__).parents[1] / "suites"
 
@@ -29,6 +30,12 @@ class Word:
     def name(self) -> str:
         """What it is called in names of runs and files, such as all_blur7."""
         return f"{self.task.name}_{self.condition.label}"
+
+    @property
+    def file(self) -> str:
+        """The name of its file; of a task that a file lists it says the classes too: files may be edited, or moved."""
+        listed = conditions.apart(self.text)[0].endswith(lists.ENDINGS)
+        return file_name(self.task.name, self.condition.label, self.task.classes if listed else ())
 
 
 def read(name: str | Path) -> tuple[str, tuple[str, ...]]:
@@ -65,6 +72,10 @@ def resolved(dataset: str, words: Sequence[str], class_names: Sequence[str] | No
             raise InputError(f"task {text!r}: say the condition, all:random_labels, of a task that has labels")
         word = Word(text, task, condition)
         twice = next((each for each in found if each.name == word.name), None)
+        if twice and twice.task.classes != task.classes:
+            raise InputError(
+                f"{twice.text!r} and {text!r} are other classes with one name, {task.name}; rename one of the files"
+            )
         if twice:
             raise InputError(f"{twice.text!r} and {text!r} are the same task; name each once")
         found.append(word)

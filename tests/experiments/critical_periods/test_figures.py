@@ -80,6 +80,14 @@ def test_removal(saved, tmp_path):
             assert drawn(ax, ends, accuracy(found, *((protocol, deficit, 0, end) for end in ends)))
         assert drawn(cnn, [70], accuracy(found, ("cnn-annealed", deficit, 0, 70)))
     assert drawn(again, [80], accuracy(found, ("restart", "blur4", 0, 80)))
+    looks = [
+        {(line.get_marker(), line.get_color(), line.get_markerfacecolor()) for line in ax.lines if chosen(line)}
+        for ax, chosen in (
+            (cnn, lambda line: len(line.get_xdata()) == 1 and line.get_linestyle() == "None"),
+            (again, lambda line: True),
+        )
+    ]
+    assert len(looks[0]) == 3 and not looks[0] & looks[1], "CNNs with an annealed rate look like nothing else"
     assert drawn(again, [40, 80], accuracy(found, *(("restart", "noise", 0, end) for end in (40, 80))))
 
 

@@ -57,6 +57,15 @@ def test_seeds_that_give_no_verdict(monkeypatch, capsys, tmp_path, words, messag
     assert code == 1 and message in err and err.count("error: ") == 1
 
 
+def test_sources_of_the_fisher_information_are_inputs(monkeypatch, capsys, tmp_path):
+    """What is measured follows from them: other ones, other inputs."""
+    given = []
+    monkeypatch.setattr(measure, "once", lambda stamp, inputs, *_, **__: given.append(inputs))
+    measure.main(["--predictions", str(tmp_path), "--plots", str(tmp_path)])
+    texts = [path.read_text(encoding="utf-8") for path in (ROOT / "learning" / "fisher").glob("*.py")]
+    assert len(texts) > 3 and set(texts) <= {each for each in given[0] if isinstance(each, str)}
+
+
 def test_the_table_of_conditions():
     found = measured(4)
     head, line, *rows = measure.conditions(found)

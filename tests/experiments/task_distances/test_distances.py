@@ -174,6 +174,8 @@ def test_what_is_refused():
     pair = [embedding(a), embedding(b)]
     for given, message in (
         (((), "cosine"), "there are no embeddings"),
+        (([pair[0], b], "cosine"), "embedding 1 is a ndarray; expected what `embed` or `read` returns"),
+        ((np.stack([a, b]), "kl"), "embedding 0 is a ndarray"),
         ((pair, "euclid"), "there is no distance 'euclid'; there are cosine"),
         (([embedding(a), embedding(0 * a)], "cosine"), "all 12 filters of a vector are 0"),
         (([embedding(0 * a), embedding(0 * a)], "kl"), "all 12 filters are 0 in both vectors"),

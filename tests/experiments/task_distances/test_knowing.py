@@ -193,6 +193,8 @@ def test_what_is_there_is_skipped_and_other_choices_are_said(folder, tmp_path):
     assert "inspecting: 0 done, 5 skipped" in done(STORE, copy, "*", *FEW)
     code, text = run(STORE, copy, PLAIN, "--images", 150, "--last", 200, "--fisher", 21)
     assert code == 1 and "was stored with other fisher; delete it to store these" in text
+    code, text = run(STORE, copy, PLAIN, "--images", 140, "--last", 200, "--fisher", 20)
+    assert code == 1 and "was stored with other images; delete it to store these" in text
     code, text = run(STORE, copy, PLAIN, "--images", 0)
     assert code == 1 and "--images is 0, expected at least 1" in text
 

@@ -151,6 +151,9 @@ def test_start_that_is_not_there_says_how_to_train_it(tmp_path):
         trained(tmp_path, start="digits_all_flip")
 
 
+GROWING = {"grow_from": 0, "grow_until": 1}
+
+
 @pytest.mark.parametrize(
     "changes, told",
     [
@@ -159,11 +162,33 @@ def test_start_that_is_not_there_says_how_to_train_it(tmp_path):
         ({"also": "all:rotated"}, "condition is 'rotated'"),
         ({"also": "allx"}, "digits has no task 'allx'; did you mean all?"),
         ({"training_images": 5000}, "training_images is 5000"),
+        ({"condition": "blur3", "evaluation_resolution": 16}, "images have 8, 16 pixels in training and evaluation"),
+        ({"also": "even:blur3", "resolution": 16}, "condition is blur3, but images have 8, 16 pixels"),
+        (
+            {"condition": "blur3", "resolution": 32, "evaluation_resolution": 32, "final_resolution": 64, **GROWING},
+            "images have 32, 64 pixels .* set resolution and evaluation_resolution to one number, and final_resolution",
+        ),
+        ({"also": "all:flip", "label_smoothing": 0.1}, "label_smoothing is 0.1, .* set label_smoothing: 0"),
     ],
 )
 def test_what_does_not_fit_is_said(tmp_path, changes, told):
     with pytest.raises(InputError, match=told.replace("?", r"\?")):
         job_of(tmp_path, **changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"condition": "blur3", "resolution": 16, "evaluation_resolution": 16},
+        {"condition": "flip", "evaluation_resolution": 16, "network": "plain_cnn", "width": 4},
+        {"label_smoothing": 0.1},
+        {"also": "all:flip"},
+    ],
+)
+def test_what_does_fit(tmp_path, changes):
+    """Each part of what is refused, alone; what is learned is finite."""
+    job = trained(tmp_path, epochs=1, **changes)
+    assert all(value.isfinite().all() for value in last(job).values())
 
 
 @pytest.mark.slow

@@ -130,6 +130,45 @@ def test_runs_that_are_not_there(folders, pattern, message):
             "experiments.task_distances.01_training.train_task digits_tasks --task low --condition blur3 "
             "--also all:flip --start digits_all_plain",
         ),
+        (
+            "digits_all_plain_probe",
+            "experiments.task_distances.01_training.train_task digits_tasks --task all "
+            "--condition plain --variant probe",
+        ),
+        (
+            "fashion_all_plain_width8",
+            "experiments.task_distances.01_training.train_task fashion_tasks --task all "
+            "--condition plain --variant width8",
+        ),
+        (
+            "digits_even_flip_from_all_plain_few",
+            "experiments.task_distances.01_training.train_task digits_tasks --task even "
+            "--condition flip --start digits_all_plain --variant few",
+        ),
+        (
+            "fashion_all_plain_and_all_flip_beta1",
+            "experiments.task_distances.01_training.train_task fashion_tasks_variational --task all "
+            "--condition plain --also all:flip --beta 1",
+        ),
+        (
+            "fashion_all_plain_and_3rd_flip_beta1e-05_few",
+            "experiments.task_distances.01_training.train_task fashion_tasks_variational --task all "
+            "--condition plain --also 3rd:flip --beta 1e-05 --variant few",
+        ),
+        (
+            "digits_even_plain_from_odd_plain_from_all_flip",
+            "experiments.task_distances.01_training.train_task digits_tasks --task even "
+            "--condition plain --start digits_odd_plain_from_all_flip",
+        ),
+        (
+            "digits_even_plain_from_all",
+            "experiments.task_distances.01_training.train_task digits_tasks --task even "
+            "--condition plain --start digits_all",
+        ),
+        (
+            "digits_low_from_all_flip_at_3",
+            "experiments.fine_tuning.01_training.train_fine_tuned digits --task low --start all_flip --checkpoint 3",
+        ),
         ("digits_all_3way", "experiments.meta_learning.01_training.train_prototypical digits --task all --ways 3"),
         ("fashion_all_fixmatch", "experiments.semi_supervised.01_training.train_fixmatch fashion --task all"),
         (

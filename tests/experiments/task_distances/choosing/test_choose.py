@@ -66,6 +66,35 @@ def test_target_of_a_folder(folders, images, capsys):
     assert "8 images of 2 classes" in out and "filters of digits_low_plain" in out and "Start from" in out
 
 
+def transparent(grey, mode):
+    """Return an image of ink (H, W), 0 to 255, black as far as there is any; what is not seen has any colour."""
+    hidden = np.random.default_rng(0).integers(0, 256, (*grey.shape, 3), np.uint8) * (grey == 0)[..., None]
+    if mode == "P":
+        found = Image.fromarray((grey > 127).astype(np.uint8), "P")
+        found.putpalette([255, 0, 0, 0, 0, 0])
+        found.info["transparency"] = 0
+        return found
+    return Image.fromarray(np.dstack([hidden, grey]).astype(np.uint8), "RGBA")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "P"])
+def test_transparent_images_lie_on_white(images, tmp_path, mode):
+    there, white = data.load("digits", "test", ""), tmp_path / "white"
+    for label, name in ((0, "nought"), (7, "seven")):
+        (white / name).mkdir(parents=True)
+        for k, i in enumerate(np.flatnonzero(there.labels == label)[:2]):
+            grey = np.kron(15 * there.pixels[i, 0].numpy(), np.ones((2, 2), np.uint8))
+            grey = 255 * (grey > 127).astype(np.uint8) if mode == "P" else grey
+            image, exif = transparent(grey, mode), Image.Exif()
+            exif[274] = 6  # lies on its side
+            image.save(images / name / f"{k}.png", exif=exif)
+            Image.fromarray(255 - grey).rotate(-90, expand=True).convert("RGB").save(white / name / f"{k}.png")
+        for path in list((images / name).glob("[2-5].png")):
+            path.unlink()
+    found, expected = (targets.of_folder(root, tasks.facts("digits"), 20).pixels for root in (images, white))
+    assert (found.int() - expected.int()).abs().max() <= 1 and found.float().std() > 30
+
+
 def test_sources_of_other_experiments(folders, capsys):
     """A supervised run, and one that was fine-tuned from it."""
     words = "digits", "--task", "even", "--epochs", 3, "--checkpoints", 2
@@ -135,6 +164,34 @@ def test_sources_that_do_not_fit(folders, tmp_path):
     )
     with pytest.raises(InputError, match="cifar10_all sees images of 32 x 32 pixels and 3 channels, and digits_all"):
         sources.check_shapes([first, other])
+
+
+def test_patterns_leave_out_what_is_no_source(folders, tmp_path, capsys):
+    here = type(folders)(folders.data, tmp_path / "checkpoints", tmp_path / "predictions")
+    names = "digits_all_headless", "digits_all_twice", "digits_all_undone", "digits_all_later"
+    for name in SOURCES:
+        shutil.copytree(folders.checkpoints / name, here.checkpoints / name)
+    for name, outputs in zip(names, (0, 15, None, None)):
+        shutil.copytree(folders.checkpoints / SOURCES[0], here.checkpoints / name)
+        path = here.run(name, 0) / "run.json"
+        if outputs is not None:
+            path.write_text(path.read_text().replace('"samples": 400', f'"samples": 400, "outputs": {outputs}'))
+    for path in (here.run(names[2], 0) / "ckpt").glob("8_*"):
+        path.unlink()
+    here.run(names[3], 0).rename(here.run(names[3], 1))
+    words = "--target", "0,1", "--dataset", "digits", "--labels", 5, "--sources"
+    choose(here, *words, "digits_all_*", "digits_low_plain")
+    about, _, _, *rows = capsys.readouterr().out.splitlines()
+    assert about.endswith(
+        "Left out: digits_all_headless (no head), digits_all_later (no seed 0), digits_all_twice (two tasks at once), "
+        "digits_all_undone (not complete)."
+    )
+    assert {row.split()[0] for row in rows[:4]} == set(SOURCES) and not rows[4]
+    for name, message in zip(names, ("no head", "two tasks", "did not finish", "holds no run")):
+        with pytest.raises(InputError, match=message):
+            choose(here, *words, "digits_all_*", name)
+    with pytest.raises(InputError, match=r"leaves no choice; .*Left out: digits_all_headless \(no head\)"):
+        choose(here, *words, "digits_all_h*", "digits_low_plain")
 
 
 @pytest.mark.parametrize(

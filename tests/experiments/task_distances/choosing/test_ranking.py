@@ -21,7 +21,7 @@ def values(**changes):
 def test_table_has_the_best_mean_rank_first():
     lines = ranking.table(SOURCES, values(log_me=[3, 1, np.inf])).splitlines()
     assert [line.split()[0] for line in lines[1:]] == ["third", "second", "first"]
-    assert "inf (1)" in lines[1]
+    assert "inf (1)" in lines[1] and "  own accuracy  " in lines[0]
     assert len({len(line) for line in lines}) == 1
 
 
@@ -40,4 +40,4 @@ def test_words_name_what_measurements_found_best():
     assert told.startswith("Start from second: LogME says so")
     assert "it is third" in told and "first or second (parameters)" in told
     alike = ranking.said(SOURCES, values(log_me=[1, 5, 2], parameters=[4, 4, 4]))
-    assert "(parameters)" not in alike and "(accuracy)" in alike
+    assert "(parameters)" not in alike and "(own accuracy)" in alike

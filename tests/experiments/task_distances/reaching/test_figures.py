@@ -4,11 +4,20 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.task_distances.reaching import picture
+from experiments.task_distances.reaching import drawing, picture
 from experiments.task_distances.reaching.drawing import heat_map, named, sure
 from experiments.task_distances.reaching.reading import Files
 from experiments.task_distances.sizes import QUICK
+from experiments.task_distances.vectors import drawing as of_vectors
+from info_geometry.figures import panels
 from tests.experiments.task_distances.reaching.made_up import TASKS, write_all
+
+
+@pytest.mark.parametrize("module", [drawing, of_vectors])
+def test_what_figures_share_is_written_once(module):
+    """What panels.py has, and is no name of a colour, is imported from there."""
+    for name in {*vars(module)} & {"SEED", "LINE", "curve", "strands", "legend", "lettered", "mean", "plain", "ticks"}:
+        assert getattr(module, name) is getattr(panels, name), name
 
 
 @pytest.mark.parametrize("signed", [False, True])

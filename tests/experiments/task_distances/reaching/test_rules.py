@@ -9,7 +9,7 @@ import pytest
 from experiments.task_distances.reaching import agreement, more_rules, rules
 from experiments.task_distances.reaching.claims import CLAIMS
 from experiments.task_distances.reaching.measured import AtOnce, Distance
-from learning.finding import FAILS, HOLDS
+from learning.finding import FAILS, HOLDS, UNDECIDED
 from tests.experiments.task_distances.reaching.made_up import EPOCHS, SEEDS, TASKS, K, S, planted
 
 
@@ -20,8 +20,9 @@ def changed(found, **values):
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.number)
 def test_planted_properties_hold(claim):
+    """But for E14: so few tasks are never in an order that chance does not give."""
     finding = claim.measure(planted())
-    assert finding.verdict == HOLDS, finding
+    assert finding.verdict == (UNDECIDED if claim.number.startswith("E14") else HOLDS), finding
 
 
 @pytest.mark.parametrize(
@@ -118,3 +119,15 @@ def test_time_is_when_a_part_of_the_accuracy_is_first_reached():
 def test_a_distance_says_how_much_longer_it_is_than_back():
     d = Distance(TASKS, np.random.default_rng(3).uniform(size=(len(SEEDS), K, K)))
     np.testing.assert_allclose(d.turned + np.swapaxes(d.turned, 1, 2), 0)
+
+
+def test_pairs_that_share_tasks_are_not_taken_for_independent():
+    """Differences of single numbers: the share of orders of 5 tasks that put 6 pairs right, counted one by one."""
+    single, pairs = np.array([5.0, 4.0, 1.0, 2.0, 3.0]), [(1, 0), (2, 0), (3, 0), (4, 0), (2, 1), (3, 1)]
+    turned = single[None, :] - single[:, None]
+    right = [sum(single[o[j]] > single[o[i]] for i, j in pairs) for o in itertools.permutations(range(5))]
+    assert rules.right_by_chance(turned, pairs) == np.mean(np.array(right) >= 6) == 8 / 120
+    assert rules.right_by_chance(np.zeros((5, 5)), pairs) == 1
+    chain = [(i, j) for i in range(6) for j in range(i)]
+    lower = np.arange(6)[:, None] - np.arange(6)
+    assert rules.right_by_chance(-lower, [(j, i) for i, j in chain]) == 1 / 720

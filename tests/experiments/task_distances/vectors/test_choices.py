@@ -46,6 +46,7 @@ def test_options_are_those_of_embed():
         ({"images": 1}, "--images is 1, expected 2 or more"),
         ({"samples": 0}, "--samples is 0"),
         ({"subset": -1}, "--subset is -1"),
+        *(({"decay": x}, f"--decay is {x}, expected a positive number") for x in (0.0, -1.0, math.nan, math.inf)),
         ({"draws": 3}, "--draws is of --method sampled and predictions; leave it out"),
         ({"method": "sampled", "beta": 1e-3}, "--beta is of --method variational"),
         ({"method": "variational", "steps": 0}, "--steps is 0, expected a positive number"),

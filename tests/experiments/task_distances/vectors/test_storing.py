@@ -148,6 +148,14 @@ def test_what_is_there_is_skipped_and_a_task_that_is_missing_is_added(folder, tm
         ),
         ((PROBE, "--tasks", "all", "--images", 9), "--images is 9, but task all has 10 classes"),
         ((PROBE, "--tasks", "all:rotated"), "condition is 'rotated'"),
+        *(
+            (
+                (PROBE, "--tasks", "all:random_labels", "--images", 10, "--method", method),
+                "of its 10 labels; give more --images",
+            )
+            for method in ("exact", "domain")
+        ),
+        ((PROBE, "--tasks", "all", "--decay", "nan"), "--decay is nan, expected a positive number"),
         (("digits_odd_plain", "--seed", 0, "--tasks", "all"), "holds no run; train the probe with"),
         ((PROBE,), "say which tasks: --suite NAME, or --tasks T:C"),
         ((PROBE, "--suite", "digits", "--tasks", "all"), "say which tasks"),
@@ -157,6 +165,35 @@ def test_what_is_there_is_skipped_and_a_task_that_is_missing_is_added(folder, tm
 def test_what_is_refused(folder, more, told):
     code, text = run(EMBED, folder, *FEW[:2], *more) if "--images" not in more else run(EMBED, folder, *more)
     assert code == 1 and told in text
+
+
+def test_tasks_of_files_with_one_name_are_not_mixed_up(folder, tmp_path):
+    there = shutil.copytree(folder, tmp_path / "copy")
+
+    def embedded(*texts):
+        return run(EMBED, there, PROBE, *FEW, "--tasks", *texts)
+
+    one, other = (tmp_path / name / "mine.json" for name in ("x", "y"))
+    for path, classes in ((one, [0, 1]), (other, [2, 3])):
+        path.parent.mkdir()
+        path.write_text(json.dumps(classes))
+        assert "1 done" in embedded(path)[1] and "1 skipped" in embedded(path)[1]
+    path = next(there.glob("predictions/*/seed_3/exact-images40-*20")) / words(str(one))[0].file
+    assert embedding.read(path).vector == pytest.approx(read(folder, "0,1").vector, rel=1e-6)
+    assert embedding.read(path.with_name(words(str(other))[0].file)).vector != pytest.approx(read(folder, "0,1").vector)
+    code, text = embedded(one, other)
+    assert code == 1 and "are other classes with one name, mine; rename one of the files" in text
+    one.write_text("[0, 2]")
+    assert "1 done" in embedded(one)[1] and len(list(path.parent.glob("mine-*_plain.npz"))) == 3
+    shutil.copy(path.with_name("all_plain.npz"), path.with_name("classes_0-1_plain.npz"))
+    code, text = embedded("0,1")
+    assert code == 1 and "_0-1_plain.npz is of 10 classes, and task 0,1 has 2: delete the file" in text
+
+
+def test_held_out_images_of_other_labels_are_refused(probe, digits):
+    x, y = digits[0][:40], np.arange(40) % 2
+    with pytest.raises(InputError, match="labels that none of the 40 images of the task has; give more images"):
+        heads.know(probe, x, y, (x, y + 1))
 
 
 def test_heads_are_files_of_their_own(folder, tmp_path):

@@ -2,10 +2,13 @@
 
 import pytest
 
+from experiments.task_distances import training
+from experiments.task_distances.config import TaskConfig
 from experiments.task_distances.sizes import FULL, QUICK
 from experiments.task_distances.vectors import suites
 from info_geometry.files import ROOT, InputError
 from learning import grids
+from learning.config import read_yaml
 from learning.tasks import facts, place
 
 NAMES = sorted(path.stem for path in suites.FOLDER.glob("*.yaml"))
@@ -17,6 +20,15 @@ def test_every_task_of_a_suite_resolves(name):
     found = suites.resolved(dataset, words)
     assert len(found) == len(words) > 5 and len({word.name for word in found}) == len(words)
     assert all(max(word.task.classes) < facts(dataset).classes for word in found)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_condition_of_a_suite_can_be_trained(name):
+    dataset, words = suites.read(name)
+    configs = ROOT / "experiments" / "task_distances" / "01_training" / "configs"
+    config = TaskConfig(**read_yaml(configs / f"{dataset}_tasks.yaml"))
+    for word in suites.resolved(dataset, words):
+        training.check(word.condition, len(word.task.classes), facts(dataset).size, config)
 
 
 def test_those_of_make_tasks_are_those_of_the_suites():
