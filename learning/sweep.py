@@ -60,6 +60,8 @@ def main(argv=None):
     given = parser.parse_args(argv)
     if given.jobs < 1 or given.nproc < 0:
         raise InputError(f"--jobs is {given.jobs}, --nproc {given.nproc}; expected whole numbers from 1")
+    if given.leave and given.nproc:
+        raise InputError("--leave: with --nproc one run comes after the other; leave it out, and say --part")
     every = grids.read(given.grid, given.seeds, given.set, given.among)
     folders, part = arguments.folders_of(given), arguments.part_of(given.part)
     words = [*_words(folders), "--workers", str(given.workers), *(["--device", given.device] if given.device else [])]

@@ -182,6 +182,11 @@ def test_what_is_held_is_left_to_who_holds_it(swept, status, tmp_path):
     assert status(tmp_path, grid)[0] == {**dict.fromkeys(standing.STATES, 0), "runs": 2, "waiting": 1, "complete": 1}
 
 
+def test_with_torchrun_nothing_is_left(tmp_path):
+    with pytest.raises(InputError, match="--leave: with --nproc one run comes after the other"):
+        sweep.main([str(written(tmp_path)), *where(tmp_path), "--leave", "--nproc", "2"])
+
+
 def test_a_worker_that_is_killed_leaves_a_run_that_is_said_and_can_be_gone_on_with(swept, status, tmp_path):
     grid, folder = written(tmp_path, settings={**SMALL, "epochs": 10}, seed=[0, 1]), folder_of(tmp_path)
 
