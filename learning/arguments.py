@@ -25,7 +25,7 @@ class Options:
     trained_by: the module that trains them, CONFIG and the keys that were given, for messages.
     own: arguments that only one method has.  part: (i, n), of all runs the i-th, (i + n)-th, ...
     as_you_go: predictions instead of weights.  head: predictions of the network's own head; how: else, of imprinting.
-    report: a file that is told what came of each run.
+    report: a file that is told what came of each run.  plan: a file that is told which runs these are, instead.
     """
 
     config: Config | None
@@ -44,6 +44,7 @@ class Options:
     head: bool = False
     how: Imprinting = USUAL
     own: dict[str, Any] = dataclasses.field(default_factory=dict)
+    plan: Path | None = None
 
     @property
     def suffix(self) -> str:
@@ -80,6 +81,7 @@ def training(
     parser.add_argument(
         "--imprint-as-you-go", action="store_true", help="store predictions at each checkpoint instead of weights"
     )
+    parser.add_argument("--plan", type=Path, metavar="FILE", help="write to FILE which runs these are, and train none")
     before = set(vars(parser.parse_args([])))
     add(parser)
     given, rest = parser.parse_known_args(argv)
@@ -99,7 +101,7 @@ def training(
         words += ["--variant", given.variant]
     config = _config(given.config, configs, cls, rest)
     common = _common(given, given.seed or [0], (module_of(script), given.config, *rest, *words))
-    return Options(config, **common, as_you_go=given.imprint_as_you_go, own=own)
+    return Options(config, **common, as_you_go=given.imprint_as_you_go, own=own, plan=given.plan)
 
 
 def storing(description: str, argv: Sequence[str] | None, trained_by: str) -> Options:

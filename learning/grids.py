@@ -14,9 +14,11 @@ A file holds one grid, or a list of them.  Runs are the product of all lists.  S
 the variant of a run, such as `lr0.01`; `variant: NAME` names it besides.
 """
 
+import collections
 import dataclasses
 import difflib
 import itertools
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,6 +69,10 @@ class Grid:
             for task in self.task
             for seed in self.seed
         ]
+
+    def stored(self, name: str, seed: int) -> list[tuple[str, ...]]:
+        """Return the words of stage 2, for a run that was trained, for each way of imprinting it."""
+        return [(name, "--seed", str(seed), *shlex.split(each)) for each in self.imprint]
 
     def _part(self, setting):
         """Return what a setting adds to the variant: nothing unless it varies, else `lr0.01`, `adam`, ..."""
@@ -162,8 +168,7 @@ def _words(value, where):
 
 
 def _check_distinct(grid, path):
-    runs = grid.runs()
-    twice = [words for words in runs if runs.count(words) > 1]
+    twice = [words for words, count in collections.Counter(grid.runs()).items() if count > 1]
     if twice:
         raise InputError(f"{path}: a value is named twice, so that there are two runs {' '.join(twice[0])}")
     for name in {words[words.index("--variant") + 1] for words in grid.combinations() if "--variant" in words}:

@@ -15,11 +15,12 @@ import numpy as np
 from tqdm import tqdm
 
 from info_geometry.files import HeldError, InputError, remove_orphans
-from learning import data, distributed, supervise
+from learning import data, distributed, planning, supervise
 from learning.arguments import Options
 from learning.imprinting import evenly
-from learning.runs import find, store
+from learning.runs import diverged, find, store
 from learning.runs import run as runs
+from learning.runs.diverged import DIVERGED, DivergedError
 from learning.runs.job import Job, describe
 from learning.runs.run import SKIPPED, Run
 from learning.tasks import class_names, facts, told
@@ -34,6 +35,8 @@ def train_all(method, options: Options, *, alone: bool = False) -> int:
     `describe(run, images, config, folders)`, where more than that determines a run.
     alone: one process trains a run, and torchrun is refused.
     """
+    if options.plan:
+        return planning.write(method, options)
     config, folders = options.config, options.folders
     with _told_to_end() as stop, distributed.processes(options.device, alone=alone) as here:
         splits = ("train", facts(config.dataset).evaluation_split)  # both: what does not fit is said before training
@@ -141,10 +144,13 @@ def each(items, work: Callable, here, bar, stage: str, done: str, report) -> int
             if not report and bar.disable and here.main and outcome == "done":  # where nobody sees the bar
                 print(f"{title}: {done}", flush=True)
         except InputError as error:
-            if here.world > 1:  # the other processes would wait for this one
+            known = isinstance(error, DivergedError) and error.everywhere
+            if here.world > 1 and not known:  # the other processes would wait for this one
                 raise
-            outcome, said = "held" if report and isinstance(error, HeldError) else "failed", str(error)
-            if not report:
+            held = report and isinstance(error, HeldError)
+            outcome = "held" if held else DIVERGED if isinstance(error, DivergedError) else "failed"
+            said = str(error)
+            if not report and here.main:
                 print(f"error: {error}", file=sys.stderr, flush=True)
         counts[outcome] = counts.get(outcome, 0) + 1
         if report and here.main:
@@ -152,7 +158,7 @@ def each(items, work: Callable, here, bar, stage: str, done: str, report) -> int
                 file.write(json.dumps({"run": run, "outcome": outcome, "error": said}) + "\n")
     if here.main and not report:
         print(f"{stage}: " + ", ".join(f"{count} {what}" for what, count in counts.items()), flush=True)
-    return 1 if counts["failed"] else 0
+    return 1 if counts["failed"] + counts.get(DIVERGED, 0) else 0
 
 
 def _train_or_skip(method, job: Job, *, wait: bool) -> str:
@@ -172,7 +178,8 @@ def _train_or_skip(method, job: Job, *, wait: bool) -> str:
         absent = run.missing(folder)
         here.barrier()  # before one process writes what another one misses
         if absent:
-            method.train(job)
+            with diverged.noted(job):
+                method.train(job)
         elif here.main:
             runs.start(folder, run, type(job.config))  # which compares settings
         if job.as_you_go:

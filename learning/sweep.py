@@ -1,8 +1,9 @@
 """Train all runs of a grid file and store their predictions, several at a time.                               [command]
 
     python -m learning.sweep GRID.yaml [--jobs N] [--seeds S ...] [--among S ...] [--set key=value[,value...] ...]
-        [--part I/N]
+        [--part I/N] [--leave] [--force]
     python -m learning.sweep supervised_imagenet/sweeps/digits.yaml --jobs 2
+    python -m learning.sweep GRID.yaml --status
 
 GRID.yaml says which runs (learning/grids.py shows how).  Each is taken once, by whichever process is free.  Grids are
 trained (stage 1) one after the other, since one may start from the runs of another; processes that would wait for that
@@ -13,27 +14,32 @@ sweep is at is waited for at the end.  With several jobs each process computes w
     --among 10 11       of the seeds that each grid names takes these alone
     --nproc N           on machines with GPUs: trains one run after the other with N processes of torchrun each
     --part I/N          of all runs takes the I-th, (I+N)-th, ..., to share a sweep among machines
+    --leave             what another sweep is at is left to it, and not waited for
+    --status            says how far all runs are, from their folders, and does nothing else
+    --force             begins though the disk may not hold it all
 
-A run that fails is said and does not stop the others; the exit code is 1 then.  Ctrl-C and SIGTERM end all processes,
-with code 130 or 75; the same command goes on.
+Before anything is trained, two runs of one name with other settings are refused, and it is said how many runs there
+are, what disk they need, what is free, and how long they take, by what finished runs took.
+
+A run that fails is said and does not stop the others; the exit code is 1 then.  One that diverged (its loss is not
+finite) is said with its step, and is not trained again while `diverged.json` is in its folder.  Ctrl-C and SIGTERM end
+all processes, with code 130 or 75; the same command goes on.
 """
 
 import argparse
 import collections
 import shlex
-import subprocess
 import sys
-import tempfile
-import time
-from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from tqdm import tqdm
 
-from info_geometry.files import ROOT, InputError, command
+from info_geometry.files import InputError, command, log
 from learning import arguments, grids
-from learning.runs.run import SKIPPED, Folders
-from learning.workers import Interrupted, Outcome, Signals, Work, outcomes, told
+from learning.runs.run import Folders
+from learning.sweeps import estimate, planned, standing
+from learning.sweeps.tally import Tally
+from learning.sweeps.together import together
+from learning.workers import Interrupted, Signals, Work, outcomes
 
 
 def main(argv=None):
@@ -45,25 +51,45 @@ def main(argv=None):
     parser.add_argument("--among", type=int, nargs="+", metavar="S", help="of the seeds of each grid these alone")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="changes all grids")
     parser.add_argument("--part", default="0/1", metavar="I/N", help="of all runs take the I-th, (I+N)-th, ...")
+    parser.add_argument("--leave", action="store_true", help="do not wait for what another sweep is at")
+    parser.add_argument("--status", action="store_true", help="print how far all runs are, and do nothing else")
+    parser.add_argument("--force", action="store_true", help="begin though the disk may not hold it all")
     arguments.add_folders(parser)
     parser.add_argument("--device", help="cpu, cuda, ...; default: cuda where there is one")
     parser.add_argument("--workers", type=int, default=0, help="processes that decode image files; default: 0")
     given = parser.parse_args(argv)
     if given.jobs < 1 or given.nproc < 0:
         raise InputError(f"--jobs is {given.jobs}, --nproc {given.nproc}; expected whole numbers from 1")
+    if given.leave and given.nproc:
+        raise InputError("--leave: with --nproc one run comes after the other; leave it out, and say --part")
     every = grids.read(given.grid, given.seeds, given.set, given.among)
     folders, part = arguments.folders_of(given), arguments.part_of(given.part)
     words = [*_words(folders), "--workers", str(given.workers), *(["--device", given.device] if given.device else [])]
     try:
         with Signals() as signals:
+            plan = planned.of_grids(every, signals.check)
+            planned.check_names(plan, every, given.grid)
+            if given.status:
+                print(standing.table(plan, every, folders), flush=True)
+                return 0
+            _say(plan, every, folders, given.jobs, given.force)
             if given.nproc:
-                failed = sum(_together(grid, words, given.nproc, part, signals) for grid in every)
+                failed = sum(together(grid, words, given.nproc, part, signals, folders) for grid in every)
             else:
-                failed = _sweep(every, words, given.jobs, part, signals)
+                failed = _sweep(every, words, given.jobs, part, signals, plan, folders, given.leave)
     except Interrupted as interrupted:
         print("interrupted: the same command goes on from what is complete", file=sys.stderr)
         sys.exit(interrupted.code)
     return 1 if failed else 0
+
+
+def _say(plan, every, folders, jobs, force):
+    """Say what the sweep takes; raise InputError where the disk does not hold it, unless that was asked for."""
+    standings = standing.of_all(plan, every, folders)
+    for line in estimate.lines(plan, standings, folders, jobs):
+        log.info("%s", line)
+    if not force:
+        estimate.check_disk(*estimate.disk(plan, standings, folders), folders)
 
 
 def _words(folders: Folders) -> list[str]:
@@ -76,32 +102,45 @@ def _words(folders: Folders) -> list[str]:
     return [word for option, folder in pairs for word in (option, str(folder.absolute()))]
 
 
-def _sweep(every: list[grids.Grid], words: list[str], jobs: int, part: tuple[int, int], signals: Signals) -> int:
-    """Take the runs of grids through both stages; return how many failed."""
-    runs = [grid.runs()[part[0] :: part[1]] for grid in every]
+def _sweep(
+    every: list[grids.Grid],
+    words: list[str],
+    jobs: int,
+    part: tuple[int, int],
+    signals: Signals,
+    plan: list[list[planned.Planned]],
+    folders: Folders,
+    leave: bool,
+) -> int:
+    """Take the runs of grids through both stages; return how many failed or diverged."""
+    runs = [own[part[0] :: part[1]] for own in plan]
+    known = {(run.number, run.words): run.run for own in runs for run in own}
     queue = collections.deque()
     found = outcomes(queue, jobs, signals)
     total = sum(len(own) * (1 + len(grid.imprint)) for grid, own in zip(every, runs))
     with tqdm(desc="sweep", total=total, unit=" stages of runs", leave=False, disable=None) as bar:
         tallies = [
-            (_Tally(grid, "training", bar, len(own)), _Tally(grid, "imprinting", bar)) for grid, own in zip(every, runs)
+            (Tally(grid, "training", bar, len(own)), Tally(grid, "imprinting", bar)) for grid, own in zip(every, runs)
         ]
 
         def take():
             work, outcome = next(found)
-            training, imprinting = tallies[work.number]
+            (training, imprinting), grid = tallies[work.number], every[work.number]
             (imprinting if work.about else training).add(outcome)
-            if not work.about and outcome.what != "failed":
-                more = _imprinted([outcome.run], every[work.number])
-                store = every[work.number].store
-                queue.extend(Work(store, (*each, *words), outcome.run, work.number) for each in more)
+            if not work.about and outcome.complete:
+                more = grid.stored(*outcome.run)
+                queue.extend(Work(grid.store, (*each, *words), outcome.run, work.number, leave) for each in more)
                 imprinting.left += len(more)
+            own = work.words[: work.words.index(words[0])]  # without folders, and what else all are told
+            run = outcome.run or work.about or known.get((work.number, own))
+            if run:
+                standing.note(folders, run, outcome, shlex.join(own[3:]) if work.about else None, grid.store)
             if work.about and not training.left and not imprinting.left:
                 imprinting.say()
 
         for number, (training, imprinting) in enumerate(tallies):
             stage = every[number].stage
-            queue.extendleft(Work(stage, (*run, *words), (), number) for run in reversed(runs[number]))
+            queue.extendleft(Work(stage, (*run.words, *words), (), number, leave) for run in reversed(runs[number]))
             while training.left:
                 take()
             training.say()
@@ -109,84 +148,7 @@ def _sweep(every: list[grids.Grid], words: list[str], jobs: int, part: tuple[int
                 imprinting.say()
         while any(imprinting.left for _, imprinting in tallies):
             take()
-    return sum(tally.counts["failed"] for pair in tallies for tally in pair)
-
-
-def _imprinted(trained: list[tuple[str, int]], grid: grids.Grid) -> list[tuple[str, ...]]:
-    """Return the words of stage 2, for each run that was trained and each way of imprinting it."""
-    return [(name, "--seed", str(seed), *shlex.split(each)) for name, seed in trained for each in grid.imprint]
-
-
-class _Tally:
-    """What came of the runs of a grid at a stage, of which some are left."""
-
-    def __init__(self, grid: grids.Grid, stage: str, bar: tqdm, left: int = 0):
-        self.title = f"{grid.name}, {stage}" if grid.name else stage
-        self.counts, self.left = collections.Counter(), left
-        self._bar, self._said = bar, set()
-
-    def add(self, outcome: Outcome) -> None:
-        """Count what came of a run; say its error, unless it was said."""
-        self.counts[outcome.what] += 1
-        self.left -= 1
-        if outcome.error and outcome.error not in self._said:
-            self._said.add(outcome.error)
-            self._bar.write(f"error: {outcome.error}", file=sys.stderr)
-        self._bar.update()
-
-    def say(self) -> None:
-        """Say what came of all runs in one line."""
-        whats = "done", SKIPPED, "failed"
-        print(f"{self.title}: " + ", ".join(f"{self.counts[what]} {what}" for what in whats), flush=True)
-
-
-def _counted(found: Iterable[Outcome], total: int, grid: grids.Grid, stage: str) -> list[tuple[str, int]]:
-    """Say what came of all runs in one line; return (name, seed) of those that are complete."""
-    complete = []
-    with tqdm(desc=stage, total=total, unit=" runs", leave=False, disable=None) as bar:
-        tally = _Tally(grid, stage, bar, total)
-        for outcome in found:
-            tally.add(outcome)
-            if outcome.what != "failed":
-                complete.append(outcome.run)
-    tally.say()
-    return sorted(complete)
-
-
-def _together(grid, words, nproc, part, signals) -> int:
-    """Take the runs of a grid through both stages with torchrun, one after the other; return how many failed."""
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(nproc), "-m"]
-    shared = [*words, "--wait", "--part", f"{part[0]}/{part[1]}"]
-    of_run = ["--task", *grid.task, "--seed", *grid.seed]
-    total = len(grid.combinations()) * len(range(part[0], len(grid.task) * len(grid.seed), part[1]))
-    commands = [[*launch, grid.stage, *each, *of_run, *shared] for each in grid.combinations()]
-    trained = _counted(_reported(commands, total, signals), total, grid, "training")
-    alone = launch if grid.store == grids.STORE else [sys.executable, "-m"]  # others store a run by one process
-    names = [[*alone, grid.store, *each, *words, "--wait"] for each in _imprinted(trained, grid)]
-    stored = _counted(_reported(names, len(names), signals), len(names), grid, "imprinting")
-    return total * len(grid.imprint) - len(stored)
-
-
-def _reported(commands: list[list[str]], total: int, signals: Signals) -> Iterator[Outcome]:
-    """Run commands, one after the other; yield the Outcome of each run, and one for each that said nothing."""
-    count = 0
-    with tempfile.TemporaryDirectory() as folder:
-        for number, words in enumerate(commands):
-            report = Path(folder) / f"{number}.jsonl"
-            process = subprocess.Popen([*words, "--report", str(report)], cwd=ROOT)
-            try:
-                while process.poll() is None:
-                    signals.check()
-                    time.sleep(0.1)
-            except Interrupted:
-                process.terminate()  # torchrun tells its processes
-                process.wait()
-                raise
-            for line in report.read_text(encoding="utf-8").splitlines() if report.exists() else ():
-                yield told(line)
-                count += 1
-    for _ in range(total - count):
-        yield Outcome("failed")
+    return sum(tally.bad for pair in tallies for tally in pair)
 
 
 if __name__ == "__main__":

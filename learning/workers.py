@@ -11,12 +11,12 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from pathlib import Path
 from typing import NamedTuple
 
 from info_geometry.files import ROOT, InputError
-from learning.runs.run import EXIT_REQUEUE
+from learning.runs.run import EXIT_REQUEUE, SKIPPED
 
 PRELOADED = ["torch", "sklearn.datasets", "learning.stage", "learning.supervise"]
 
@@ -25,22 +25,28 @@ class Work(NamedTuple):
     """One run, to be taken to a stage: the module of its script, and the words of its command line.
 
     about: what there may be more work about, such as a run that is imprinted in several ways; a process that has begun
-    with it goes on with it.  number: for who hands out the work.
+    with it goes on with it.  number: for who hands out the work.  leave: what another process holds is left to it.
     """
 
     module: str
     words: tuple[str, ...]
     about: tuple = ()
     number: int = 0
+    leave: bool = False
 
 
 class Outcome(NamedTuple):
-    """What came of it: `done`, `skipped (already complete)`, `failed`, or `held`, by another process; (name, seed) of
-    the run, where that could be said; and the error, if there was one."""
+    """What came of it: `done`, `skipped (already complete)`, `failed`, `diverged`, or `held`, by another process;
+    (name, seed) of the run, where that could be said; and the error, if there was one."""
 
     what: str
     run: tuple[str, int] | None = None
     error: str = ""
+
+    @property
+    def complete(self) -> bool:
+        """Whether the stage of the run is complete."""
+        return self.what in ("done", SKIPPED)
 
 
 class Interrupted(Exception):
@@ -73,13 +79,14 @@ def outcomes(waiting: collections.deque[Work], jobs: int, signals: Signals) -> I
     """Yield each Work with its Outcome, in the order in which they are done, by as many processes as `jobs`.
 
     waiting: who takes what is yielded may add to it meanwhile.  Each is taken by whichever process is free.  What
-    another process holds is passed over, and waited for at the end.
+    another process holds is passed over, and waited for at the end, unless the Work says that it is left to that one.
     A process that dies does not stop the others.  Raises Interrupted on a signal, once all processes have ended.
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(PRELOADED)
     if jobs > 1:  # one thread a process
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    _start_server()
     held, free, busy = collections.deque(), [], {}
     try:
         while waiting or held or busy:
@@ -97,8 +104,9 @@ def outcomes(waiting: collections.deque[Work], jobs: int, signals: Signals) -> I
                     free.append((process, pipe, work.about))
                 except (EOFError, ConnectionResetError):
                     process.join()
+                    signals.check()  # a scheduler may tell all processes at once
                     outcome = Outcome("failed", None, f"a process ended with code {process.exitcode} on {_said(work)}")
-                if outcome.what == "held" and "--wait" not in work.words:
+                if outcome.what == "held" and not work.leave and "--wait" not in work.words:
                     held.append(work._replace(words=(*work.words, "--wait")))
                 else:
                     yield work, outcome
@@ -126,6 +134,20 @@ def _said(work):
     return " ".join([work.module, *work.words])
 
 
+def _start_server():
+    """Start the server that processes are forked from, deaf to what a scheduler tells all processes at once.
+
+    Without it nobody would know when they have ended, and who waits for them would end before they have saved.
+    """
+    numbers = signal.SIGTERM, signal.SIGUSR1
+    before = [signal.signal(number, signal.SIG_IGN) for number in numbers]  # which what is started inherits
+    try:
+        forkserver.ensure_running()
+    finally:
+        for number, handler in zip(numbers, before):
+            signal.signal(number, handler)
+
+
 def _start(context):
     """Return a process that takes work, and the pipe through which it does."""
     pipe, other = context.Pipe()
@@ -137,7 +159,8 @@ def _start(context):
 
 def _take_work(pipe):
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a terminal, it comes to all; the one that hands out work tells us
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_REQUEUE))
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda *_: sys.exit(EXIT_REQUEUE))
     with tempfile.TemporaryDirectory() as folder:
         while True:
             try:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import torch
 
-from info_geometry.files import InputError, write_text
+from info_geometry.files import write_text
 from learning.distributed import Processes
 from learning.runs import weights
+from learning.runs.diverged import MARK, DivergedError
 from learning.runs.run import Run
 
 
@@ -55,11 +56,17 @@ class Record:
             self._checkpoint()
 
     def add(self, outcome: torch.Tensor) -> None:
-        """Count one step and what it returned (see Job.take_steps); save what is due."""
+        """Count one step and what it returned (see Job.take_steps); save what is due.
+
+        Raises DivergedError, in all processes, where the loss is not finite: on a GPU, every 50 steps it is looked at.
+        """
         self.step += 1
         self.since += outcome
-        if (self.here.device.type == "cpu" or self.step % 50 == 0) and not self.since[0].isfinite():
-            raise InputError(f"{self.folder}: the loss is not finite at step {self.step}; lower the learning rate")
+        looked_at = self.here.device.type == "cpu" or self.step % 50 == 0
+        if looked_at and self.here.any(not self.since[0].isfinite()):
+            told = f"the loss is not finite at step {self.step}; lower the learning rate"
+            again = f"delete {self.folder / MARK} to train it again"
+            raise DivergedError(f"{self.folder}: {told}, or {again}", self.step, everywhere=True)
         if self.step in self.run.schedule or self._keep.due(self.step):
             self._checkpoint()
 
@@ -69,7 +76,12 @@ class Record:
         if self.here.world > 1:  # norm layers average over the images of their own process
             for buffer in self._trained.buffers():
                 self.here.broadcast(buffer)
-        more = self._keep(self.step)
+        try:
+            more = self._keep(self.step)
+        except DivergedError as error:  # of the weights, which the main process alone looks at
+            told = str(error).replace("diverged", f"diverged at step {self.step}")
+            again = f"delete {self.folder / MARK} to train it again"
+            raise DivergedError(f"{told}, or {again}", self.step, everywhere=self.here.world == 1) from None
         if self.here.main:
             line = {
                 "step": self.step,

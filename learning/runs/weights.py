@@ -9,19 +9,21 @@ from typing import Any
 import torch
 
 from info_geometry.files import InputError, atomic_path
+from learning.runs.diverged import DivergedError
 
 
 def of(network: torch.nn.Module, where: str | Path, half: bool = False) -> dict[str, torch.Tensor]:
     """Return the weights of a network on the CPU, with `half` those of convolutions and linear maps in float16.
 
-    Raises InputError, saying `where`, if some are not finite.
+    Raises DivergedError, an InputError, saying `where`, if some are not finite.
     """
     state = {}
     for key, value in network.state_dict().items():
         value = value.detach().to("cpu", torch.float16 if half and value.ndim > 1 else None)
         bad = int((~torch.isfinite(value)).sum()) if value.is_floating_point() else 0
         if bad:
-            raise InputError(f"{where}: {bad} non-finite values in {key}; training diverged, lower the learning rate")
+            told = f"{bad} non-finite values in {key}"
+            raise DivergedError(f"{where}: {told}; training diverged, lower the learning rate")
         state[key] = value
     return state
 

@@ -16,7 +16,8 @@ from learning.tasks import wordnet
 class DataSet:
     """What is known of a data set before any of its files is read.
 
-    classes: their number.  evaluation_split: the split whose samples all networks predict; the other one is `train`.
+    classes: their number.  images: how many there are to train on and to evaluate on, of all classes.
+    evaluation_split: the split whose samples all networks predict; the other one is `train`.
     channels, size: of an image; size is its side in pixels, where files differ the side at which networks see it.
     mean, std: of the bytes of each channel, over the training images.
     mirror: a mirror image shows the same thing.  area: the least part of an image that is enough to see what it shows.
@@ -28,6 +29,7 @@ class DataSet:
 
     name: str
     classes: int
+    images: tuple[int, int]
     evaluation_split: str
     channels: int
     size: int
@@ -90,6 +92,7 @@ n09428293 n12267677
 """
 # Facts of both CIFAR-10 and CIFAR-100; mean and std are CIFAR-10's.
 CIFAR = {
+    "images": (50_000, 10_000),
     "evaluation_split": "test",
     "channels": 3,
     "size": 32,
@@ -103,6 +106,7 @@ _ALL = (
     DataSet(
         name="digits",
         classes=10,
+        images=(1198, 599),
         evaluation_split="test",
         channels=1,
         size=8,
@@ -115,6 +119,7 @@ _ALL = (
     DataSet(
         name="fashion",
         classes=10,
+        images=(60_000, 10_000),
         evaluation_split="test",
         channels=1,
         size=28,
@@ -144,6 +149,7 @@ _ALL = (
     DataSet(
         name="tinyimagenet",
         classes=200,
+        images=(100_000, 10_000),
         evaluation_split="val",
         channels=3,
         size=64,
@@ -163,6 +169,7 @@ _ALL = (
     DataSet(
         name="imagenet",
         classes=1000,
+        images=(1_281_167, 50_000),
         evaluation_split="val",
         channels=3,
         size=224,
