@@ -201,7 +201,10 @@ def test_interrupted_and_resumed(tmp_path, number):
         (("--micro_batch_size", 5), "micro_batch_size is 5, but queries are compared with all of the support"),
         (("--epochs", 50), "warmup_epochs is 50.0, expected less than epochs (50)"),
         (("--way", 5), "unknown key --way; did you mean --ways?"),
-        (("--augmentation", "random_resized_crop"), "is for images decoded when needed; use none, crop_flip or full here"),
+        (
+            ("--augmentation", "random_resized_crop"),
+            "is for images decoded when needed; use none, crop_flip or full here",
+        ),
     ],
 )
 def test_wrong_inputs(tmp_path, arguments, message):

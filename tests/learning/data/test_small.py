@@ -177,5 +177,5 @@ def test_they_are_shifted_and_mirrored_in_training(tiny):
         padded = torch.nn.functional.pad(other, [4] * 4)
         variants = [x[:, i : i + 64, j : j + 64] for x in (padded, padded.flip(2)) for i in range(9) for j in range(9)]
         assert any(torch.equal(image, variant) for variant in variants)
-    with pytest.raises(InputError, match="random_resized_crop is for images decoded when needed; use none, crop_flip or full"):
+    with pytest.raises(InputError, match="is for images decoded when needed; use none, crop_flip or full"):
         next(found.batches(plan, augmentation="random_resized_crop"))
