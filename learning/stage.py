@@ -161,6 +161,24 @@ def each(items, work: Callable, here, bar, stage: str, done: str, report) -> int
     return 1 if counts["failed"] + counts.get(DIVERGED, 0) else 0
 
 
+def each_run(options: Options, here, work: Callable[[find.Asked], bool], stage: str, done: str, *, unit: str) -> int:
+    """Do the work for each run that is asked for by its name, as `each` does, and show how many are left.
+
+    work: says whether there was something to do.  unit: what is counted.
+    """
+    asked = options.taken(find.named(options.runs, options.seeds, options.folders))
+    with tqdm(total=len(asked), unit=f" {unit}", leave=False, disable=True if options.report else None) as bar:
+
+        def counted(item):
+            try:
+                return "done" if work(item) else SKIPPED
+            finally:
+                bar.update()
+
+        items = [(item, (item.name, item.seed)) for item in asked]
+        return each(items, counted, here, bar, stage, done, options.report)
+
+
 def _train_or_skip(method, job: Job, *, wait: bool) -> str:
     """Train the network of a run, or go on with it, unless all its checkpoints, or its predictions, are there."""
     run, folder, here = job.run, job.folder, job.here

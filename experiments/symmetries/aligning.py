@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 from experiments.symmetries import trained
 from experiments.symmetries.choices import MATCHINGS, LineChoices
@@ -18,7 +17,7 @@ from learning.arguments import Options
 from learning.distributed import Processes
 from learning.runs import find, store
 from learning.runs import run as runs
-from learning.runs.run import SKIPPED, Folders, Run
+from learning.runs.run import Folders, Run
 from learning.tasks import facts
 
 TOGETHER = 100  # images at a time whose features at all layers are in memory
@@ -33,17 +32,10 @@ def store_lines(options: Options, choices: LineChoices) -> int:
             images = data.load(dataset, facts(dataset).evaluation_split, options.folders.data)
             return store.Imprinter(images, here, workers=options.workers, head=True)
 
-        asked = options.taken(find.named(options.runs, options.seeds, options.folders))
-        with tqdm(total=len(asked), unit=" lines", leave=False, disable=True if options.report else None) as bar:
+        def work(item):
+            return _store(item, choices, options, here, imprinter)
 
-            def work(item):
-                try:
-                    return "done" if _store(item, choices, options, here, imprinter) else SKIPPED
-                finally:
-                    bar.update()
-
-            items = [(item, (item.name, item.seed)) for item in asked]
-            return stage.each(items, work, here, bar, "predicting", "stored", options.report)
+        return stage.each_run(options, here, work, "predicting", "stored", unit="lines")
 
 
 def aligned(

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from experiments.task_distances import asymmetric, training
 from experiments.task_distances.config import of_run
@@ -20,7 +19,7 @@ from learning.arguments import Options
 from learning.imprinting import Imprinting, evenly
 from learning.runs import find, store, weights
 from learning.runs import run as runs
-from learning.runs.run import SKIPPED, Run
+from learning.runs.run import Run
 from learning.tasks import facts
 from learning.variational import fit
 
@@ -39,17 +38,10 @@ def know_all(options: Options, choices: Inspection) -> int:
                 sets[dataset, split] = data.load(dataset, split, options.folders.data)
             return sets[dataset, split]
 
-        asked = options.taken(find.named(options.runs, options.seeds, options.folders))
-        with tqdm(total=len(asked), unit=" files", leave=False, disable=True if options.report else None) as bar:
+        def work(item):
+            return _store(item, choices, options, here, images)
 
-            def work(item):
-                try:
-                    return "done" if _store(item, choices, options, here, images) else SKIPPED
-                finally:
-                    bar.update()
-
-            items = [(item, (item.name, item.seed)) for item in asked]
-            return stage.each(items, work, here, bar, "inspecting", "stored", options.report)
+        return stage.each_run(options, here, work, "inspecting", "stored", unit="files")
 
 
 def opened(item: find.Asked, options: Options) -> tuple[Run, Path]:

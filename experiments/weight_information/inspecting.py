@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from experiments.weight_information import bounds, information, invariance, knowledge
 from experiments.weight_information.choices import Choices, Inspection
@@ -16,8 +15,7 @@ from info_geometry.files import InputError, remove_orphans
 from learning import data, distributed, fisher, networks, stage
 from learning.arguments import Options
 from learning.imprinting import evenly
-from learning.runs import find, store
-from learning.runs.run import SKIPPED
+from learning.runs import store
 from learning.tasks import facts
 from learning.variational import Mixture
 
@@ -29,17 +27,11 @@ def inspect_all(options: Options, choices: Inspection) -> int:
     """Store what is known of all runs that are asked for, and return the exit code."""
     with distributed.processes(options.device, alone=True) as here:
         load = loader(options)
-        asked = options.taken(find.named(options.runs, options.seeds, options.folders))
-        with tqdm(total=len(asked), unit=" files", leave=False, disable=True if options.report else None) as bar:
 
-            def work(item):
-                try:
-                    return "done" if _store(item, choices, options, here, load) else SKIPPED
-                finally:
-                    bar.update()
+        def work(item):
+            return _store(item, choices, options, here, load)
 
-            items = [(item, (item.name, item.seed)) for item in asked]
-            return stage.each(items, work, here, bar, "inspecting", "stored", options.report)
+        return stage.each_run(options, here, work, "inspecting", "stored", unit="files")
 
 
 def _store(item, choices: Inspection, options: Options, here, load) -> bool:

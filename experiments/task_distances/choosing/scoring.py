@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from experiments.task_distances import embedding
 from experiments.task_distances.choosing import scores, sources, targets
@@ -22,7 +21,7 @@ from learning.arguments import Options
 from learning.imprinting import Imprinting, evenly
 from learning.runs import find, store
 from learning.runs import run as runs
-from learning.runs.run import SKIPPED, Folders, Run
+from learning.runs.run import Folders, Run
 from learning.tasks import facts
 
 SUFFIX = "scores"
@@ -85,17 +84,11 @@ def score_all(options: Options, probe: str) -> int:
     """
     with distributed.processes(options.device, alone=True) as here:
         load = sources.loader(options.folders)
-        asked = options.taken(find.named(options.runs, options.seeds, options.folders))
-        with tqdm(total=len(asked), unit=" files", leave=False, disable=True if options.report else None) as bar:
 
-            def work(item):
-                try:
-                    return "done" if _store(item, probe, options, here, load) else SKIPPED
-                finally:
-                    bar.update()
+        def work(item):
+            return _store(item, probe, options, here, load)
 
-            items = [(item, (item.name, item.seed)) for item in asked]
-            return stage.each(items, work, here, bar, "scoring", "stored", options.report)
+        return stage.each_run(options, here, work, "scoring", "stored", unit="files")
 
 
 def _store(item, probe: str, options: Options, here, load) -> bool:

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from experiments.task_distances import distances, embedding
 from experiments.task_distances.conditions import PLAIN
@@ -25,7 +24,7 @@ from learning.arguments import Options
 from learning.imprinting import evenly
 from learning.runs import find, weights
 from learning.runs import run as runs
-from learning.runs.run import SKIPPED, Run
+from learning.runs.run import Run
 from learning.split import split
 from learning.tasks import facts
 
@@ -46,17 +45,11 @@ def embed_all(options: Options, suite: tuple[str | None, Sequence[str]], choices
     """Embed the tasks of a suite, (data set or None, words), by all runs that are asked for; return the exit code."""
     with distributed.processes(options.device, alone=True) as here:
         load = functools.cache(lambda dataset, part: data.load(dataset, part, options.folders.data))
-        asked = options.taken(find.named(options.runs, options.seeds, options.folders))
-        with tqdm(total=len(asked), unit=" probes", leave=False, disable=True if options.report else None) as bar:
 
-            def work(item):
-                try:
-                    return "done" if _embed(item, suite, choices, options, here, load) else SKIPPED
-                finally:
-                    bar.update()
+        def work(item):
+            return _embed(item, suite, choices, options, here, load)
 
-            items = [(item, (item.name, item.seed)) for item in asked]
-            return stage.each(items, work, here, bar, "embedding", "embedded", options.report)
+        return stage.each_run(options, here, work, "embedding", "embedded", unit="probes")
 
 
 def _embed(item: find.Asked, suite, choices: Choices, options: Options, here, load) -> int:
