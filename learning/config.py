@@ -34,7 +34,8 @@ class Config:
     `augmentation` of images in memory is `crop_flip`, a shift and a mirror image, or `full`, a part of the image, a
     mirror image, other colours and a hole (learning.data.warps); of image files `random_resized_crop`.
     `schedule: geometric` takes about `checkpoints` of them at steps that grow geometrically; `schedule: epochs` takes
-    `per_epoch` in each of the first `dense_epochs`, then one an epoch.  Initial weights always come first.
+    `per_epoch` in each of the first `dense_epochs`, then one an epoch; `schedule: thinning` some in the first 5 epochs,
+    later one an epoch, and ever fewer, as Mao et al. (2024).  Initial weights always come first.
     Training images grow from `resolution` to `final_resolution` pixels between epochs `grow_from` and `grow_until`.
     The accuracy on evaluation images is logged every `evaluate_every` epochs and at the end (0: never).
     `precision` and `evaluation_precision` are those of convolutions on a GPU; on CPU all is float32.
@@ -83,7 +84,7 @@ class Config:
         "optimiser": ("sgd", "adam", "adamw"),
         "decay": ("matrices", "all_but_bn", "everything"),
         "augmentation": ("none", "crop_flip", "full", "random_resized_crop"),
-        "schedule": ("geometric", "epochs"),
+        "schedule": ("geometric", "epochs", "thinning"),
         "precision": ("float32", "bfloat16"),
         "evaluation_precision": ("float32", "float16", "bfloat16"),
     }

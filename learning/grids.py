@@ -12,6 +12,14 @@
 
 A file holds one grid, or a list of them.  Runs are the product of all lists.  Settings that have several values name
 the variant of a run, such as `lr0.01`; `variant: NAME` names it besides.
+
+Values that belong together are levels, which have names of their own and say several keys each:
+
+      settings:
+        network: {linear: {network: linear, rate_factor: 0.15}, vit7: {network: vit, patch: 7}}
+        batch_size: [200, 500]
+
+A level is always part of the variant, `vit7-bs200`.  `--set network=vit7` takes that one alone.
 """
 
 import collections
@@ -21,7 +29,7 @@ import itertools
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from info_geometry.files import ROOT, InputError, valid_name
 from learning.config import read_yaml
@@ -30,11 +38,19 @@ KEYS = ("name", "stage", "config", "task", "seed", "variant", "settings", "argum
 STORE = "supervised_imagenet.02_imprinting.store_predictions"
 
 
+class Level(NamedTuple):
+    """Values that belong together: its name, and {key: value} as pairs of words of a command line."""
+
+    name: str
+    pairs: tuple[tuple[str, str], ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class Grid:
     """Runs of one configuration, whose values are tuples.
 
-    settings, arguments: key -> its values, as words of a command line.  imprint: options of stage 2, as texts.
+    settings, arguments: key -> its values, as words of a command line; of settings, or its levels.  imprint: options of
+    stage 2, as texts.
     """
 
     stage: str
@@ -43,7 +59,7 @@ class Grid:
     task: tuple[str, ...] = ("all",)
     seed: tuple[str, ...] = ("0",)
     variant: str = ""
-    settings: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
+    settings: Mapping[str, tuple[str | Level, ...]] = dataclasses.field(default_factory=dict)
     arguments: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
     imprint: tuple[str, ...] = ("",)
     store: str = STORE
@@ -56,7 +72,7 @@ class Grid:
             variant = "-".join(filter(None, [self.variant, *map(self._part, chosen.items())]))
             named = ("--variant", variant) if variant else ()
             for own in itertools.product(*self.arguments.values()):
-                pairs = [*chosen.items(), *zip(self.arguments, own)]
+                pairs = [*_pairs(chosen), *zip(self.arguments, own)]
                 words = itertools.chain.from_iterable((f"--{key}", value) for key, value in pairs)
                 found.append((self.config, *words, *named))
         return found
@@ -77,6 +93,8 @@ class Grid:
     def _part(self, setting):
         """Return what a setting adds to the variant: nothing unless it varies, else `lr0.01`, `adam`, ..."""
         key, value = setting
+        if isinstance(value, Level):
+            return value.name
         if len(self.settings[key]) < 2:
             return ""
         short = "".join(word[0] for word in key.split("_")) if "_" in key else key
@@ -109,7 +127,7 @@ def read(
             raise InputError(f"--set {change!r}: expected key=value, or key=value,value,...")
         place = "arguments" if key in own else "settings"
         grids = [
-            dataclasses.replace(grid, **{place: {**getattr(grid, place), key: tuple(text.split(","))}})
+            dataclasses.replace(grid, **{place: {**getattr(grid, place), key: _changed(grid, key, text.split(","))}})
             if place == "settings" or key in grid.arguments
             else grid
             for grid in grids
@@ -125,6 +143,19 @@ def read(
     for grid in grids:
         _check_distinct(grid, path)
     return grids
+
+
+def _changed(grid, key, words):
+    """Return the values of a key that is changed to words: its levels of these names, where it has all of them."""
+    levels = {level.name: level for level in grid.settings.get(key, ()) if isinstance(level, Level)}
+    return tuple(levels[word] for word in words) if levels.keys() >= set(words) else tuple(words)
+
+
+def _pairs(chosen):
+    """Return (key, value) of all settings that are chosen, those of levels one by one."""
+    return [
+        pair for key, value in chosen.items() for pair in (value.pairs if isinstance(value, Level) else ((key, value),))
+    ]
 
 
 def _grid(entry: Any, where: str) -> Grid:
@@ -155,8 +186,42 @@ def _grid(entry: Any, where: str) -> Grid:
         given = entry.get(key) or {}
         if not isinstance(given, dict):
             raise InputError(f"{where}: {key} is {given!r}; expected {{key: value, key: [value, value]}}")
-        values[key] = {str(name): _words(value, f"{where}: {name}") for name, value in given.items()}
-    return Grid(**values)
+        values[key] = {
+            str(name): _levels(value, f"{where}: {name}")
+            if isinstance(value, dict) and key == "settings"
+            else _words(value, f"{where}: {name}")
+            for name, value in given.items()
+        }
+    grid = Grid(**values)
+    _check_levels(grid, where)
+    return grid
+
+
+def _levels(given, where):
+    """Return the levels of a setting, {name: {key: value}}."""
+    found = []
+    for name, keys in given.items():
+        if not isinstance(keys, dict) or not keys:
+            raise InputError(f"{where}: the level {name} is {keys!r}; expected {{key: value, ...}}")
+        pairs = []
+        for key, value in keys.items():
+            if isinstance(value, list):
+                raise InputError(f"{where}: {key} of the level {name} is {value!r}; expected one value")
+            pairs += [(str(key), word) for word in _words(value, f"{where}: {key} of the level {name}")]
+        found.append(Level(str(name), tuple(pairs)))
+    if not found:
+        raise InputError(f"{where} has no levels; expected {{name: {{key: value, ...}}, ...}}")
+    return tuple(found)
+
+
+def _check_levels(grid, where):
+    """Raise InputError where two settings, one of them with levels, say the same key."""
+    said = {}
+    for name, values in grid.settings.items():
+        for key in {key for value in values for key, _ in _pairs({name: value})}:
+            if key in said:
+                raise InputError(f"{where}: the settings {said[key]} and {name} both say {key}; leave one of them out")
+            said[key] = name
 
 
 def _words(value, where):

@@ -55,14 +55,16 @@ def _of_task(method, word, options):
     except InputError as error:
         found["error"] = str(error)
     count = len(_schedule(config, task))
-    kept = count * size + (1 + STATES[config.optimiser]) * size
-    return {**found, "checkpoints": kept, "predictions": 2 * count * known.images[1] * known.classes}
+    kept = (0 if options.as_you_go else count * size) + (1 + STATES[config.optimiser]) * size
+    samples = method.predicted(config, known) if hasattr(method, "predicted") else known.images[1]
+    return {**found, "checkpoints": kept, "predictions": 2 * count * samples * known.classes}
 
 
 @functools.lru_cache(4096)
 def _schedule(config: Config, task: Task) -> list[int]:
     known = facts(config.dataset)
     samples = max(1, known.images[0] * len(task.classes) // known.classes)
+    samples = min(samples, getattr(config, "training_images", 0) or samples)
     return runs.schedule(config, data.steps_per_epoch(samples, config.batch_size))
 
 

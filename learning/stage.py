@@ -32,7 +32,8 @@ def train_all(method, options: Options, *, alone: bool = False) -> int:
     """Train all runs that are asked for, and return the exit code of the stage.
 
     method: has `name(task, config)`, of a run, and `train(job)`, which trains one from its last saved state; and
-    `describe(run, images, config, folders)`, where more than that determines a run.
+    `describe(run, images, config, folders)`, where more than that determines a run; and `imprinter(images, evaluation,
+    config, here)` with `predicted(config, facts)`, how many images that predicts, where they are not as usual.
     alone: one process trains a run, and torchrun is refused.
     """
     if options.plan:
@@ -48,7 +49,10 @@ def train_all(method, options: Options, *, alone: bool = False) -> int:
             data.check_shared_memory(options.workers, at_once, side)
         imprinter = None
         if options.as_you_go or config.evaluate_every:
-            imprinter = _imprinter(evaluation, config.dataset, options, here, on_device=False)
+            if hasattr(method, "imprinter"):
+                imprinter = method.imprinter(images, evaluation, config, here)
+            else:
+                imprinter = _imprinter(evaluation, config.dataset, options, here, on_device=False)
         tasks = [(load_task(config.dataset, word, images.class_names), word) for word in options.tasks]
         _say_classes(tasks, images.class_names or class_names(config.dataset), quiet=options.report or not here.main)
         asked = [

@@ -20,14 +20,21 @@ def name(task: Task, config: Config) -> str:
     return f"{task.dataset}_{task.name}"
 
 
-def train(job: Job, network: networks.Network | None = None) -> None:
+def train(
+    job: Job,
+    network: networks.Network | None = None,
+    indices: np.ndarray | None = None,
+    outputs: np.ndarray | None = None,
+) -> None:
     """Train a run from its last saved state, or from initial weights, to the end of its schedule.
 
-    network: with other initial weights than those of the seed.
+    network: with other initial weights than those of the seed.  indices: of the images learned from, by default all of
+    the task's classes.  outputs (all images,): other right answers than their labels.
     """
     config, classes, here = job.config, job.run.task.classes, job.here
-    labels, indices = job.labels, job.indices
-    outputs = torch.from_numpy(np.searchsorted(classes, labels))  # output k stands for the k-th class of the task
+    labels, indices = job.labels, job.indices if indices is None else indices
+    outputs = np.searchsorted(classes, labels) if outputs is None else outputs
+    outputs = torch.from_numpy(outputs)  # output k stands for the k-th class of the task
     absent = len(classes) - len(np.unique(labels[indices]))
     if absent:
         raise InputError(f"{job.run.name}: {absent} of {len(classes)} classes have no training images")

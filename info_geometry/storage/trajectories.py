@@ -125,6 +125,21 @@ class Trajectory:
         selected.checkpoints = self.checkpoints[which]
         return selected
 
+    def samples(self, start: int, stop: int) -> "Trajectory":
+        """Return a Trajectory of the samples start..stop alone, of the same models."""
+        T, N, C = self.shape
+        if not 0 <= start < stop <= N:
+            raise InputError(f"{self.name}: samples {start} to {stop} of {N}")
+        part, whole = copy.copy(self), self._read
+
+        def read(checkpoints, first, last, out):
+            whole(checkpoints, start + first, start + last, out)
+
+        part._read, part.shape = read, (T, stop - start, C)
+        part.labels = None if self.labels is None else self.labels[start:stop]
+        part.attributes = {key: value for key, value in self.attributes.items() if key != "labels_sha256"}
+        return part
+
     def intervals(self, size: int | None = None) -> Iterator[tuple[int, int]]:
         """Yield (start, stop) of blocks of `size` samples, by default as many as block_size says."""
         size = size or block_size([self])

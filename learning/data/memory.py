@@ -80,6 +80,12 @@ class TensorImages:
         found.pixels, found.labels = self.pixels[torch.from_numpy(indices)], self.labels[indices]
         return found
 
+    def beside(self, other: "TensorImages") -> "TensorImages":
+        """Return a set of these images, and then of other ones of the same data set."""
+        found = copy.copy(self)
+        found.pixels, found.labels = torch.cat([self.pixels, other.pixels]), np.append(self.labels, other.labels)
+        return found
+
     def with_pixels(self, pixels: torch.Tensor) -> "TensorImages":
         """Return a set of other pixels (N, channels, height, width) of the same images."""
         found = copy.copy(self)

@@ -93,9 +93,23 @@ def schedule(config: Config, steps_per_epoch: int) -> list[int]:
     total = config.epochs * steps_per_epoch
     if config.schedule == "geometric":
         return geometric(total, config.checkpoints)
+    if config.schedule == "thinning":
+        return thinning(config.epochs, steps_per_epoch)
     dense = min(config.dense_epochs, config.epochs)
     steps = {round(i * steps_per_epoch / config.per_epoch) for i in range(dense * config.per_epoch + 1)}
     return sorted(steps | {epoch * steps_per_epoch for epoch in range(dense, config.epochs + 1)})
+
+
+def thinning(epochs: int, steps_per_epoch: int) -> list[int]:
+    """Return the steps of Mao et al. (2024): of 200 epochs of 250 steps 67.
+
+    Initial weights; in epochs 0 to 4 after the first batch and each of four quarters; at the end of each of epochs 5 to
+    25, of each fourth until 65, of each 15th from there on; and the last.
+    """
+    quarter, last = max(1, steps_per_epoch // 4), epochs * steps_per_epoch
+    steps = {epoch * steps_per_epoch + i + 1 for epoch in range(5) for i in range(0, steps_per_epoch, quarter)}
+    every = [*range(5, 26), *range(28, 66, 4), *range(75, epochs, 15)]
+    return sorted({0, last} | {step for step in steps | {(e + 1) * steps_per_epoch for e in every} if step <= last})
 
 
 def geometric(total: int, count: int) -> list[int]:
