@@ -4,7 +4,8 @@
     axes = the smallest number of axes that explain a share of the stress
 
 The null: samples of every run are permuted, each run by a permutation of its own.  Each then goes as far as before, in
-a direction of its own.
+a direction of its own.  Permuted within true classes, all still go from ignorance to truth: what is left of their being
+alike is what is the same for all samples of a class.
 """
 
 import numpy as np
@@ -43,13 +44,24 @@ def axes(embedding: inpca.Embedding, share: float = 0.95) -> int | None:
     return int(enough[0]) + 1 if len(enough) else None
 
 
-def shuffled(run: object, seed: int) -> Trajectory:
+def shuffled(run: object, seed: int, labels: np.ndarray | None = None) -> Trajectory:
     """Return a Trajectory of the same models with their samples permuted, all by one permutation that a seed says.
 
+    labels (N,): samples change places only with others of the same label.
     It has no labels.  All samples of some models are read at once, (T, N, C) as they are stored.
+    Raises InputError for another number of labels than of samples.
     """
     run = predictions.as_trajectory(run)
-    order = np.random.default_rng([seed, run.shape[1]]).permutation(run.shape[1])
+    rng, N = np.random.default_rng([seed, run.shape[1]]), run.shape[1]
+    if labels is None:
+        order = rng.permutation(N)
+    elif len(labels) != N:
+        raise InputError(f"{run.name}: {len(labels)} labels of {N} samples")
+    else:
+        order = np.arange(N)
+        for label in np.unique(labels):
+            which = np.flatnonzero(labels == label)
+            order[which] = rng.permutation(which)
 
     def read(checkpoints, start, stop, out):
         out[...] = run.select(checkpoints).stored()[:, order[start:stop]]

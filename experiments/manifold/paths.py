@@ -1,0 +1,203 @@
+"""Runs of the grid at equal progress: distances of configurations, tubes, the geodesic, factors, the dendrogram."""
+
+import numpy as np
+
+from experiments.manifold import factors, tubes
+from experiments.manifold.measured import FACTORS, NETWORK, Paths, Tree
+from experiments.manifold.parts import TRAINING
+from experiments.manifold.results import Known, factors_of
+from info_geometry import equal_progress
+from info_geometry.embedding import linkage
+from info_geometry.files import InputError
+
+VALUES = np.linspace(0, 1, 51)  # of progress
+RANDOM = 199  # draws of configurations, and of networks
+NARROW = 0.3  # of progress: less of it says little
+
+
+def measure(
+    kept: list[Known], every: list[Known], seeds: tuple[int, ...], which: str = TRAINING, tree: bool = True
+) -> Paths:
+    """Return the Paths of the runs kept, of predictions of one part.  every: with those that ended badly, for a tree.
+
+    tree: whether there is one of these as well.
+    """
+    names, table, place = _table(kept, seeds)
+    K, S, R = len(names), len(seeds), len(kept)
+    grid, total, at, curves = _slices(kept, which)
+    pairs = total[:R, :R]
+    where = np.full((K, S), -1)
+    where[place] = np.arange(R)
+    distances, snapshot = (_by_seed(D, where) for D in (pairs, at[1]))
+    geodesic = np.full((S, K, len(grid)), np.nan)
+    geodesic[place[1], place[0]] = curves
+    near, far = _near(pairs, where)
+    rng = np.random.default_rng(0)
+    random = []
+    for _ in range(RANDOM if S > 1 else 0):
+        drawn = np.stack([_permuted(column, rng) for column in where.T], axis=1)
+        one, other = _near(pairs, drawn)
+        random.append(np.nanmean(one, axis=1) / np.nanmean(other, axis=1))
+    own, others, everyone = _tubes(kept, which, place, (S, K), grid)
+    per_seed = [_factors(D, table) for D in distances]
+    whole = _whole(every, seeds, which) if tree and len(every) > len(kept) else np.full(S, np.nan)
+    named = [f"{run.name} seed {run.seed}" for run in kept]
+    return Paths(
+        grid,
+        names,
+        table,
+        distances,
+        snapshot,
+        at[0],
+        near,
+        far,
+        np.array(random).reshape(-1, S),
+        geodesic,
+        own,
+        others,
+        everyone,
+        {name: tuple(x[name] for x in per_seed) for name in per_seed[0] if all(name in x for x in per_seed)},
+        np.array([_share_of_chance(D, table) for D in distances]),
+        Tree(*_trees(distances, table[NETWORK]), whole),
+        {name: float(run.progress(which)[0]) for name, run in zip(named, kept)},
+        {name: float(run.progress(which).max()) for name, run in zip(named, kept)},
+    )
+
+
+def narrow(paths: Paths) -> str:
+    """Return which runs leave less than NARROW of progress in common, as a text; nothing where there is more."""
+    low, high = paths.grid[0], paths.grid[-1]
+    text = f"progress common to all: {low:.2f} to {high:.2f}"
+    if high - low >= NARROW:
+        return text
+    early = sorted((stop, name) for name, stop in paths.last.items() if stop < low + NARROW)
+    late = sorted((-begin, name) for name, begin in paths.first.items() if begin > high - NARROW)
+    told = [f"{name} stops at {stop:.2f}" for stop, name in early]
+    told += [f"{name} begins at {-begin:.2f}" for begin, name in late]
+    more = f" and {len(told) - 5} more" if len(told) > 5 else ""
+    return f"{text}, which is little, since {', '.join(told[:5])}{more}"
+
+
+def _table(runs, seeds):
+    """Return names (K,), {factor: levels (K,)}, and the places of runs: configurations (R,) and seeds (R,)."""
+    levels = factors_of({run.name: run.config for run in runs})
+    names = np.array(sorted(levels))
+    table = {factor: np.array([levels[name][factor] for name in names]) for factor in FACTORS}
+    place = np.searchsorted(names, [run.name for run in runs]), np.array([seeds.index(run.seed) for run in runs])
+    return names, table, place
+
+
+def _slices(runs, which, geodesic=True):
+    """Return the grid (G,), mean distances (R, R), those at a middle progress, and to the geodesic (R, G)."""
+    parts, progress = [run.parts[which] for run in runs], [run.progress(which) for run in runs]
+    grid = equal_progress.common(progress, VALUES, [f"{run.name} seed {run.seed}" for run in runs])
+    if geodesic:
+        parts = [*parts, tubes.path(parts[0].labels, parts[0].shape[2], grid)]
+        progress = [*progress, grid]
+    R, total, curves, at = len(runs), 0.0, np.empty((len(runs), len(grid))), (0.0, np.empty(0))
+    for k, (s, D) in enumerate(equal_progress.slices(parts, progress, grid, precision="float32")):
+        total = total + D[:R, :R]
+        curves[:, k] = D[:R, -1]
+        if k == len(grid) // 2:
+            at = s, D[:R, :R]
+    return grid, total / len(grid), at, curves
+
+
+def _by_seed(D, where):
+    """Return the distances (S, K, K) of runs of one seed, of D (R, R); where (K, S): which run, -1 for none."""
+    found = []
+    for column in where.T:
+        there = column >= 0
+        found.append(np.where(there[:, None] & there, D[np.ix_(column, column)], np.nan))
+    return np.array(found)
+
+
+def _near(D, where):
+    """Return the mean distances of runs to those of other seeds, (S, K): of their configuration, and of all."""
+    K, S = where.shape
+    near, far = np.full((2, S, S, K), np.nan)
+    for s in range(S):
+        for other in range(S):
+            if s != other:
+                a, b = where[:, s], where[:, other]
+                there = a >= 0
+                row = D[np.ix_(a[there], b[b >= 0])].mean(axis=1) if (b >= 0).any() else np.nan
+                far[s, other, there] = row
+                both = there & (b >= 0)
+                near[s, other, both] = D[a[both], b[both]]
+    return _mean(near), _mean(far)
+
+
+def _mean(x):
+    """Return the mean over the second axis, NaN where nothing is known."""
+    known = np.isfinite(x)
+    return np.divide(np.where(known, x, 0).sum(axis=1), known.sum(axis=1), out=np.full(x[:, 0].shape, np.nan),
+                     where=known.any(axis=1))  # fmt: skip
+
+
+def _permuted(column, rng):
+    """Return which run each configuration has, permuted among those that have one."""
+    found, there = column.copy(), np.flatnonzero(column >= 0)
+    found[there] = column[rng.permutation(there)]
+    return found
+
+
+def _tubes(runs, which, place, shape, grid):
+    """Return three arrays of distances (S, K, G): to the mean of the configuration, of its other runs, of all."""
+    found = np.full((3, *shape, len(grid)), np.nan)
+    groups: dict = {}
+    for run, k, s in zip(runs, *place):
+        groups.setdefault(k, []).append((s, run))
+    groups = {k: members for k, members in groups.items() if len(members) > 1}
+    if not groups:
+        return found
+    parts = {k: [run.parts[which] for _, run in members] for k, members in groups.items()}
+    progress = {k: [run.progress(which) for _, run in members] for k, members in groups.items()}
+    tube = tubes.measure(parts, progress, grid)
+    for k, members in groups.items():
+        at = [s for s, _ in members]
+        found[0, at, k], found[2, at, k] = tube.own[k], tube.everyone[k]
+        found[1, at, k] = tubes.to_mean(parts[k], progress[k], grid, others=True)
+    return found
+
+
+def _factors(D, table):
+    """Return {factor: Factor} of the configurations that there are."""
+    there = np.isfinite(np.diag(D))
+    own = {factor: levels[there] for factor, levels in table.items()}
+    return {factor.name: factor for factor in factors.importance(D[np.ix_(there, there)], own)}
+
+
+def _share_of_chance(D, table):
+    """Return the mean share of the sum of squares of networks, these permuted among configurations."""
+    there = np.isfinite(np.diag(D))
+    D, networks, rng = D[np.ix_(there, there)], table[NETWORK][there], np.random.default_rng(0)
+    if len(set(networks)) < 2:
+        return float("nan")
+    shares = [factors.permanova(D, rng.permutation(networks), permutations=1).share for _ in range(RANDOM)]
+    return float(np.mean(shares))
+
+
+def _trees(distances, networks):
+    """Return purity, cophenetic correlation and the mean purity of permuted networks of each seed, (3, S)."""
+    found, rng = [], np.random.default_rng(0)
+    for D in distances:
+        there = np.isfinite(np.diag(D))
+        own, levels = D[np.ix_(there, there)], networks[there]
+        purity, cophenetic = factors.separated(own, levels)
+        clusters = linkage.clusters(factors.dendrogram(own), len(set(levels)))
+        chance = np.mean([linkage.purity(clusters, rng.permutation(levels)) for _ in range(RANDOM)])
+        found.append((purity, cophenetic, chance))
+    return np.array(found).T
+
+
+def _whole(every, seeds, which):
+    """Return the purity (S,) with runs that ended badly; NaN where too little progress is common to all."""
+    names, table, place = _table(every, seeds)
+    where = np.full((len(names), len(seeds)), -1)
+    where[place] = np.arange(len(every))
+    try:
+        _, total, _, _ = _slices(every, which, geodesic=False)
+    except InputError:
+        return np.full(len(seeds), np.nan)
+    return _trees(_by_seed(total, where), table[NETWORK])[0]
