@@ -70,7 +70,7 @@ class Paths:
     distances (S, K, K): of runs of one seed, mean over progress; snapshot: at the progress `at` alone.
     near (S, K): mean distance of a run to those of its configuration, of other seeds.  far (S, K): ... to runs of all
     configurations, of other seeds.  random (P, S): the ratio of their means, where configurations of each seed are
-    permuted.
+    permuted; alike (P, S): where they are permuted within each network.
     geodesic (S, K, G): distance to the geodesic from ignorance to truth.
     own, others, everyone (S, K, G): to the mean of its configuration, to that of its other runs, and to that of all.
     factors {factor: of each seed}.  permuted (S,): the share of networks, these permuted among configurations.
@@ -86,6 +86,7 @@ class Paths:
     near: np.ndarray
     far: np.ndarray
     random: np.ndarray
+    alike: np.ndarray
     geodesic: np.ndarray
     own: np.ndarray
     others: np.ndarray

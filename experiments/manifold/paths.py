@@ -32,12 +32,7 @@ def measure(
     geodesic = np.full((S, K, len(grid)), np.nan)
     geodesic[place[1], place[0]] = curves
     near, far = _near(pairs, where)
-    rng = np.random.default_rng(0)
-    random = []
-    for _ in range(RANDOM if S > 1 else 0):
-        drawn = np.stack([_permuted(column, rng) for column in where.T], axis=1)
-        one, other = _near(pairs, drawn)
-        random.append(np.nanmean(one, axis=1) / np.nanmean(other, axis=1))
+    random = [_random(pairs, where, strata) for strata in (np.zeros(K), table[NETWORK])]
     own, others, everyone = _tubes(kept, which, place, (S, K), grid)
     per_seed = [_factors(D, table) for D in distances]
     whole = _whole(every, seeds, which) if tree and len(every) > len(kept) else np.full(S, np.nan)
@@ -51,7 +46,7 @@ def measure(
         at[0],
         near,
         far,
-        np.array(random).reshape(-1, S),
+        *random,
         geodesic,
         own,
         others,
@@ -135,11 +130,18 @@ def _mean(x):
                      where=known.any(axis=1))  # fmt: skip
 
 
-def _permuted(column, rng):
-    """Return which run each configuration has, permuted among those that have one."""
-    found, there = column.copy(), np.flatnonzero(column >= 0)
-    found[there] = column[rng.permutation(there)]
-    return found
+def _random(D, where, strata):
+    """Return the ratios (P, S) of near to far, with the configurations of each seed permuted within strata (K,)."""
+    rng, found = np.random.default_rng(0), []
+    for _ in range(RANDOM if where.shape[1] > 1 else 0):
+        drawn = where.copy()
+        for s, column in enumerate(where.T):
+            for stratum in np.unique(strata):
+                there = np.flatnonzero((column >= 0) & (strata == stratum))
+                drawn[there, s] = column[rng.permutation(there)]
+        near, far = _near(D, drawn)
+        found.append(np.nanmean(near, axis=1) / np.nanmean(far, axis=1))
+    return np.array(found).reshape(-1, where.shape[1])
 
 
 def _tubes(runs, which, place, shape, grid):

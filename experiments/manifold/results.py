@@ -117,6 +117,11 @@ class Results:
             return ""
         return f"{self.folders.file(runs[0].name, runs[0].seeds[0])} is missing, and all others of {section}"
 
+    def files(self) -> list[Path]:
+        """Return the prediction files that are there, of all sections."""
+        places = [self.folders.file(x.name, seed) for runs in self.planned.values() for x in runs for seed in x.seeds]
+        return [path for path in dict.fromkeys(places) if path.exists()]
+
     def open(self, planned: Planned, seed: int) -> Known | None:
         """Return what is known of a run, or None of one that diverged.  Raises InputError where it is missing."""
         path = self.folders.file(planned.name, seed)

@@ -1,0 +1,102 @@
+"""Measure the manifold on the runs of runs.yaml: claims with verdicts, a table of networks, and figures.    [command]
+
+    make manifold       trains what is missing and measures: see README.md
+    python -m experiments.manifold.measure [--seeds S ...] [--predictions FOLDER] [--checkpoints FOLDER]
+        [--plots FOLDER] [--quick] [--redo]
+
+Writes <plots>/claims.md, the table of claims and one of networks and optimisers, and figures beside it.  Runs of the
+grid, of widths, of corners and of Gaussian inputs are measured each where they are there; claims on others are left
+out, and the table says what trains these.  --quick: of the runs of quick.yaml, no verdicts.
+"""
+
+import argparse
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from experiments.manifold import claims, figures, measuring
+from experiments.manifold.measured import NETWORK, OPTIMISER, Measured
+from experiments.manifold.parts import EVALUATION, PARTS, TRAINING
+from experiments.manifold.results import FULL, QUICK, Results
+from info_geometry import predictions
+from info_geometry.commands.once import once
+from info_geometry.figures import provenance
+from info_geometry.files import ROOT, InputError, command, write_text
+from info_geometry.storage import runs as storage
+from learning.finding import said, table
+from learning.runs.run import Folders
+
+SEEDS = [10, 11, 12]
+SHARED = (ROOT / "learning" / "finding.py", ROOT / "info_geometry" / "figures" / "panels.py")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command with these arguments, by default those it was given."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    told = f"of all but Gaussian inputs; default: {' '.join(map(str, SEEDS))}"
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help=told)
+    for option in ("predictions", "checkpoints", "plots"):
+        parser.add_argument(f"--{option}", type=Path, default=ROOT / option / "manifold", help="default: %(default)s")
+    parser.add_argument("--data", type=Path, default=Folders.data, help="default: %(default)s")
+    parser.add_argument("--quick", action="store_true", help="of the runs of quick.yaml, no verdicts")
+    parser.add_argument("--redo", action="store_true", help="measure again what is there")
+    given = parser.parse_args(argv)
+    if len(set(given.seeds)) < len(given.seeds):
+        raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: a seed is there twice")
+    if len(given.seeds) < 3 and not given.quick:
+        raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: verdicts need three seeds or more; add seeds")
+    folders = Folders(given.data, given.checkpoints, given.predictions)
+    results = Results(folders, tuple(given.seeds), QUICK if given.quick else FULL)
+    found = [predictions.open_trajectory(path) for path in results.files()]
+    sources = [*sorted(Path(__file__).parent.glob("*.py")), *SHARED, results.size.runs]
+    inputs = [storage.identity(found), given.seeds, given.quick, *(x.read_text(encoding="utf-8") for x in sources)]
+    stamp = given.plots / ".manifold.json"
+    once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
+
+
+def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[Path]]:
+    """Measure all, and write tables and figures; return the table of claims, and the paths of what was written."""
+    found = measuring.measure(results)
+    written = [path for draw in figures.FIGURES for path in draw(plots, found)]
+    rows, beside = table(claims.there(found), found, verdicts=not quick)
+    about = (
+        f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
+        "Rules: experiments/manifold/README.md."
+    )
+    left = [f"Of the grid, {found.left_out}.", *claims.left_out(found)] if found.paths else claims.left_out(found)
+    parts = [rows, *([line] for line in left), ["Beside these:", "", *beside], networks(found), [about]]
+    text = "\n".join(line for part in parts if part for line in (*part, ""))
+    write_text(plots / "claims.md", text)
+    return text.rstrip(), [plots / "claims.md", *written]
+
+
+def networks(found: Measured) -> list[str]:
+    """Return the lines of the table of networks and optimisers: runs that count, and how they end, over seeds."""
+    if not found.pictures:
+        return []
+    lines = [
+        "| network | optimiser | runs | error, %: training | evaluation images | progress: training | evaluation images |",
+        "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    ends = []
+    for picture in found.pictures:
+        index = picture.index
+        last = np.append(index["checkpoint"][1:] == 0, True)
+        ends.append({name: column[last] for name, column in index.items()})
+    pairs = sorted({pair for end in ends for pair in zip(end[NETWORK], end[OPTIMISER])})
+    for network, optimiser in pairs:
+        chosen = [(end[NETWORK] == network) & (end[OPTIMISER] == optimiser) for end in ends]
+        there = [(end, which) for end, which in zip(ends, chosen) if which.any()]
+        cells = [network, optimiser, str(sum(which.sum() for which in chosen))]
+        cells += [said([100 * (1 - end[f"{part}_accuracy"][which].mean()) for end, which in there], 1, False)
+                  for part in PARTS]  # fmt: skip
+        cells += [said([end[f"{part}_progress"][which].mean() for end, which in there], 2, False)
+                  for part in (TRAINING, EVALUATION)]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+if __name__ == "__main__":
+    command(main)

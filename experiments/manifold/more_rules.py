@@ -1,0 +1,175 @@
+"""The rules of the claims on means, widths, corners and Gaussian inputs.  See `rules`."""
+
+import math
+
+import numpy as np
+
+from experiments.manifold.corners import TIMES, joined_at
+from experiments.manifold.measured import Corner, Measured
+from experiments.manifold.picture_rules import LITTLE
+from experiments.manifold.rules import TWO_SEEDS
+from learning.finding import Finding, above, below, decide, said
+
+RANK = -0.8  # of epochs with width
+LARGE = 0.05  # p
+TUBES = 2.0  # widths of a tube, within which paths coincide
+SHRINKS = 3.0
+EARLY, LATE = 0.2, 0.8  # of progress
+RANDOM, FEW = "random", "few"  # how kinds of corners begin
+
+
+def l7(found: Measured) -> Finding:
+    """Wider networks go faster: epochs to a progress of a half, by width.
+
+    Holds if their means fall from each width to the next, and their rank correlation with width over runs is below
+    RANK; fails if one rises by 2 SE, or the correlation is above RANK and p above LARGE.
+    """
+    x = found.widths
+    means = [row[np.isfinite(row)].mean() if np.isfinite(row).any() else math.nan for row in x.steps]
+    changes = [step[np.isfinite(step)] for step in np.diff(x.steps, axis=0)]
+    falling = bool((np.diff(means) < 0).all())  # NaN is not
+    rising = any(len(step) > 1 and above(step) for step in changes)
+    missed = int(np.isnan(x.steps).sum())
+    told = ", ".join(
+        f"{width:.0f}: {said(row[np.isfinite(row)], 2, False)}" if np.isfinite(row).any() else f"{width:.0f}: never"
+        for width, row in zip(x.widths, x.steps)
+    )
+    return Finding(
+        f"epochs to progress {x.level:g}, by width: {told}; rank correlation {x.rank:+.2f}",
+        f"widths permuted: p = {x.p:.4f}",
+        decide(falling and x.rank < RANK, rising or (x.rank > RANK and x.p > LARGE)),
+        {},
+        f"epochs are about width to the power {x.exponent:.2f}"
+        + (f"; {missed} of {x.steps.size} runs are not there or did not get so far" if missed else ""),
+    )
+
+
+def l7_paths(found: Measured) -> Finding:
+    """... on the same path.
+
+    At equal progress, the distance of a run of the narrowest to the mean of the widest of other seeds, over that of one
+    of the widest to this mean, and the other way round; the mean of both.  Holds if it is below TUBES; fails if it is
+    above.
+    """
+    x = found.widths
+    ratio = x.ratio
+    ends = (ratio[0, -1] + ratio[-1, 0]) / 2
+    ends = ends[np.isfinite(ends)]
+    if not len(ends):
+        return Finding(TWO_SEEDS, "runs of one width: 1", decide(False, False), {})
+    means = np.nanmean(ratio, axis=2)
+    np.fill_diagonal(means, 0)
+    w, v = np.unravel_index(means.argmax(), means.shape)
+    return Finding(
+        f"widths {x.widths[0]:.0f} and {x.widths[-1]:.0f}: {said(ends, 2, False)} tubes",
+        "runs of one width: 1",
+        decide(below(ends, TUBES), above(ends, TUBES)),
+        {},
+        f"progress {x.grid[0]:.2f} to {x.grid[-1]:.2f}; largest {x.widths[w]:.0f} to {x.widths[v]:.0f}: "
+        f"{means[w, v]:.2f}",
+    )
+
+
+def between(corner: Corner) -> tuple[int, int] | None:
+    """Return the numbers of the values of progress that are nearest to EARLY and LATE and reached by all, or None."""
+    known = np.flatnonzero(np.isfinite(corner.distances).all(axis=0) & np.isfinite(corner.width).all(axis=0))
+    if len(known) < 2:
+        return None
+    early, late = (known[np.abs(corner.grid[known] - at).argmin()] for at in (EARLY, LATE))
+    return (int(early), int(late)) if early < late else None
+
+
+def joins(corner: Corner) -> float:
+    """Return the progress from which on the mean distance over seeds is within TIMES the mean width; NaN for never."""
+    return joined_at(corner.distances.mean(axis=0), TIMES * corner.width.mean(axis=0), corner.grid)
+
+
+def _corners(found: Measured, begins: str) -> Finding:
+    kinds = {kind: corner for kind, corner in found.corners.items() if kind.startswith(begins)}
+    at = {kind: between(corner) for kind, corner in kinds.items()}
+    if not kinds or None in at.values():
+        what = "runs have too little progress in common" if kinds else "there are no such runs"
+        return Finding(what, "-", decide(False, False), {})
+    shrink, usual = {}, []
+    for kind, corner in kinds.items():
+        early, late = at[kind]
+        shrink[kind] = corner.distances[:, early] / corner.distances[:, late]
+        usual.append(corner.width[:, early] / corner.width[:, late])
+    every = np.exp(np.mean([np.log(x) for x in shrink.values()], axis=0))
+    joined = {kind: joins(corner) for kind, corner in kinds.items()}
+    starts = {kind: said(corner.starts, 2, False) for kind, corner in kinds.items()}
+    told = ", ".join(f"{kind} {'never' if math.isnan(s) else f'from {s:.2f} on'}" for kind, s in joined.items())
+    ranges = ", ".join(f"{kind} {x.grid[at[kind][0]]:.2f} to {x.grid[at[kind][1]]:.2f}" for kind, x in kinds.items())
+    in_tube = np.isfinite(list(joined.values()))
+    return Finding(
+        f"distances divided by {said(every, 1, False)}; within {TIMES:g} tubes: {told}",
+        f"usual runs among themselves: {said(np.mean(usual, axis=0), 1, False)}",
+        decide(above(every, SHRINKS) and bool(in_tube.all()), below(every, SHRINKS) or not in_tube.any()),
+        {},
+        f"progress: {ranges}; runs begin at {', '.join(f'{kind} {x}' for kind, x in starts.items())}; divided by "
+        + ", ".join(f"{kind} {said(x, 1, False)}" for kind, x in shrink.items()),
+    )
+
+
+def l8_random(found: Measured) -> Finding:
+    """Runs from weights fitted to random labels join those that start as usual.
+
+    At equal progress, the distance to the mean of usual runs of the same settings at progress EARLY over that at LATE,
+    or at the nearest that all reached; geometric mean over kinds.  Holds if it is above SHRINKS, and the mean distance
+    over seeds comes within TIMES that of a usual run to the mean of the others, for good, for every kind; fails if it
+    is below SHRINKS, or no kind comes there.
+    """
+    return _corners(found, RANDOM)
+
+
+def l8_few(found: Measured) -> Finding:
+    """... and so do those from weights fitted to few images.  As `l8_random`."""
+    return _corners(found, FEW)
+
+
+def l9(found: Measured) -> Finding:
+    """Sloppy inputs make the manifold flatter.
+
+    Explained stress of 3 axes of networks on inputs whose spectrum decays fast, less that on others, with all base
+    points; SE over combinations of network, optimiser and batch size.  Holds if it is above LITTLE by 2 SE, and by two
+    standard deviations over base points drawn anew; fails if it is below.
+    """
+    x = found.synthetic
+    gap = x.stress[found.sloppy][:, -1] - x.stress[found.flat][:, -1]
+    spread = x.bootstrap.std(ddof=1) if len(x.bootstrap) > 1 else 0.0
+
+    def by_count(name):
+        values = zip(x.counts, x.stress[name].mean(axis=0))
+        return f"{name} " + ", ".join(f"{count}: {value:.3f}" for count, value in values)
+
+    evaluation = x.evaluation[found.sloppy] - x.evaluation[found.flat]
+    return Finding(
+        f"{said(gap, 3)} ({said(x.stress[found.sloppy][:, -1], 3, False)} and "
+        f"{said(x.stress[found.flat][:, -1], 3, False)}), {x.counts[-1]} base points",
+        f"data sets exchanged: 0, p = {x.p:.4f}",
+        decide(above(gap, LITTLE) and bool(gap.mean() - 2 * spread > LITTLE), below(gap, LITTLE)),
+        {},
+        f"base points drawn anew: standard deviation {spread:.3f}; evaluation {said(evaluation, 3)}; by base points: "
+        f"{by_count(found.sloppy)}; {by_count(found.flat)}",
+    )
+
+
+def l10(found: Measured) -> Finding:
+    """Harmonic and geometric means of runs at equal steps are further than arithmetic ones.
+
+    Final progress on evaluation images, less that of the arithmetic mean; SE over combinations of network, optimiser
+    and batch size.  Holds if both are above 0; fails if one is below.
+    """
+    x = found.means
+    last = {kind: values[:, -1] for kind, values in x.progress.items()}
+    gaps = [last[kind] - last["arithmetic"] for kind in ("harmonic", "geometric")]
+    ordered = sorted(last, key=lambda kind: -last[kind].mean())
+    told = ", ".join(f"{kind} {last[kind].mean():.3f} ({100 * x.error[kind][:, -1].mean():.1f} %)" for kind in ordered)
+    return Finding(
+        f"harmonic {said(gaps[0], 3)}, geometric {said(gaps[1], 3)}",
+        "the same run each time: 0",
+        decide(all(above(gap) for gap in gaps), any(below(gap) for gap in gaps)),
+        {},
+        f"progress (error): {told}; single runs {x.single['progress'][:, -1].mean():.3f} "
+        f"({100 * x.single['error'][:, -1].mean():.1f} %)",
+    )
