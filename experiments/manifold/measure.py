@@ -77,7 +77,7 @@ def networks(found: Measured) -> list[str]:
     if not found.pictures:
         return []
     lines = [
-        "| network | optimiser | runs | error, %: training | evaluation images | progress: training | evaluation images |",
+        "| network | optimiser | runs | error, %: training | evaluation | progress: training | evaluation |",
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     ends = []

@@ -73,7 +73,8 @@ class Paths:
     permuted; alike (P, S): where they are permuted within each network.
     geodesic (S, K, G): distance to the geodesic from ignorance to truth.
     own, others, everyone (S, K, G): to the mean of its configuration, to that of its other runs, and to that of all.
-    factors {factor: of each seed}.  permuted (S,): the share of networks, these permuted among configurations.
+    factors {factor: of each seed}.  ratios {factor: (S,)}: their ratios, permuted among configurations that agree in
+    all else.  permuted (S,): the share of networks, these permuted among configurations.
     first, last {run: progress}: where runs begin and stop.
     """
 
@@ -92,6 +93,7 @@ class Paths:
     others: np.ndarray
     everyone: np.ndarray
     factors: Mapping[str, tuple[Factor, ...]]
+    ratios: Mapping[str, np.ndarray]
     permuted: np.ndarray
     tree: Tree
     first: Mapping[str, float]

@@ -52,6 +52,7 @@ def measure(
         others,
         everyone,
         {name: tuple(x[name] for x in per_seed) for name in per_seed[0] if all(name in x for x in per_seed)},
+        {name: np.array([_ratio_of_chance(D, table, name) for D in distances]) for name in table},
         np.array([_share_of_chance(D, table) for D in distances]),
         Tree(*_trees(distances, table[NETWORK]), whole),
         {name: float(run.progress(which)[0]) for name, run in zip(named, kept)},
@@ -168,6 +169,24 @@ def _factors(D, table):
     there = np.isfinite(np.diag(D))
     own = {factor: levels[there] for factor, levels in table.items()}
     return {factor.name: factor for factor in factors.importance(D[np.ix_(there, there)], own)}
+
+
+def _ratio_of_chance(D, table, name):
+    """Return the mean `factors.ratio` of a factor, permuted among configurations that agree in all else.
+
+    In a balanced design it is below 1 where another factor matters: those of equal level agree in that less often.
+    """
+    there = np.isfinite(np.diag(D))
+    levels = table[name][there]
+    rest = ["\n".join(row) for row in zip(*(each[there] for other, each in table.items() if other != name))]
+    cells = [np.flatnonzero(np.asarray(rest) == cell) for cell in sorted(set(rest))]
+    rng, found = np.random.default_rng(0), []
+    for _ in range(RANDOM):
+        drawn = levels.copy()
+        for which in cells:
+            drawn[which] = levels[rng.permutation(which)]
+        found.append(factors.ratio(D[np.ix_(there, there)], drawn))
+    return float(np.mean(found))
 
 
 def _share_of_chance(D, table):

@@ -59,7 +59,8 @@ def l3(found: Measured) -> Finding:
     rare = np.maximum(p, p_nearest) < CHANCE
     return Finding(
         f"ratio {said(ratio, 2, False)}, nearest of the same {said(share, 2, False)}",
-        f"networks permuted: ratio 1, {said(chance, 2, False)}, p <= {max(p.max(), p_nearest.max()):.4f}",
+        f"networks permuted: ratio {said(found.paths.ratios[NETWORK], 2, False)}, {said(chance, 2, False)}, "
+        f"p <= {max(p.max(), p_nearest.max()):.4f}",
         decide(
             above(ratio, DOMINATES) and above(share, NEAREST) and bool(rare.all()),
             below(ratio, DOMINATES) or below(share, NEAREST) or not rare.any(),
@@ -84,8 +85,8 @@ def hardly(found: Measured, name: str) -> Finding:
     far = not usual.any() and (above(gap, NEAR) or below(gap, -NEAR))
     return Finding(
         f"ratio {said(ratio, 2, False)}, nearest of the same {said(share, 2, False)}",
-        f"permuted within all else: ratio 1, {said(chance, 2, False)}; p of nearest "
-        f"{p_nearest.min():.3f} to {p_nearest.max():.3f}",
+        f"permuted within all else: ratio {said(found.paths.ratios[name], 2, False)}, {said(chance, 2, False)}; "
+        f"p of nearest {p_nearest.min():.3f} to {p_nearest.max():.3f}",
         decide(above(ratio, low) and below(ratio, high) and near, below(ratio, low) or above(ratio, high) or far),
         {},
         "; ".join(filter(None, (f"p of PERMANOVA {p.min():.4f} to {p.max():.4f}", _beside(found, name)))),
