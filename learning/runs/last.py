@@ -17,14 +17,13 @@ def state(name: str, seed: int, folders: Folders) -> dict[str, Any]:
     """
     folder = folders.run(name, seed)
     there = runs.read(folder)
-    advice = f"train it with {training_command(Asked(name, seed), there, folders)}"
-    path = folder / "last.pth"
-    if there is None or not path.exists():
-        raise InputError(f"{folder} holds no run to start from; {advice}")
-    state = weights.load(path)
-    if state["step"] != there.schedule[-1]:
-        raise InputError(f"{path}: training did not finish; {advice}")
-    return state["network"]
+    if there is None:
+        raise InputError(f"{folder} holds no run to start from; train {name} with seed {seed} first")
+    advice, path = f"go on with {training_command(Asked(name, seed), there, folders)}", folder / "last.pth"
+    found = weights.load(path) if path.exists() else {"step": None}
+    if found["step"] != there.schedule[-1]:
+        raise InputError(f"{folder}: training did not finish; {advice}")
+    return found["network"]
 
 
 def said(name: str, seed: int, folders: Folders) -> dict[str, str]:

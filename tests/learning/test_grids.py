@@ -58,6 +58,24 @@ def test_arguments_of_a_method_name_no_variant(tmp_path):
     ]
 
 
+def test_levels_say_several_keys_and_name_the_variant(tmp_path):
+    networks = {"flat": {"network": "linear", "rate_factor": 0.1}, "vit7": {"network": "vit", "patch": 7}}
+    entry = {**GOOD, "settings": {"network": networks, "batch_size": [20, 50], "epochs": 3}}
+    (grid,) = read(tmp_path, entry)
+    assert variants(grid) == ["flat-bs20", "flat-bs50", "vit7-bs20", "vit7-bs50"]
+    words = grid.combinations()[-1]
+    pairs = dict(zip(words[1::2], words[2::2]))
+    assert pairs == {
+        "--network": "vit", "--patch": "7", "--batch_size": "50", "--epochs": "3", "--variant": "vit7-bs50"
+    }  # fmt: skip
+    one = {**entry, "settings": {"network": {"flat": {"network": "linear"}}}}
+    assert variants(read(tmp_path, one)[0]) == ["flat"]  # whoever names a level wants to see it
+    (chosen,) = read(tmp_path, entry, changes=["network=vit7"])
+    assert variants(chosen) == ["vit7-bs20", "vit7-bs50"]
+    (other,) = read(tmp_path, entry, changes=["network=mlp"])
+    assert variants(other) == ["bs20", "bs50"] and other.settings["network"] == ("mlp",)
+
+
 def test_another_stage_may_store_predictions(tmp_path):
     other = "experiments.subspaces.02_sampling.sample_subspace"
     one, two = read(tmp_path, GOOD, {**GOOD, "store": other})
@@ -113,6 +131,17 @@ def test_grid_of_the_claims():
         ({**GOOD, "seed": [0, 0]}, "a value is named twice, so that there are two runs digits --task all --seed 0"),
         ({**GOOD, "variant": "a/b"}, "variant 'a/b': only letters"),
         ({**GOOD, "settings": {"network": ["a/b", "c"]}}, "the variant 'a/b': only letters"),
+        ({**GOOD, "settings": {"network": {}}}, "network has no levels; expected {name: {key: value"),
+        ({**GOOD, "settings": {"network": {"a": "mlp"}}}, "network: the level a is 'mlp'; expected {key: value, ...}"),
+        (
+            {**GOOD, "settings": {"network": {"a": {"network": ["mlp", "fc"]}}}},
+            "network: network of the level a is ['mlp', 'fc']; expected one value",
+        ),
+        ({**GOOD, "settings": {"network": {"a/b": {"network": "mlp"}}}}, "the variant 'a/b': only letters"),
+        (
+            {**GOOD, "settings": {"network": {"a": {"epochs": 2}}, "epochs": 3}},
+            "the settings network and epochs both say epochs; leave one of them out",
+        ),
     ],
 )
 def test_mistakes_are_named(tmp_path, entry, message):
