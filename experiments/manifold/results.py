@@ -1,6 +1,8 @@
 """What the runs of runs.yaml left: which there are, what is known of each, and which of the grid are left out."""
 
+import dataclasses
 import functools
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +18,7 @@ from info_geometry.files import InputError
 from info_geometry.trajectory import Summary
 from learning import grids
 from learning.config import SHAPE, read
+from learning.networks.zoo import NETWORKS
 from learning.runs import diverged
 from learning.runs.run import Folders
 
@@ -90,7 +93,7 @@ class Results:
                 given = dict(zip(words[1::2], words[2::2]))
                 variant = given.pop("--variant", "")
                 pairs = [(key.removeprefix("--"), value) for key, value in given.items()]
-                config = read(_config(words[0]), ManifoldConfig, pairs)
+                config = complete(read(_config(words[0]), ManifoldConfig, pairs))
                 section = self._section(config, variant)
                 seeds = tuple(map(int, grid.seed)) if section == SYNTHETIC else self.seeds
                 for task in grid.task:
@@ -181,6 +184,14 @@ class Results:
                 )
         text = str(sorted_out).replace("(nan)", "(diverged, or not there)")
         return kept, found, text
+
+
+def complete(config: ManifoldConfig) -> ManifoldConfig:
+    """Return a configuration that says what shape its network has by itself: configurations alike then are equal."""
+    own = inspect.signature(NETWORKS[config.network]).parameters if config.network in NETWORKS else {}
+    unsaid = [key for key in SHAPE if key in own and not getattr(config, key)]
+    usual = {key: own[key].default for key in unsaid if own[key].default is not inspect.Parameter.empty}
+    return dataclasses.replace(config, **usual)
 
 
 def _config(name):

@@ -73,21 +73,23 @@ def l3(found: Measured) -> Finding:
 def hardly(found: Measured, name: str) -> Finding:
     """A factor hardly matters.
 
-    Ratio and share as for networks.  Holds if the ratio is within EQUAL, and the share is near chance: within NEAR of
-    it, or p above LARGE for every seed; fails if the ratio is outside, or the share further and no p above.
+    Ratio and share as for networks.  Holds if the ratio, over that of levels permuted, is within EQUAL, and the share
+    is near chance: within NEAR of it, or p above LARGE for every seed; fails if the ratio is outside, or the share
+    further and no p above.  (Permuted, the ratio is below 1 where networks matter: in a balanced design configurations
+    of another level agree in the network more often.)
     """
     if name not in found.paths.factors:
         return _nothing(name)
     ratio, share, chance, p, p_nearest = _factor(found.paths, name)
-    gap, (low, high) = share - chance, EQUAL
-    usual = p_nearest > LARGE
+    gap, null, (low, high) = share - chance, found.paths.ratios[name], EQUAL
+    over, usual = ratio / null, p_nearest > LARGE
     near = bool(usual.all()) or (below(gap, NEAR) and above(gap, -NEAR))
     far = not usual.any() and (above(gap, NEAR) or below(gap, -NEAR))
     return Finding(
         f"ratio {said(ratio, 2, False)}, nearest of the same {said(share, 2, False)}",
-        f"permuted within all else: ratio {said(found.paths.ratios[name], 2, False)}, {said(chance, 2, False)}; "
+        f"permuted within all else: ratio {said(null, 2, False)}, {said(chance, 2, False)}; "
         f"p of nearest {p_nearest.min():.3f} to {p_nearest.max():.3f}",
-        decide(above(ratio, low) and below(ratio, high) and near, below(ratio, low) or above(ratio, high) or far),
+        decide(above(over, low) and below(over, high) and near, below(over, low) or above(over, high) or far),
         {},
         "; ".join(filter(None, (f"p of PERMANOVA {p.min():.4f} to {p.max():.4f}", _beside(found, name)))),
     )
