@@ -14,15 +14,17 @@ def measure(results: Results) -> Measured:
         raise InputError(f"{missing[GRID]}; {results.advice}")
     if GRID in missing and CORNERS not in missing:
         missing[CORNERS] = f"they are compared with runs of the grid: {missing[GRID]}"
-    seeds, sections = results.seeds, {}
+    seeds, sections, kept = results.seeds, {}, []
     if GRID not in missing:
-        sections |= _grid(results)
+        print("reading the runs of the grid", flush=True)
+        kept, every, text = results.grid()
+        sections |= _grid(seeds, kept, every, text)
     if SPEED not in missing:
         print("widths", flush=True)
         sections["widths"] = widening.measure(results.all_of(SPEED)[0], seeds)
     if CORNERS not in missing:
         print("corners", flush=True)
-        sections["corners"] = cornering.measure(results.all_of(CORNERS)[0], results.grid()[0], seeds)
+        sections["corners"] = cornering.measure(results.all_of(CORNERS)[0], kept, seeds)
     if SYNTHETIC not in missing:
         print("Gaussian inputs", flush=True)
         runs = results.all_of(SYNTHETIC)[0]
@@ -31,17 +33,15 @@ def measure(results: Results) -> Measured:
     return Measured(seeds, results.size.sloppy, results.size.flat, missing=missing, **sections)
 
 
-def _grid(results):
-    print("reading the runs of the grid", flush=True)
-    kept, every, text = results.grid()
+def _grid(seeds, kept, every, text):
     found = []
-    for seed in results.seeds:
+    for seed in seeds:
         print(f"pictures of seed {seed}", flush=True)
         found.append(pictures.measure([run for run in kept if run.seed == seed]))
     print("equal progress", flush=True)
-    training = paths.measure(kept, every, results.seeds, TRAINING)
+    training = paths.measure(kept, every, seeds, TRAINING)
     print("equal progress, evaluation images", flush=True)
-    evaluation = paths.measure(kept, every, results.seeds, EVALUATION, tree=False)
+    evaluation = paths.measure(kept, every, seeds, EVALUATION, tree=False)
     print("means of runs", flush=True)
     return {
         "left_out": f"{text}; {paths.narrow(training)}",

@@ -95,7 +95,7 @@ def write(folders, planned, seed, P, dataset=None, **more):
     predictions.write(
         folders.file(planned.name, seed),
         P,
-        labels=LABELS,
+        labels=LABELS[: P.shape[1]],
         t=np.append(0, np.geomspace(0.1, 8, T - 1)),
         parts={"training": N, "evaluation": N},
         dataset=dataset or planned.config.dataset,

@@ -54,6 +54,21 @@ def test_shuffled_runs_have_the_same_distances_of_their_own_and_others_of_each_o
     np.testing.assert_array_equal(one.select([3]).roots(7, 19), one.roots()[[3], 7:19])
 
 
+def test_within_labels_samples_change_places_only_with_their_like():
+    labels = labels_of(40, 5)
+    run = training(np.random.default_rng(0), labels, 5)
+    found = dimension.shuffled(run, 0, labels).roots()
+    for label in range(5):
+        before, after = (np.sort(x[:, labels == label], axis=1) for x in (np.sqrt(run), found))
+        np.testing.assert_allclose(after, before, atol=1e-6)
+    assert np.abs(found - np.sqrt(run)).max() > 0.1
+    np.testing.assert_array_equal(
+        dimension.shuffled(run, 0, np.arange(40)).roots(), dimension.shuffled(run, 5, np.arange(40)).roots()
+    )
+    with pytest.raises(InputError, match="3 labels of 40 samples"):
+        dimension.shuffled(run, 0, labels[:3])
+
+
 def test_runs_that_go_one_way_have_fewer_dimensions_than_the_null():
     labels, way = labels_of(40, 5), 2 * np.random.default_rng(5).standard_normal((40, 5))
     runs = [training(np.random.default_rng(i), labels, 5, direction=way) for i in range(5)]

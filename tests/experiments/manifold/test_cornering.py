@@ -1,0 +1,44 @@
+"""Runs from corners: detours that end, and the usual runs they are compared with."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from experiments.manifold import cornering, corners
+from experiments.manifold.parts import TRAINING
+from experiments.manifold.results import CORNERS
+from info_geometry.files import InputError
+from tests.experiments.manifold import generated
+
+
+def test_runs_are_compared_with_usual_ones_of_their_settings(study):
+    usual = study.grid()[0]
+    found = cornering.measure(study.all_of(CORNERS)[0], usual, generated.SEEDS)
+    assert list(found) == ["random0", "few20"]
+    same = [run for run in usual if run.name == generated.USUAL]
+    for kind, corner in found.items():
+        for s, seed in enumerate(generated.SEEDS):
+            planned = next(x for x in study.planned[CORNERS] if x.name.endswith(f"from-{kind}"))
+            run = study.open(planned, seed)
+            expected = corners.join(
+                [run.parts[TRAINING]],
+                [run.progress()],
+                [x.parts[TRAINING] for x in same],
+                [x.progress() for x in same],
+                corner.grid,
+            )
+            np.testing.assert_array_equal(corner.distances[s], expected.distances)
+            assert corner.at[s] == expected.at and corner.starts[s] == run.progress()[0]
+        known = np.isfinite(corner.distances).all(axis=0)
+        assert (corner.distances[:, known][:, 2] > 5 * corner.distances[:, known][:, -2]).all()
+        np.testing.assert_allclose(corner.width[:, known].mean(axis=0), expected.width[known])
+
+
+def test_without_usual_runs_of_the_same_settings_it_is_refused(study):
+    runs = study.all_of(CORNERS)[0]
+    with pytest.raises(InputError, match="runs of the grid of its settings, of two seeds or more; there are 0"):
+        cornering.measure(runs, [], generated.SEEDS)
+    other = [dataclasses.replace(run, config=dataclasses.replace(run.config, epochs=9)) for run in study.grid()[0]]
+    with pytest.raises(InputError, match="there are 0"):
+        cornering.measure(runs, other, generated.SEEDS)

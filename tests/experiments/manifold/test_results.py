@@ -1,0 +1,111 @@
+"""Which runs there are, by their grid file, and which count."""
+
+import dataclasses
+
+import pytest
+
+from experiments.manifold import results
+from experiments.manifold.measured import BATCH, DECAY, NETWORK, OPTIMISER
+from experiments.manifold.results import CORNERS, FULL, GRID, QUICK, SPEED, SYNTHETIC, Results
+from info_geometry.files import ROOT, InputError, write_text
+from learning.runs.run import Folders
+from tests.experiments.manifold import generated
+
+
+def config_of(found, name):
+    return next(x.config for runs in found.planned.values() for x in runs if x.name == name)
+
+
+def test_runs_are_those_of_the_grid_file_and_belong_to_sections(study):
+    counts = {section: len(runs) for section, runs in study.planned.items()}
+    assert counts == {GRID: 12, SPEED: 3, CORNERS: 4, SYNTHETIC: 8}
+    assert [run.name for run in study.planned[SPEED]] == [f"digits_all_speed-w{w}" for w in (16, 64, 256)]
+    assert {run.seeds for run in study.planned[GRID]} == {(10, 11)}
+    assert {run.seeds for run in study.planned[SYNTHETIC]} == {(0, 1, 2, 3)}  # those of the file
+    starts = [run.config.start for run in study.planned[CORNERS]]
+    assert starts == ["", "", "digits_all_corner-random0", "digits_all_corner-few20"]
+    assert len(study.files()) == 2 * (12 + 3 + 4) + 4 * 8
+
+
+def test_factors_are_read_off_configurations(study):
+    levels = results.factors_of({run.name: run.config for run in study.planned[GRID]})
+    assert levels["digits_all_fc-nesterov-wd0"] == {
+        NETWORK: "fc 64-32",
+        OPTIMISER: "nesterov",
+        BATCH: "50",
+        DECAY: "none",
+        "augmentation": "none",
+    }
+    assert levels["digits_all_fc16-sgd-wd0.001"][NETWORK] == "fc 16-16"
+    assert levels["digits_all_fc16-sgd-wd0.001"][OPTIMISER] == "sgd"
+    assert levels["digits_all_fc16-sgd-wd0.001"][DECAY] == "some"
+    assert levels["digits_all_plain_cnn-sgd-wd0"][NETWORK].startswith("plain_cnn")
+    heavy = dataclasses.replace(config_of(study, generated.USUAL), nesterov=False)
+    assert results.factors_of({"heavy": heavy})["heavy"][OPTIMISER] == "momentum"
+    assert results.factors_of({"heavy": heavy})["heavy"][NETWORK] == "fc"  # of one shape
+
+
+def test_a_network_says_the_shape_it_has_by_itself(study):
+    usual = config_of(study, generated.USUAL)
+    unsaid, said = (dataclasses.replace(usual, widths=widths) for widths in ("", "256-128"))
+    assert results.complete(unsaid) == results.complete(said) == said != unsaid
+    assert results.complete(usual) == usual
+
+
+@pytest.mark.parametrize("size, networks", [(FULL, 6), (QUICK, 3)])
+def test_second_phases_of_what_is_trained_have_runs_of_the_grid_to_compare_with(size, networks):
+    found = Results(Folders(), (10, 11), size)
+    grid = {run.name: run.config for run in found.planned[GRID]}
+    levels = results.factors_of(grid)
+    assert len({x[NETWORK] for x in levels.values()}) == networks
+    assert len({tuple(x.values()) for x in levels.values()}) == len(grid)  # a design in which no cell is there twice
+    second = [run.config for run in found.planned[CORNERS] if run.config.start]
+    assert second and all(dataclasses.replace(each, start="") in grid.values() for each in second)
+    assert len(found.planned[SPEED]) == 4
+
+
+def test_runs_that_ended_badly_diverged_or_are_missing_are_named(tmp_path):
+    found = generated.sweep(tmp_path, [GRID])
+    bad, gone, lost, *_ = found.planned[GRID]
+    generated.write(found.folders, bad, 10, generated.run("bad", final=-3.0))
+    for planned in (gone, lost):
+        found.folders.file(planned.name, 10).unlink()
+    write_text(found.folders.run(gone.name, 10) / "diverged.json", '{"step": 3, "error": "it diverged"}')
+    kept, every, text = found.grid()
+    assert len(kept) == 21 and len(every) == 22
+    assert "3 of 24 runs are left out" in text and f"{bad.name} seed 10 (1)" in text
+    assert all(f"{x.name} seed 10 (diverged, or not there)" in text for x in (gone, lost))
+    assert found.open(gone, 10) is None
+    with pytest.raises(InputError, match=rf"{lost.name}/preds_10.h5 is missing; `make manifold-quick` trains them"):
+        found.open(lost, 10)
+
+
+def test_a_seed_without_runs_is_refused(tmp_path):
+    found = dataclasses.replace(generated.sweep(tmp_path, [GRID]), seeds=(10, 11, 12))
+    with pytest.raises(InputError, match=r"less than three runs of seed 12 ended with an error of at most 0.25"):
+        found.grid()
+
+
+def test_files_of_another_data_set_or_without_parts_are_refused(tmp_path):
+    found = generated.of(tmp_path)
+    one = found.planned[GRID][0]
+    generated.write(found.folders, one, 10, generated.run("a"), dataset="fashion")
+    with pytest.raises(InputError, match=r"preds_10.h5 is of fashion, expected digits"):
+        found.open(one, 10)
+    generated.write(found.folders, one, 11, generated.run("a")[:, : generated.N])
+    with pytest.raises(InputError, match="does not say which samples are of training"):
+        found.open(one, 11)
+
+
+def test_missing_sections_are_said(study, tmp_path):
+    there = generated.sweep(tmp_path, [SPEED])
+    assert not study.missing(CORNERS) and not there.missing(SPEED)
+    assert there.missing(GRID) == (
+        f"{there.folders.file(generated.USUAL, 10)} is missing, and all others of the grid"
+    )  # fmt: skip
+    none = dataclasses.replace(there, size=dataclasses.replace(there.size, dataset="fashion"))
+    assert "says no runs of the grid" in none.missing(GRID)
+
+
+def test_grid_files_are_in_the_repository():
+    assert all(size.runs.parent == ROOT / "experiments" / "manifold" for size in (FULL, QUICK))
