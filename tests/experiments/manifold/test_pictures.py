@@ -41,7 +41,7 @@ def test_the_table_says_which_model_is_which(runs, found):
     assert index["run"][k] == runs[5].name and index["checkpoint"][k] == 3 and index["seed"][k] == 10
     assert index["training_progress"][k] == runs[5].progress()[3]
     assert index["evaluation_accuracy"][k] == runs[5].summaries[EVALUATION].accuracy[3]
-    assert set(index[NETWORK]) == {"fc 64-32", "fc 16-16", "plain_cnn 32"} or len(set(index[NETWORK])) == 3
+    assert set(index[NETWORK]) == {"fc 64-32", "fc 16-16", "plain_cnn"}
 
 
 def test_permuted_samples_take_more_dimensions_and_exchanged_runs_agree_less(found):

@@ -1,0 +1,299 @@
+"""Rules of claims: made-up measurements for which each holds, does not hold, or is undecided, about bounds."""
+
+import dataclasses
+import re
+
+import numpy as np
+import pytest
+
+from experiments.manifold import claims, more_rules, rules
+from experiments.manifold.measured import (
+    ALL,
+    BATCH,
+    DECAY,
+    NETWORK,
+    OPTIMISER,
+    PERMUTED,
+    WITHIN,
+    Tree,
+)
+from experiments.manifold.parts import EVALUATION, TRAINING
+from experiments.manifold.results import CORNERS, GRID, SECTIONS, SPEED, SYNTHETIC
+from learning.finding import FAILS, HOLDS, UNDECIDED
+from tests.experiments.manifold import made_up_measured as made
+from tests.experiments.manifold.made_up_measured import factors, measured, paths
+
+RULES = {claim.number: claim.measure for claim in claims.CLAIMS}
+S = 3
+SPREAD = np.array([-1.0, 0, 1])  # over seeds; 2 SE of this are 1.15
+NAN = np.full(S, np.nan)
+
+
+def stress(ten=None, **what):
+    """Return pictures with other explained stress of 3 or 10 axes of parts or nulls."""
+    found = []
+    for s, w in enumerate(made.wobble(S)):
+        own = dict(made.picture(w).stress)
+        for name, x in what.items():
+            own[name] = own[name].copy()
+            own[name][2 if ten is None else 9] = np.broadcast_to(x, (S,))[s]
+        found.append(made.picture(w, stress=own))
+    return {"pictures": tuple(found)}
+
+
+def pictures(**changes):
+    """Return pictures with other fields, (S,) of which one each."""
+    each = [{name: np.broadcast_to(x, (S,))[s] for name, x in changes.items()} for s in range(S)]
+    return {"pictures": tuple(made.picture(w, **own) for w, own in zip(made.wobble(S), each))}
+
+
+def points(four, full=0.86):
+    """Return pictures of which four points and all models explain so much by 3 axes."""
+    values = [np.broadcast_to(x, (S,)) for x in (four, full)]
+    named = [[{ALL: np.array([0.5, 0.6, x[s]])} for x in values] for s in range(S)]
+    return {"pictures": tuple(made.picture(w, four=a, full=b) for w, (a, b) in zip(made.wobble(S), named))}
+
+
+def matter(name, ratios=None, **changes):
+    own = {"factors": {name: factors(S, name, **changes)}}
+    if ratios is not None:
+        own["ratios"] = {**paths(S).ratios, name: np.broadcast_to(ratios, (S,))}
+    return {"paths": paths(S, **own)}
+
+
+def near(x, **more):
+    return {"paths": paths(S, near=np.broadcast_to(np.reshape(x, (-1, 1)), (S, made.K)), **more)}
+
+
+def geodesic(curve, width=0.02):
+    curves = {"geodesic": made.rows(S, curve, 0), "others": made.rows(S, width, 0)}
+    return {"paths": paths(S, **curves)}
+
+
+def purity(x):
+    return {"paths": paths(S, tree=Tree(np.broadcast_to(x, (S,)), np.ones(S), np.full(S, 0.4), np.full(S, np.nan)))}
+
+
+def corners(**changes):
+    kinds = measured(S).corners
+    return {"corners": {**kinds, **{kind: made.corner(S, **x) for kind, x in changes.items()}}}
+
+
+def three(**x):
+    return corners(random0=x, random1=x, random2=x)
+
+
+def hardly(name):
+    """Return cases of a factor that hardly matters."""
+    return [
+        (HOLDS, matter(name, ratio=1.07)),
+        (FAILS, matter(name, ratio=1.09)),  # 0.98 by chance
+        (HOLDS, matter(name, ratio=0.89)),
+        (FAILS, matter(name, ratio=0.88)),
+        (HOLDS, matter(name, ratio=0.6, ratios=0.6)),
+        (UNDECIDED, matter(name, ratio=1.06 + 0.1 * SPREAD)),
+        (HOLDS, matter(name, near=0.9)),  # by chance, as p says
+        (HOLDS, matter(name, near=made.CHANCES.get(name, 0.48) + 0.149, p=0.01)),
+        (FAILS, matter(name, near=made.CHANCES.get(name, 0.48) + 0.151, p=0.01)),
+        (UNDECIDED, matter(name, near=0.9, p=[0.01, 0.06, 0.06])),
+        (UNDECIDED, matter(name, ratio=NAN)),
+    ]
+
+
+STEEP = 0.05 + 0.2 * made.GRID
+CHANGES = {
+    "L1": [
+        (HOLDS, stress(training=0.751, evaluation=0.751)),
+        (FAILS, stress(training=0.749)),
+        (FAILS, stress(evaluation=0.749)),
+        (HOLDS, stress(ten=True, training=0.931)),
+        (FAILS, stress(ten=True, evaluation=0.929)),
+        (UNDECIDED, stress(training=0.76 + 0.02 * SPREAD)),
+        (HOLDS, stress(**{PERMUTED: 0.59})),
+        (FAILS, stress(**{PERMUTED: 0.61})),
+        (UNDECIDED, stress(training=NAN)),
+    ],
+    "L1b": [
+        (HOLDS, stress(**{WITHIN: 0.84})),
+        (FAILS, stress(**{WITHIN: 0.86})),
+        (UNDECIDED, stress(**{WITHIN: 0.84 + 0.02 * SPREAD})),
+    ],
+    "L2": [
+        (HOLDS, pictures(correlation=0.951)),
+        (FAILS, pictures(correlation=0.949)),
+        (UNDECIDED, pictures(correlation=0.96 + 0.02 * SPREAD)),
+        (HOLDS, stress(training=0.9, evaluation=0.851)),
+        (FAILS, stress(training=0.9, evaluation=0.849)),
+        (FAILS, stress(training=0.9, evaluation=0.951)),
+        (UNDECIDED, pictures(correlation=NAN)),
+    ],
+    "L3": [
+        (HOLDS, matter(NETWORK, ratio=1.51)),
+        (FAILS, matter(NETWORK, ratio=1.49)),
+        (UNDECIDED, matter(NETWORK, ratio=1.6 + 0.2 * SPREAD)),
+        (HOLDS, matter(NETWORK, near=0.91)),
+        (FAILS, matter(NETWORK, near=0.89)),
+        (UNDECIDED, matter(NETWORK, p=[0.001, 0.001, 0.011])),
+        (FAILS, matter(NETWORK, p=0.011)),
+        (UNDECIDED, matter(NETWORK, ratio=NAN)),
+    ],
+    "L3b": hardly(OPTIMISER),
+    "L3c": hardly(BATCH),
+    "L3d": hardly(DECAY),
+    "L3e": hardly("augmentation"),
+    "L4": [
+        (HOLDS, near(0.59)),
+        (FAILS, near(0.61)),
+        (UNDECIDED, near(0.59 + 0.02 * SPREAD)),
+        (UNDECIDED, near(0.3, random=np.full((9, S), 0.3))),  # as random groups
+        (UNDECIDED, near(NAN)),
+    ],
+    "L5": [
+        (HOLDS, geodesic(STEEP, 0.097)),
+        (FAILS, geodesic(STEEP, 0.103)),
+        (FAILS, geodesic(0.3 - 0.2 * made.GRID)),
+        (FAILS, geodesic(0.3 - (made.GRID - 0.5) ** 2)),
+        (UNDECIDED, geodesic(0.2)),
+        (UNDECIDED, geodesic(STEEP, 0.097 + 0.01 * SPREAD[:, None])),
+    ],
+    "L6": [
+        (HOLDS, purity(0.91)),
+        (FAILS, purity(0.89)),
+        (UNDECIDED, purity(0.91 + 0.02 * SPREAD)),
+        (UNDECIDED, purity(NAN)),
+    ],
+    "L7": [
+        (HOLDS, {"widths": made.widths(S, (4, 3, 2, 1.99))}),
+        (FAILS, {"widths": made.widths(S, (4, 3, 2, 2.1))}),
+        (UNDECIDED, {"widths": made.widths(S, (4, 3, 2, 2.1 + SPREAD))}),
+        (UNDECIDED, {"widths": made.widths(S, rank=-0.79)}),
+        (FAILS, {"widths": made.widths(S, rank=-0.3, p=0.06)}),
+        (UNDECIDED, {"widths": made.widths(S, (NAN, 3, 2, 1))}),
+        (HOLDS, {"widths": made.widths(S, (np.array([np.nan, 4, 4]), 3, 2, 1))}),
+    ],
+    "L7b": [
+        (HOLDS, {"widths": made.widths(S, tubes=1.99)}),
+        (FAILS, {"widths": made.widths(S, tubes=2.01)}),
+        (UNDECIDED, {"widths": made.widths(S, tubes=1.9 + 0.2 * SPREAD)}),
+        (UNDECIDED, {"widths": made.widths(S, tubes=NAN)}),
+    ],
+    "L8": [
+        (HOLDS, three(shrink=3.01)),
+        (FAILS, three(shrink=2.99)),
+        (UNDECIDED, three(shrink=3.2 + SPREAD)),
+        (HOLDS, three(late=0.0199)),
+        (FAILS, three(late=0.0201)),  # outside the tube
+        (UNDECIDED, corners(random0={"late": 0.0201})),
+        (UNDECIDED, three(shrink=NAN)),
+        (UNDECIDED, {"corners": {}}),
+    ],
+    "L8b": [
+        (HOLDS, corners(few200={"shrink": 2}, few2000={"shrink": 5})),  # together by the root of 10
+        (FAILS, corners(few200={"shrink": 2}, few2000={"shrink": 4})),
+        (UNDECIDED, corners(few200={"late": 0.0201})),
+        (HOLDS, three(shrink=1)),
+    ],
+    "L9": [
+        (HOLDS, {"synthetic": made.synthetic(0.053)}),
+        (FAILS, {"synthetic": made.synthetic(0.049)}),
+        (UNDECIDED, {"synthetic": made.synthetic(0.06 + 0.1 * made.wobble(12))}),
+        (UNDECIDED, {"synthetic": made.synthetic(0.06, spread=0.02)}),
+        (UNDECIDED, {"synthetic": made.synthetic(np.full(12, np.nan))}),
+    ],
+    "L10": [
+        (HOLDS, {"means": made.means(0.001, 0.001)}),
+        (FAILS, {"means": made.means(-0.001)}),
+        (FAILS, {"means": made.means(geometric=-0.001)}),
+        (UNDECIDED, {"means": made.means(0.01 + 0.1 * made.wobble(6))}),
+        (UNDECIDED, {"means": made.means(np.full(6, np.nan))}),
+    ],
+    "L11": [
+        (HOLDS, points(0.811)),
+        (FAILS, points(0.809)),  # of 0.86
+        (HOLDS, points(0.801, 0.8)),
+        (FAILS, points(0.799, 0.8)),
+        (UNDECIDED, points(0.81 + 0.02 * SPREAD, 0.8)),
+        (UNDECIDED, points(NAN)),
+    ],
+    "L12": [
+        (HOLDS, matter(OPTIMISER, share=0.69)),
+        (FAILS, matter(OPTIMISER, share=0.71)),
+        (UNDECIDED, matter(OPTIMISER, share=0.69 + 0.1 * SPREAD)),
+        (UNDECIDED, matter(NETWORK, share=NAN)),
+    ],
+}
+CASES = [(number, verdict, change) for number, each in CHANGES.items() for verdict, change in each]
+NAMES = [f"{number}-{i}-{verdict}" for number, each in CHANGES.items() for i, (verdict, _) in enumerate(each)]
+
+
+@pytest.mark.parametrize("count", [3, 4, 6])
+@pytest.mark.parametrize("number", RULES)
+def test_holds_of_what_is_made_up(number, count):
+    found = RULES[number](measured(count))
+    assert found.verdict == HOLDS and found.value and found.null
+    assert not re.search(r"\b(nan|inf)\b", f"{found.value} {found.null} {found.beside}")
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+@pytest.mark.parametrize(("number", "verdict", "change"), CASES, ids=NAMES)
+def test_verdicts_on_both_sides_of_each_bound(number, verdict, change):
+    found = RULES[number](measured(S, **change))
+    assert found.verdict == verdict and found.value and found.null
+
+
+def test_every_rule_can_hold_and_fail_and_be_undecided():
+    told = {number: {verdict for verdict, _ in each} for number, each in CHANGES.items()}
+    assert told.keys() == RULES.keys()
+    assert {number for number, each in told.items() if each != {HOLDS, FAILS, UNDECIDED}} == set()
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+@pytest.mark.parametrize("number", RULES)
+def test_of_one_seed_there_are_verdicts_and_texts(number):
+    nothing = np.full((1, made.K), np.nan)
+    one = paths(1, near=nothing, far=nothing, random=np.empty((0, 1)), alike=np.empty((0, 1)))
+    apart = np.full((4, 4, 1, len(made.GRID)), np.nan)
+    found = RULES[number](measured(1, paths=one, evaluation=one, widths=made.widths(1, apart=apart)))
+    assert found.verdict in (HOLDS, FAILS, UNDECIDED) and found.value and found.null
+    if number in ("L4", "L5", "L7b"):
+        assert found.verdict == UNDECIDED and "two seeds" in found.value
+
+
+def test_places_are_those_said_or_quarters_of_what_is_common():
+    grid = np.linspace(0, 1, 51)
+    assert grid[rules.places(grid)] == pytest.approx([0.24, 0.44, 0.64], abs=0.021)
+    short = grid[(grid > 0.09) & (grid < 0.51)]
+    assert short[rules.places(short)] == pytest.approx([0.2, 0.3, 0.4])
+
+
+def test_corners_are_compared_at_the_nearest_values_that_all_reached():
+    corner = made.corner(S)
+    early, late = more_rules.between(corner)
+    assert made.GRID[[early, late]] == pytest.approx([0.2, 0.8])
+    corner.distances[1, made.GRID < 0.5] = np.nan
+    corner.width[0, made.GRID > 0.65] = np.nan
+    early, late = more_rules.between(corner)
+    assert made.GRID[[early, late]] == pytest.approx([0.5, 0.64])
+    assert more_rules.between(dataclasses.replace(corner, width=np.full_like(corner.width, np.nan))) is None
+
+
+def test_claims_whose_runs_are_not_there_are_left_out_and_named():
+    every = measured(S)
+    assert [x.number for x in claims.there(every)] == list(RULES) and not claims.left_out(every)
+    without = measured(S, missing={SPEED: "no file", SYNTHETIC: "none"}, widths=None, synthetic=None)
+    assert set(RULES) - {x.number for x in claims.there(without)} == {"L7", "L7b", "L9"}
+    assert claims.left_out(without)[0] == f"Left out: L7, L7b, of {SPEED}. No file."
+    alone = {x.number for x in claims.there(measured(S, missing=dict.fromkeys((GRID, CORNERS, SPEED), "none")))}
+    assert alone == {"L9"}
+    assert set(claims.SECTION.values()) | {GRID} == set(SECTIONS)
+
+
+def test_claims_have_numbers_sentences_and_places():
+    assert len(RULES) == len(claims.CLAIMS) == 19
+    assert all(claim.number and claim.sentence and claim.where for claim in claims.CLAIMS)
+    assert all(claim.measure.__doc__ for claim in claims.CLAIMS)
+
+
+def test_evaluation_and_training_are_told_apart():
+    found = RULES["L1"](measured(S, **stress(evaluation=0.8)))
+    assert f"{TRAINING}: 3 axes 0.900" in found.value and f"{EVALUATION}: 3 axes 0.800" in found.value

@@ -1,0 +1,83 @@
+"""The command that measures the manifold: seeds, missing runs, partial sweeps, and what it writes."""
+
+import dataclasses
+
+import pytest
+
+from experiments.manifold import claims, measure, measuring
+from experiments.manifold.results import FULL, QUICK, SPEED
+from info_geometry import files
+from tests.experiments.manifold import generated
+from tests.experiments.manifold.made_up_measured import measured
+
+FOLDERS = ("checkpoints", "predictions", "plots")
+
+
+def run(monkeypatch, capsys, *arguments):
+    """Run the command in this process: (exit code, stdout, stderr)."""
+    monkeypatch.setattr(files.log, "handlers", [])
+    with pytest.raises(SystemExit) as raised:
+        files.command(lambda: measure.main([str(word) for word in arguments]))
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return raised.value.code, captured.out, captured.err
+
+
+def test_missing_runs_are_named(monkeypatch, capsys, tmp_path):
+    folders = [word for name in FOLDERS for word in (f"--{name}", tmp_path / name)]
+    for words, target, name in (((), "manifold", "fashion"), (("--quick",), "manifold-quick", "digits")):
+        code, _, err = run(monkeypatch, capsys, *folders, *words)
+        assert code == 1 and err.count("error: ") == 1
+        assert f"{tmp_path}/predictions/{name}_all_linear-sgd-bs" in err
+        assert f"is missing, and all others of the grid; `make {target}` trains them" in err
+    assert not list((tmp_path / "plots").glob("*.md"))
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("--seeds", 10, 11), "--seeds 10 11: verdicts need three seeds or more; add seeds"),
+        (("--seeds", 10, 11, 10), "--seeds 10 11 10: a seed is there twice"),
+        (("--quick", "--seeds", 10, 10), "--seeds 10 10: a seed is there twice"),
+    ],
+)
+def test_seeds_that_give_no_verdict(monkeypatch, capsys, tmp_path, words, message):
+    folders = [word for name in FOLDERS for word in (f"--{name}", tmp_path / name)]
+    code, _, err = run(monkeypatch, capsys, *folders, *words)
+    assert code == 1 and message in err and err.count("error: ") == 1
+
+
+def test_the_table_of_networks():
+    found = measured(3)
+    head, line, *rows = measure.networks(found)
+    assert len(rows) == 6 and line.count("|") == head.count("|") == rows[0].count("|")
+    assert rows[0] == "| fc | adam | 12 | 10.0 +- 0.1 | 10.0 +- 0.1 | 0.80 +- 0.00 | 0.80 +- 0.00 |"
+    assert not measure.networks(dataclasses.replace(found, pictures=None))
+
+
+def test_all_of_a_small_sweep(study, monkeypatch, capsys, tmp_path):
+    """Tables are written, and not again; without verdicts where it was to be quick; rules and nulls are numbers."""
+    monkeypatch.setattr(measure, "QUICK", study.size)
+    seen, of = [], measuring.measure
+    monkeypatch.setattr(measuring, "measure", lambda results: seen.append(of(results)) or seen[-1])
+    folders = study.folders.checkpoints, study.folders.predictions, tmp_path / "plots"
+    words = ["--quick", "--seeds", *generated.SEEDS]
+    words += [word for name, folder in zip(FOLDERS, folders) for word in (f"--{name}", folder)]
+    code, out, err = run(monkeypatch, capsys, *words)
+    assert code == 0, err
+    table = (tmp_path / "plots" / "claims.md").read_text(encoding="utf-8")
+    assert all(f"| {claim.number}. " in table and f"| {claim.number}. " in out for claim in claims.CLAIMS)
+    assert table.count("not asked (quick)") == len(claims.CLAIMS) and "nan" not in table
+    assert "Of the grid, all 24 runs ended with an error of at most 0.25; progress common to all: 0." in table
+    assert "Seeds 10, 11; " in table and table.count("\n| fc 16-16 | ") == 2 and "Left out" not in table
+    code, out, _ = run(monkeypatch, capsys, *words)
+    assert code == 0 and "skipped (already complete" in out and len(seen) == 1
+    found = dataclasses.replace(seen[0], missing={SPEED: "no file is there"}, widths=None)
+    monkeypatch.setattr(measuring, "measure", lambda results: found)
+    code, out, _ = run(monkeypatch, capsys, *words, "--redo")
+    assert code == 0 and "| L7. " not in out and "Left out: L7, L7b, of widths. No file is there." in out
+
+
+def test_sizes_name_what_make_trains():
+    assert FULL.target == "manifold" and FULL.dataset == "fashion"
+    assert QUICK.target == "manifold-quick" and QUICK.dataset == "digits"
