@@ -130,9 +130,7 @@ class TensorImages:
     def _place(self, device):
         """Move the pixels where a GPU uses them from, once."""
         if device.type == "cuda" and not self.pixels.is_cuda and not self.pixels.is_pinned():
-            room = self.empty(
-                len(self.pixels), self.channels, self.size, device, self._on_device, self.pixels.dtype
-            )
+            room = self.empty(len(self.pixels), self.channels, self.size, device, self._on_device, self.pixels.dtype)
             self.pixels = room.copy_(self.pixels)
 
 
