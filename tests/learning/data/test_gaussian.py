@@ -137,6 +137,8 @@ def test_networks_see_inputs_as_they_are(name):
     assert images.pixels.dtype == torch.float32 and images.pixels.shape == (5000, 200, 1, 1)
     batch = next(images.batches(data.evaluation_plan(5000, 100)))
     assert torch.equal(batch, images.pixels[:100])
+    room = images.empty(7, 200, 1, "cpu", dtype=images.pixels.dtype)
+    assert room.shape == (7, 200, 1, 1) and torch.equal(room.copy_(images.pixels[:7]), batch[:7])
 
 
 @pytest.mark.parametrize("augmentation", ["crop_flip", "full"])
