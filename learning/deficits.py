@@ -46,6 +46,9 @@ class Deficit:
 
     def check(self, sides: Iterable[int], classes: int) -> None:
         """Raise InputError where it does not fit images of these sides, in pixels, and a number of classes."""
+        sides = list(sides)
+        if self.kind in ("blur", "flip") and min(sides) < 2:
+            raise InputError(f"deficit is {self.kind}, which leaves inputs of one pixel as they are; take another one")
         if self.kind == "blur" and not 1 < self.factor < min(sides):
             raise InputError(
                 f"factor is {self.factor}, which leaves {'all' if self.factor < 2 else 'one pixel'} of images of "

@@ -44,6 +44,8 @@ def planted(images: Any, kind: str, values: np.ndarray | int) -> TensorImages:
         raise InputError(
             f"nuisance {kind} is planted in images held in memory, such as those of digits, fashion, cifar10"
         )
+    if images.size == 1:
+        raise InputError(f"nuisance {kind} is planted in images, not in inputs of one pixel; leave it out")
     n = np.broadcast_to(np.asarray(values, dtype=np.int64), len(images.labels))
     if not np.isin(n, range(KINDS)).all():
         raise InputError(f"nuisances are {n.min()} to {n.max()}, expected 0 to {KINDS - 1}")

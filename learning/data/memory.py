@@ -1,4 +1,4 @@
-"""Images held in memory as bytes, normalised and augmented where they are used."""
+"""Images held in memory, as bytes or other numbers, normalised and augmented where they are used."""
 
 import copy
 import functools
@@ -37,7 +37,9 @@ def move(tensor: torch.Tensor, device: str | torch.device) -> torch.Tensor:
 
 
 class TensorImages:
-    """Images held in memory as bytes: pixels (N, channels, height, width), labels (N,), mean and std (channels,).
+    """Images held in memory: pixels (N, channels, height, width), labels (N,), mean and std (channels,).
+
+    Pixels are bytes; those of inputs that are no images, of one pixel, are float32.
 
     A GPU uses them from its own memory if they take less than half of what is free there and on_device is true,
     otherwise from pinned memory of the host.
@@ -60,19 +62,24 @@ class TensorImages:
 
     @property
     def std(self) -> Sequence[float]:
-        """Standard deviations of the bytes of each channel, over the training images of the data set."""
+        """Standard deviations of the pixels of each channel by which they are divided, as the data set states them."""
         return self._std
 
     @staticmethod
     def empty(
-        samples: int, channels: int, side: int, device: str | torch.device, on_device: bool = True
+        samples: int,
+        channels: int,
+        side: int,
+        device: str | torch.device,
+        on_device: bool = True,
+        dtype: torch.dtype = torch.uint8,
     ) -> torch.Tensor:
         """Return room for pixels, in the memory from which the device uses them, where channels come last."""
         shape = (samples, side, side, channels)
         cuda = torch.device(device).type == "cuda"
-        if cuda and on_device and math.prod(shape) < torch.cuda.mem_get_info(device)[0] / 2:
-            return torch.empty(shape, dtype=torch.uint8, device=device).permute(0, 3, 1, 2)
-        return torch.empty(shape, dtype=torch.uint8, pin_memory=cuda).permute(0, 3, 1, 2)
+        if cuda and on_device and math.prod(shape) * dtype.itemsize < torch.cuda.mem_get_info(device)[0] / 2:
+            return torch.empty(shape, dtype=dtype, device=device).permute(0, 3, 1, 2)
+        return torch.empty(shape, dtype=dtype, pin_memory=cuda).permute(0, 3, 1, 2)
 
     def part(self, indices: np.ndarray) -> "TensorImages":
         """Return a set of some of these images alone."""
@@ -113,6 +120,8 @@ class TensorImages:
             raise InputError(
                 "augmentation random_resized_crop is for images decoded when needed; use none, crop_flip or full here"
             )
+        if augmentation != "none" and self.size == 1:
+            raise InputError(f"augmentation {augmentation} is for images, not for inputs of one pixel; use none here")
         self._place(torch.device(device))
         for batch in plan:
             pixels = _rows(self.pixels, batch.indices).to(device, non_blocking=True)
@@ -127,7 +136,7 @@ class TensorImages:
     def _place(self, device):
         """Move the pixels where a GPU uses them from, once."""
         if device.type == "cuda" and not self.pixels.is_cuda and not self.pixels.is_pinned():
-            room = self.empty(len(self.pixels), self.channels, self.size, device, self._on_device)
+            room = self.empty(len(self.pixels), self.channels, self.size, device, self._on_device, self.pixels.dtype)
             self.pixels = room.copy_(self.pixels)
 
 

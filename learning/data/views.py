@@ -57,8 +57,9 @@ def strong(images: torch.Tensor, key: int, dataset: str) -> torch.Tensor:
 
 
 def _known(dataset: str) -> DataSet:
-    if dataset not in DATASETS:
-        raise InputError(f"there are no views of the data set {dataset!r}, but of {', '.join(DATASETS)}")
+    if dataset not in DATASETS or not DATASETS[dataset].of_images:
+        shown = [name for name, known in DATASETS.items() if known.of_images]
+        raise InputError(f"there are no views of the data set {dataset!r}, but of {', '.join(shown)}")
     return DATASETS[dataset]
 
 

@@ -14,6 +14,7 @@ import torch
 from info_geometry.files import InputError
 from learning.config import SHAPE
 from learning.networks.all_cnn import all_cnn
+from learning.networks.all_cnn_norm import all_cnn_norm
 from learning.networks.blurpool_resnet import resnet50_blurpool
 from learning.networks.cifar_resnet import cifar_resnet20
 from learning.networks.conv_mixer import conv_mixer
@@ -42,6 +43,7 @@ NETWORKS = {
         mlp_small,
         mlp,
         all_cnn,
+        all_cnn_norm,
         resnet50_blurpool,
         fc,
         linear,

@@ -19,12 +19,14 @@ class DataSet:
     classes: their number.  images: how many there are to train on and to evaluate on, of all classes.
     evaluation_split: the split whose samples all networks predict; the other one is `train`.
     channels, size: of an image; size is its side in pixels, where files differ the side at which networks see it.
-    mean, std: of the bytes of each channel, over the training images.
+    Inputs that are no images, but d numbers, have d channels and one pixel.
+    mean, std: of the bytes of each channel, over the training images; 0 and 1 of numbers, which are taken as they are.
     mirror: a mirror image shows the same thing.  area: the least part of an image that is enough to see what it shows.
     blur: images are large enough to be blurred.  (What views do with the three: learning/data/views.py.)
     class_names: in class order; None: the names of the synsets, or the ids where there are none.
     synsets: those of the classes, in class order; None: there are none, or wordnet.json alone states them (ImageNet).
     named_tasks: {short name of a task: the synset above its classes}.
+    decay: c of the spectrum of Gaussian inputs (learning/data/gaussian.py); None: there are others.
     """
 
     name: str
@@ -41,6 +43,12 @@ class DataSet:
     class_names: tuple[str, ...] | None = None
     synsets: tuple[str, ...] | None = None
     named_tasks: Mapping[str, str] = field(default_factory=dict)
+    decay: float | None = None
+
+    @property
+    def of_images(self) -> bool:
+        """Whether inputs are images, which can be shifted, mirrored, blurred and cut."""
+        return self.size > 1
 
 
 # Class: its synset, in class order.
@@ -100,6 +108,18 @@ CIFAR = {
     "std": (63.0, 62.1, 66.7),
     "mirror": True,
     "area": 0.2,
+}
+# Facts of all Gaussian inputs (Mao et al. 2024).
+GAUSSIAN = {
+    "classes": 5,
+    "images": (5000, 1000),
+    "evaluation_split": "test",
+    "channels": 200,
+    "size": 1,
+    "mean": (0.0,) * 200,
+    "std": (1.0,) * 200,
+    "mirror": False,
+    "area": 1.0,
 }
 
 _ALL = (
@@ -190,6 +210,9 @@ _ALL = (
             "device": "n03183080",
         },
     ),
+    DataSet(name="sloppy", decay=0.5, **GAUSSIAN),
+    DataSet(name="flat", decay=0.001, **GAUSSIAN),
+    DataSet(name="isotropic", decay=0.0, **GAUSSIAN),
 )
 DATASETS: Mapping[str, DataSet] = {each.name: each for each in _ALL}
 

@@ -172,6 +172,13 @@ def test_what_does_not_fit(deficit, classes, message):
         deficit.check([32, 8], classes)
 
 
+@pytest.mark.parametrize("kind", ["blur", "flip"])
+def test_inputs_of_one_pixel_have_no_other_side(kind):
+    with pytest.raises(InputError, match=f"deficit is {kind}, which leaves inputs of one pixel as they are"):
+        Deficit(kind, 0, 1).check(iter([1]), 5)
+    Deficit("noise", 0, 1).check([1], 5)
+
+
 def test_what_fits_and_an_unknown_kind():
     Deficit("blur", 0, 1, 7).check([8], 1)
     Deficit("permuted_labels", 0, 1).check([2], 2)

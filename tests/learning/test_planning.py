@@ -14,7 +14,7 @@ from tests.support.runs import TINY
 from tests.support.stages import TRAIN, done
 
 
-@pytest.mark.parametrize("name", ["digits", "fashion"])
+@pytest.mark.parametrize("name", ["digits", "fashion", "sloppy", "flat", "isotropic"])
 def test_numbers_of_images_are_those_of_the_data(name, tmp_path):
     known = facts(name)
     try:
@@ -34,6 +34,13 @@ def test_bytes_are_those_of_the_weights(network):
     before = torch.get_rng_state()
     assert planning._bytes(Config("cifar10", network, 1, 10, 0.1, warmup_epochs=0), 7) == expected
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_bytes_are_those_of_a_perceptron_of_200_inputs():
+    """(200 + 1) 512 + (512 + 1) 512 + (512 + 1) 5 numbers of 4 bytes; running means and variances; two counts of 8."""
+    config = Config("sloppy", "fc", 1, 10, 0.1, widths="512-512", warmup_epochs=0)
+    weights = 201 * 512 + 513 * 512 + 513 * 5
+    assert planning._bytes(config, 5) == 4 * (weights + 2 * 2 * 512) + 2 * 8
 
 
 def test_a_plan_is_written_and_nothing_else(tmp_path):

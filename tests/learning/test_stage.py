@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 
+import numpy as np
 import pytest
 import torch
 
@@ -145,6 +146,11 @@ def test_class_without_training_images(monkeypatch, tmp_path, capsys):
         (["digits", "--dataset", "mnist"], "unknown data set 'mnist'"),
         (["digits", "--network", "cnn"], "unknown network 'cnn'"),
         (["digits", "--augmentation", "random_resized_crop"], "augmentation random_resized_crop is for images decoded"),
+        (
+            ["sloppy", "--augmentation", "crop_flip"],
+            "augmentation crop_flip is for images, not for inputs of one pixel",
+        ),
+        (["sloppy", "--network", "vit", "--widths", ""], "patch is 4; vit wants a divisor of 1"),
         (["digits", "--device", "nonsense"], "device 'nonsense': "),
         (["imagenet_rn50", "--data", "/nowhere"], "/nowhere/train: no such folder"),
     ],
@@ -152,6 +158,18 @@ def test_class_without_training_images(monkeypatch, tmp_path, capsys):
 def test_bad_input_gets_a_sentence(tmp_path, arguments, words):
     code, text = run(TRAIN, tmp_path, *arguments)
     assert code == 1 and words in text and text.startswith("error: ")
+
+
+@pytest.mark.parametrize("network", ["fc", "linear", "mlp", "small_cnn"])
+def test_inputs_that_are_no_images_go_through_both_stages(network, tmp_path):
+    """Two steps on 3 of 5 classes; predictions are of all 5, for 1,000 samples of which the files know the labels."""
+    own = {"network": network, **({} if network == "fc" else {"widths": ""})}
+    words = ["flat", "--task", "even", "--variant", "x"]
+    assert "1 done" in done(TRAIN, tmp_path, *words, **{**TINY, **own, "evaluate_every": 1})
+    assert "1 done" in done(STORE, tmp_path, "flat_even_x")
+    found = predictions.open_trajectory(tmp_path / "predictions" / "flat_even_x" / "preds_0.h5")
+    assert np.array_equal(found.labels, data.load("flat", "test", "").labels)
+    assert found.shape[1:] == (1000, 5) and np.allclose((found.roots() ** 2).sum(axis=-1), 1, atol=1e-2)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

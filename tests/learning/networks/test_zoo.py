@@ -151,6 +151,7 @@ def test_what_a_network_does_not_take_names_those_that_do(key, value, why, other
         ("cifar_resnet20", 16, 4),
         ("wrn_16_4", 16, 16),
         ("all_cnn", 96, 2),
+        ("all_cnn_norm", 96, 1.5),
         ("wide_resnet", 2, 16),
         ("conv_mixer", 32, 1),
     ],
@@ -164,7 +165,16 @@ def test_width_is_that_of_the_first_layer_and_all_others_follow(name, own, featu
     assert network(torch.randn(2, 1, 16, 16)).shape == (2, 10)
 
 
-OWN = {"small_cct": 128, "mlp_small": 64, "mlp": 256, "all_cnn": 96, "conv_mixer": 32, "vit": 64, "wide_resnet": 2}
+OWN = {
+    "small_cct": 128,
+    "mlp_small": 64,
+    "mlp": 256,
+    "all_cnn": 96,
+    "all_cnn_norm": 96,
+    "conv_mixer": 32,
+    "vit": 64,
+    "wide_resnet": 2,
+}
 
 
 @pytest.mark.parametrize("name, own", [(name, OWN.get(name, 16)) for name in WIDTHS])

@@ -248,7 +248,7 @@ def test_missing_configuration_is_an_error_that_names_them(tmp_path):
     for words in ([], ["--seed", "3"]):
         code, text = run(TRAIN, tmp_path, *words)
         assert code == 2 and text.startswith("usage: ")
-        assert "error: CONFIG is missing: a YAML file, or one of cifar10, cifar100, digits, fashion, imagenet" in text
+        assert "error: CONFIG is missing: a YAML file, or one of cifar10, cifar100, digits, fashion, flat, im" in text
 
 
 def test_a_run_is_running_then_stopped_then_done(tmp_path):

@@ -31,7 +31,8 @@ def test_data_sets_have_as_many_names_and_synsets_as_classes():
 def test_images_are_described_for_each_channel():
     for known in tasks.DATASETS.values():
         assert len(known.mean) == len(known.std) == known.channels
-        assert all(0 < level < 255 for level in (*known.mean, *known.std)) and 0 < known.area <= 1
+        assert all(0 <= level < 255 for level in known.mean) and all(0 < level < 255 for level in known.std)
+        assert 0 < known.area <= 1 and known.of_images == (known.decay is None)
 
 
 def test_facts_cannot_be_changed():
