@@ -23,7 +23,7 @@ from learning.runs import diverged
 from learning.runs.run import Folders
 
 FOLDER = Path(__file__).parent
-MOST = 0.25  # final error; that of 0.1 is of 200 epochs on 50,000 images, whose error is about 0
+MOST = 0.35  # final error: sound runs of the pilot end below 0.27, chance is 0.9; 0.1 is of 200 epochs on 50,000 images
 GRID, SPEED, CORNERS, SYNTHETIC = SECTIONS = "the grid", "widths", "corners", "Gaussian inputs"
 PREFIXES = {"speed-": SPEED, "corner-": CORNERS, "from-": CORNERS}  # of variants; all others are the grid's
 
