@@ -15,12 +15,14 @@
 # make periods-quick    three seeds, on digits, no verdicts; a minute
 # make tasks        tasks as points, and which network to start from, on Fashion-MNIST with 3 seeds; half an hour
 # make tasks-quick  one seed, on digits, no verdicts; two minutes
+# make manifold     360 networks of 5 kinds, corners, widths, Gaussian inputs, with 3 seeds; an hour and a quarter
+# make manifold-quick   two seeds, on digits, no verdicts; two minutes
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
 # make smoke-imagenet   a tiny ImageNet through every stage, killed and resumed on the way; 4 minutes
 # make benchmark    how fast the geometry is, against the published algorithm, into benchmarks/results/; 5 minutes
 # make benchmark-gpu    the CUDA part of it; 10 minutes
-# make clean        remove what picture, fashion, claims, subspaces, symmetries, information, periods and tasks made
+# make clean        remove what picture, fashion, claims, subspaces, symmetries, information, periods, tasks and manifold made
 
 PYTHON ?= python3
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
@@ -33,7 +35,7 @@ THEIRS := $(if $(ACTIVE),$(if $(filter-out $(abspath .venv),$(abspath $(ACTIVE))
 BIN := $(if $(THEIRS),$(ACTIVE)/bin,.venv/bin)
 PIP = $(BIN)/python -m pip install --disable-pip-version-check
 
-.PHONY: install install-dev picture fashion claims claims-quick subspaces subspaces-quick symmetries symmetries-quick information information-quick periods periods-quick tasks tasks-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
+.PHONY: install install-dev picture fashion claims claims-quick subspaces subspaces-quick symmetries symmetries-quick information information-quick periods periods-quick tasks tasks-quick manifold manifold-quick lab notebook smoke-imagenet benchmark benchmark-gpu test test-fast lint clean
 install: $(if $(THEIRS),,.venv/installed)
 install-dev: $(if $(THEIRS),install-theirs,.venv/installed-dev)
 
@@ -177,6 +179,19 @@ tasks-quick: install
 		--checkpoints checkpoints/tasks_quick --plots plots/tasks_quick
 	@echo "open plots/tasks_quick/claims.md"
 
+MANIFOLD = $(BIN)/python -m learning.sweep experiments/manifold/$(1).yaml --jobs $(JOBS) \
+	--checkpoints-folder checkpoints/$(2) --predictions predictions/$(2)
+manifold: install
+	@$(call MANIFOLD,runs,$@)
+	@$(BIN)/python -m experiments.manifold.measure
+	@echo "open plots/$@/claims.md and plots/$@/inpca.html"
+
+manifold-quick: install
+	@$(call MANIFOLD,quick,manifold_quick)
+	@$(BIN)/python -m experiments.manifold.measure --quick --seeds 10 11 --predictions predictions/manifold_quick \
+		--checkpoints checkpoints/manifold_quick --plots plots/manifold_quick
+	@echo "open plots/manifold_quick/claims.md and plots/manifold_quick/inpca.html"
+
 lab: install
 	@$(PIP) -q -e '.[notebook]'
 	$(BIN)/python -m jupyterlab picture_of_tasks_tutorial.ipynb
@@ -204,9 +219,9 @@ lint: install-dev
 	@$(BIN)/ruff format --check .
 
 MADE = $(addprefix digits_,$(DIGITS)) $(addprefix fashion_,$(FASHION)) claims claims_quick \
-	subspaces subspaces_quick symmetries symmetries_quick information information_quick periods periods_quick tasks tasks_quick
+	subspaces subspaces_quick symmetries symmetries_quick information information_quick periods periods_quick tasks tasks_quick manifold manifold_quick
 clean:
 	rm -rf $(addprefix checkpoints/,$(MADE)) $(addprefix predictions/,$(MADE))
 	rm -rf $(foreach set,digits fashion,predictions/embedding/$(set).npz plots/$(set)) plots/claims plots/claims.md plots/claims_quick \
 		plots/subspaces plots/subspaces_quick plots/symmetries plots/symmetries_quick plots/information plots/information_quick \
-		plots/periods plots/periods_quick plots/tasks plots/tasks_quick
+		plots/periods plots/periods_quick plots/tasks plots/tasks_quick plots/manifold plots/manifold_quick
