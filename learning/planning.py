@@ -26,6 +26,7 @@ def write(method, options: Options) -> int:
 
     run: (name, seed).  settings: {key: value} of all that determines it but for the seed.  checkpoints, predictions:
     bytes of its checkpoints with last.pth, and of its predictions in one way of imprinting over all classes.
+    predicts: whether it stores these itself, under its own name.
     error: why it could not be trained, as far as that is known now.
     """
     lines = []
@@ -57,7 +58,12 @@ def _of_task(method, word, options):
     count = len(_schedule(config, task))
     kept = (0 if options.as_you_go else count * size) + (1 + STATES[config.optimiser]) * size
     samples = method.predicted(config, known) if hasattr(method, "predicted") else known.images[1]
-    return {**found, "checkpoints": kept, "predictions": 2 * count * samples * known.classes}
+    return {
+        **found,
+        "checkpoints": kept,
+        "predictions": 2 * count * samples * known.classes,
+        "predicts": options.as_you_go,
+    }
 
 
 @functools.lru_cache(4096)

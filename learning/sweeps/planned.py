@@ -108,6 +108,7 @@ def _lines(grid, combination):
 
 def _planned(number, words, line, suffixes):
     run = line["run"] and (line["run"][0], line["run"][1])
-    stored = tuple(None if suffix is None or not run else run[0] + suffix for suffix in suffixes)
+    own = run and line.get("predicts") and suffixes == (None,)  # a stage 2 of its own stores the same file
+    stored = (run[0],) if own else tuple(None if x is None or not run else run[0] + x for x in suffixes)
     sizes = line.get("checkpoints", 0), line.get("predictions", 0) * len(stored)
     return Planned(number, words, run, line.get("settings", {}), stored, *sizes, line["error"])

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from info_geometry.files import ROOT, InputError
-from learning import data, grids
+from learning import data, grids, networks
 from learning.config import with_defaults
 from learning.runs import run as runs
 from learning.runs.run import Folders
@@ -108,3 +108,17 @@ def test_who_is_asked_may_end_it(tmp_path):
     every = read(tmp_path, GOOD)[1]
     with pytest.raises(KeyboardInterrupt):
         planned.of_grids(every, check)
+
+
+def test_a_stage_that_stores_predictions_itself_names_their_file(tmp_path):
+    """So that its runs are complete once that is there; where it keeps weights, its stage 2 says when they are."""
+    own = "experiments.manifold"
+    grid = {"stage": f"{own}.01_training.train_manifold", "store": f"{own}.02_predicting.store_both"}
+    grid |= {"config": "digits_manifold", "settings": {"keep": ["predictions", "weights"]}}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(grid))
+    ((one, other),) = planned.of_grids(grids.read(tmp_path / "grid.yaml"))
+    assert one.stored == ("digits_all_predictions",) and other.stored == (None,)
+    weights = networks.build("fc", 1, 8, 10, 0).state_dict().values()
+    size = sum(value.numel() * value.element_size() for value in weights)
+    assert one.checkpoints == 2 * size and other.checkpoints == (2 + 12) * size  # last.pth, and 12 checkpoints
+    assert one.predictions == 2 * 12 * 800 * 10
