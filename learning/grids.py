@@ -19,7 +19,8 @@ Values that belong together are levels, which have names of their own and say se
         network: {linear: {network: linear, rate_factor: 0.15}, vit7: {network: vit, patch: 7}}
         batch_size: [200, 500]
 
-A level is always part of the variant, `vit7-bs200`.  `--set network=vit7` takes that one alone.
+A level is always part of the variant, `vit7-bs200`.  `--set network=vit7` takes that one alone, of grids
+with levels.
 """
 
 import collections
@@ -125,13 +126,7 @@ def read(
         key, equals, text = change.partition("=")
         if not key or not equals or not text:
             raise InputError(f"--set {change!r}: expected key=value, or key=value,value,...")
-        place = "arguments" if key in own else "settings"
-        grids = [
-            dataclasses.replace(grid, **{place: {**getattr(grid, place), key: _changed(grid, key, text.split(","))}})
-            if place == "settings" or key in grid.arguments
-            else grid
-            for grid in grids
-        ]
+        grids = _changed(grids, "arguments" if key in own else "settings", key, text.split(","))
     if seeds is not None:
         grids = [dataclasses.replace(grid, seed=tuple(map(str, seeds))) for grid in grids]
     if among is not None:
@@ -145,10 +140,26 @@ def read(
     return grids
 
 
-def _changed(grid, key, words):
-    """Return the values of a key that is changed to words: its levels of these names, where it has all of them."""
-    levels = {level.name: level for level in grid.settings.get(key, ()) if isinstance(level, Level)}
-    return tuple(levels[word] for word in words) if levels.keys() >= set(words) else tuple(words)
+def _changed(grids, place, key, words):
+    """Return grids of which one key has other values.
+
+    Where these are names of levels, a grid keeps those of its levels, and one that has others alone is left out.
+    """
+    names = {value.name for grid in grids for value in grid.settings.get(key, ()) if isinstance(value, Level)}
+    chosen = names & set(words) if place == "settings" else set()
+    if chosen and chosen != set(words):
+        other = next(word for word in words if word not in names)
+        raise InputError(f"--set {key}={','.join(words)}: {other} is none of the levels {', '.join(sorted(names))}")
+    found = []
+    for grid in grids:
+        there = getattr(grid, place)
+        levels = [value for value in there.get(key, ()) if isinstance(value, Level)]
+        values = tuple(level for level in levels if level.name in chosen) if chosen else tuple(words)
+        if (chosen and not levels) or (place == "arguments" and key not in there):
+            found.append(grid)
+        elif values:
+            found.append(dataclasses.replace(grid, **{place: {**there, key: values}}))
+    return found
 
 
 def _pairs(chosen):

@@ -76,6 +76,22 @@ def test_levels_say_several_keys_and_name_the_variant(tmp_path):
     assert variants(other) == ["bs20", "bs50"] and other.settings["network"] == ("mlp",)
 
 
+def test_levels_are_chosen_in_each_grid_that_has_them(tmp_path):
+    levels = {name: {"network": name} for name in ("mlp", "fc", "vit")}
+    one = {**GOOD, "settings": {"network": levels}}
+    other = {**GOOD, "settings": {"network": {"vit": levels["vit"]}, "optimiser": "adam"}}
+    plain = {**GOOD, "settings": {"network": "small_cnn"}}
+    chosen = read(tmp_path, one, other, changes=["network=fc,mlp"])
+    assert [variants(grid) for grid in chosen] == [["mlp", "fc"]]
+    assert [variants(grid) for grid in read(tmp_path, one, other, changes=["network=fc,vit"])] == [
+        ["fc", "vit"],
+        ["vit"],
+    ]
+    assert read(tmp_path, one, plain, changes=["network=vit"])[1].settings["network"] == ("small_cnn",)
+    with pytest.raises(InputError, match="--set network=fc,mpl: mpl is none of the levels fc, mlp, vit"):
+        read(tmp_path, one, other, changes=["network=fc,mpl"])
+
+
 def test_another_stage_may_store_predictions(tmp_path):
     other = "experiments.subspaces.02_sampling.sample_subspace"
     one, two = read(tmp_path, GOOD, {**GOOD, "store": other})
