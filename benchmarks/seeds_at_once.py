@@ -175,7 +175,7 @@ def measured(settings, device, folder, groups, processes, graph=False):
     Returns the number of runs, seconds, and CPU seconds of the processes, once each has warmed up.
     """
     context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(processes), context.Queue()
+    barrier, results = context.Barrier(processes, timeout=600), context.Queue()
     started = [
         context.Process(target=_take, args=(barrier, results, settings, device, folder / str(number), groups, graph))
         for number in range(processes)
