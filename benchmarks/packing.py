@@ -2,7 +2,7 @@
 
     python benchmarks/packing.py [--clock cpu]        15 minutes on two CPU cores
     python benchmarks/packing.py --device cuda        the GPU columns, on a machine that has one
-    python benchmarks/packing.py --small              two networks, 1,000 images, an epoch; to see that it runs
+    python benchmarks/packing.py --small              1,000 images, an epoch; to see that it runs
     python benchmarks/packing.py --networks linear vit --batches 50
 
 Each way trains the same runs, of the first images of Fashion-MNIST, each process with one thread, and keeps 10
@@ -63,7 +63,7 @@ def main(argv=None):
     parser.add_argument("--small", action="store_true", help="tiny sizes")
     given = parser.parse_args(argv)
     if given.small:
-        given.networks, given.batches, given.images, given.epochs, given.repeats = ["linear", "fc"], [50], 1000, 1, 1
+        given.batches, given.images, given.epochs, given.repeats = [50], 1000, 1, 1
     if min(given.images, given.epochs, given.repeats, *given.batches) < 1:
         raise InputError("--images, --epochs, --repeats and --batches take whole numbers from 1")
     if max(given.batches) > given.images:
@@ -78,6 +78,10 @@ def main(argv=None):
             raise InputError(f"--device {given.device}: torch finds no CUDA GPU here; leave it out")
         if given.clock == "cpu":
             raise InputError("--clock cpu says nothing of a GPU; leave it out")
+    given.every = ways(given)
+    for way in given.ways or ():
+        if way not in given.every:
+            raise InputError(f"--ways: no way is called {way}; there are {', '.join(given.every)}")
     with tempfile.TemporaryDirectory() as folder:
         write_images(Path(folder) / "data", given.images)
         table(given, Path(folder))
@@ -130,7 +134,7 @@ def ways(given):
 
 def table(given, folder):
     """Print a row for each network and batch: runs an hour of each way, and the ratios of those that matter."""
-    every = {way: function for way, function in ways(given).items() if way in (given.ways or [way])}
+    every = {way: function for way, function in given.every.items() if way in (given.ways or [way])}
     numbers = itertools.count()
     kinds = ("at once", *(("graph", "streams") if given.device != "cpu" else ()))
     ratios = [("workers", "command"), *((kind, "workers") for kind in kinds)]
