@@ -1,8 +1,8 @@
 """This machine: where the repository lies, its processors and memory, and which packages are installed."""
 
 import contextlib
-import functools
 import ctypes
+import functools
 import importlib.metadata
 import os
 import re
