@@ -4,11 +4,12 @@
     python benchmarks/packing.py --device cuda        the GPU columns, on a machine that has one
     python benchmarks/packing.py --small              1,000 images, an epoch; to see that it runs
     python benchmarks/packing.py --networks linear vit --batches 50
+    python benchmarks/packing.py --steps              a minute; single steps of one network and of 4 or 8 at once, on CPUs
 
 Each way trains the same runs, of the first images of Fashion-MNIST, each process with one thread, and keeps 10
 checkpoints of each run and what it would go on from:
 
-    command     one process a run, as many at once as there are cores
+    command     one process a run, as many at once as there are cores; on CUDA one
     workers N   N processes of a sweep, which take run after run (learning/workers.py), once each took its first one
     at once S   S seeds with stacked weights in each of as many processes as there are cores (seeds_at_once.py)
 
@@ -60,6 +61,7 @@ def main(argv=None):
     parser.add_argument("--ways", nargs="+", metavar="WAY", help="these alone, such as command 'workers 2'")
     parser.add_argument("--clock", choices=("wall", "cpu"), default="wall", help="default: %(default)s")
     parser.add_argument("--device", default="cpu", help="cpu or cuda; default: %(default)s")
+    parser.add_argument("--steps", action="store_true", help="single steps alone, on the CPU, by CPU seconds")
     parser.add_argument("--small", action="store_true", help="tiny sizes")
     given = parser.parse_args(argv)
     if given.small:
@@ -84,7 +86,7 @@ def main(argv=None):
             raise InputError(f"--ways: no way is called {way}; there are {', '.join(given.every)}")
     with tempfile.TemporaryDirectory() as folder:
         write_images(Path(folder) / "data", given.images)
-        table(given, Path(folder))
+        (steps if given.steps else table)(given, Path(folder))
     return 0
 
 
@@ -155,6 +157,25 @@ def table(given, folder):
         for one, other in ratios:
             cells.append(span([best(rates, one, turn) / best(rates, other, turn) for turn in range(given.repeats)]))
         print(f"| {name} | {batch} | {' | '.join(cells)} |", flush=True)
+
+
+def steps(given, folder):
+    """Print a row for each network and batch: milliseconds of a step, and what 4 and 8 seeds at once gain, of 9 turns."""
+    import torch
+    from seeds_at_once import gains
+
+    from learning import config, data
+
+    torch.set_num_threads(1)
+    images = data.load("fashion", "train", folder / "data")
+    print(
+        "| network | batch | a step, ms | 4 at once, times as fast | 8 at once |\n| --- | ---: | ---: | ---: | ---: |"
+    )
+    for name, batch in itertools.product(given.networks, given.batches):
+        settings = {**NETWORKS[name], "batch_size": batch, "epochs": 1000, "learning_rate": 0.01}
+        found = [gains(images, config.Config(dataset="fashion", **settings), seeds, 9) for seeds in (4, 8)]
+        cells = [f"{np.median(own):.2f} ({min(own):.2f} to {max(own):.2f})" for _, own in found]
+        print(f"| {name} | {batch} | {found[0][0]:.2f} | {' | '.join(cells)} |", flush=True)
 
 
 def best(rates, kind, turn):

@@ -20,7 +20,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from info_geometry.files import InputError
-from learning import data, networks, optimisers
+from learning import data, networks, optimisers, supervise
 from learning.config import Config
 from learning.runs import run as runs
 from learning.runs import weights
@@ -167,6 +167,31 @@ def train(
                 if number + 1 in schedule:
                     together.save(folder, seeds, number + 1)
     return [together for together, *_ in every]
+
+
+def gains(images, config: Config, seeds: int, rounds: int) -> tuple[float, list[float]]:
+    """Return the CPU milliseconds of a step of one network, and how many times as fast seeds take theirs at once.
+
+    Stage 1's step and the joint one take turns, on the CPU, each with the batches that it needs; ratios of `rounds`.
+    """
+    found = [networks.of_config(config, images, images.classes, seed) for seed in range(seeds)]
+    together, joint = Together(found, config), batches(images, config, range(seeds), "cpu")
+    network = networks.of_config(config, images, images.classes, 0)
+    optimiser = optimisers.build(network, config)
+    parts = ((x[0], y[0]) for x, y in batches(images, config, [0], "cpu"))
+    singles, ratios = [], []
+    for number in range(rounds + 2):
+        times = [time.process_time()]
+        for _ in range(seeds):
+            supervise.update(network, optimiser, parts, config.batch_size, config)
+        times.append(time.process_time())
+        together.step(*next(joint))
+        times.append(time.process_time())
+        single, at_once = np.diff(times)
+        if number > 1:  # the first ones warm up
+            singles.append(1e3 * single / seeds)
+            ratios.append(single / at_once)
+    return float(np.median(singles)), ratios
 
 
 def measured(settings, device, folder, groups, processes, graph=False):
