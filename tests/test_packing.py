@@ -148,3 +148,17 @@ def test_all_ways_are_measured(clock):
     assert workers > float(row["command"]) > 0  # which imports torch for each run
     assert float(row["workers / command"]) == pytest.approx(workers / float(row["command"]), rel=0.01, abs=0.1)
     assert float(row["at once / workers"]) == pytest.approx(float(row["at once 2"]) / workers, rel=0.01, abs=0.06)
+
+
+@debian
+def test_steps_are_measured():
+    command = [sys.executable, PACKING, "--steps", "--small", "--networks", "linear", "fc"]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert found.returncode == 0, found.stderr
+    number = r"([\d.]+)"
+    gain = rf"{number} \({number} to {number}\)"
+    rows = re.findall(rf"^\| (linear|fc) \| 50 \| {number} \| {gain} \| {gain} \|$", found.stdout, re.M)
+    assert [name for name, *_ in rows] == ["linear", "fc"]
+    for _, *numbers in rows:
+        took, four, least, most, *_ = map(float, numbers)
+        assert took > 0 and 0 < least <= four <= most
