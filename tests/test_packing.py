@@ -151,9 +151,10 @@ def test_all_ways_are_measured(clock):
 
 
 @debian
+@pytest.mark.slow
 def test_steps_are_measured():
     command = [sys.executable, PACKING, "--steps", "--small", "--networks", "linear", "fc"]
-    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=900)
     assert found.returncode == 0, found.stderr
     number = r"([\d.]+)"
     gain = rf"{number} \({number} to {number}\)"
