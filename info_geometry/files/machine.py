@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import functools
 import importlib.metadata
 import os
 import re
@@ -127,8 +128,13 @@ def valid_name(name: object, what: str) -> str:
 
 def versions(*packages: str) -> dict[str, str]:
     """Return {package: version} of those that are installed, by default of all that predictions depend on."""
-    installed = {}
-    for package in packages or PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            installed[package] = importlib.metadata.version(package)
-    return installed
+    installed = {package: _version(package) for package in packages or PACKAGES}
+    return {package: version for package, version in installed.items() if version is not None}
+
+
+@functools.cache
+def _version(package):
+    """Return the version of a package, looked up once in a process, which imports no other one, or None."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(package)
+    return None

@@ -4,6 +4,7 @@
     plans.py                 which samples are loaded together, in which order
     memory.py, encoded.py    images held in memory; images in files, decoded when they are needed
     small.py                 small images in files, decoded once, when they are loaded
+    kept.py                  ... and for all runs that one process takes
     gaussian.py              inputs that are no images: Gaussian, labelled by a network
     folders.py, lists.py     image files in one folder a class, or with a list of their classes
     pixels.py                from the bytes of a file to pixels, whatever decodes them

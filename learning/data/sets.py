@@ -19,6 +19,7 @@ import torch
 from info_geometry.files import InputError, first_line, lock
 from learning.data import encoded, gaussian, packed, small
 from learning.data.folders import Folder, absent, some
+from learning.data.kept import kept
 from learning.data.memory import TensorImages
 from learning.tasks.datasets import DataSet, facts
 
@@ -146,6 +147,12 @@ def _cifar(known, split, folder):
     import torchvision  # takes seconds, and digits do without
 
     kind = getattr(torchvision.datasets, known.name.upper())
+    files = sorted((folder / kind.base_folder).glob("*"))
+    return kept((known.name, split, folder), files, lambda: _read_cifar(kind, known, split, folder))
+
+
+def _read_cifar(kind, known, split, folder):
+    """Return the images of a data set of torchvision, which compares checksums of all of it."""
     try:
         images = kind(folder, train=split == "train", download=False)
     except RuntimeError:  # not there, or not whole
@@ -187,7 +194,9 @@ def _tinyimagenet(known, split, folder):
             f"{root}: no such folder, and TinyImageNet is not downloaded; unpack tiny-imagenet-200.zip into {folder}, "
             "or say with --data where it is"
         )
-    return small.in_memory(Folder(root), known)
+    source = Folder(root)
+    files = [source.name(i) for i in range(len(source.labels))]
+    return kept((known.name, split, folder), files, lambda: small.in_memory(source, known))
 
 
 def _gaussian(known, split, folder):

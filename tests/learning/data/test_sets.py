@@ -242,7 +242,7 @@ def cifar(classes):
     """Return a stand-in for torchvision's data set, of random images."""
 
     class Cifar:
-        filename, calls = "cifar.tar.gz", []
+        filename, base_folder, calls = "cifar.tar.gz", "cifar", []
 
         def __init__(self, root, train, download):
             Cifar.calls.append((root, train, download))
@@ -265,6 +265,18 @@ def test_cifar(monkeypatch, tmp_path, name, classes):
         assert np.array_equal(images.pixels.permute(0, 2, 3, 1).numpy(), again.data)
     batch = next(train.batches(data.training_plan(np.arange(30), 10, 0, 0), augmentation="crop_flip"))
     assert batch.shape == (10, 3, 32, 32) and batch.dtype == torch.float32
+
+
+def test_cifar_is_read_again_when_its_files_are_others(monkeypatch, tmp_path):
+    kind, file = cifar(10), tmp_path / "cifar" / "data_batch_1"
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", kind)
+    file.parent.mkdir()
+    for content in ("a", "longer"):
+        file.write_text(content)
+        before = len(kind.calls)
+        for _ in range(2):
+            data.load("cifar10", "train", tmp_path)
+        assert len(kind.calls) == before + 1
 
 
 def test_loaders_agree_with_the_facts(nowhere, monkeypatch, tmp_path):

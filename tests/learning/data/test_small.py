@@ -10,7 +10,7 @@ from PIL import Image
 
 from info_geometry.files import InputError
 from learning import data, tasks
-from learning.data import small
+from learning.data import kept, small
 from tests.support import tiny_imagenet
 from tests.support.tiny_imagenet import CLASSES
 
@@ -146,6 +146,7 @@ def test_number_of_threads_changes_nothing(tiny, monkeypatch, threads):
     expected, seen, decoded = loaded(folder).pixels, set(), small.decoded
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     monkeypatch.setattr(small, "decoded", lambda *of: seen.add(threading.get_ident()) or decoded(*of))
+    monkeypatch.setattr(kept, "_kept", {})  # so that they are decoded again
     assert torch.equal(loaded(folder).pixels, expected)
     assert (threading.get_ident() in seen) == (threads == "1")
 
