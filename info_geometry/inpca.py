@@ -252,9 +252,10 @@ def fit_landmarks(
 
     trajectories: as for `distance.pairwise`.  landmarks: how many models to choose (see `landmarks.choose`), or their
     indices (m,).  groups (M,): the configuration of each model, of which each then gets its share of landmarks, spread
-    over `along` (M,), such as progress (see `embedding.spread`).  distances: of the landmarks (m, m), if known.  probes:
-    random models whose distances to each other say the explained stress and its standard error.  group: models whose distances to the landmarks are held at
-    once; results do not depend on it.  seed: of landmarks and probes.  device, precision: as for `distance.pairwise`.
+    over `along` (M,), such as progress (see `embedding.spread`).  distances: of the landmarks (m, m), if known.
+    probes: random models whose distances to each other say the explained stress and its standard error.  group: models
+    whose distances to the landmarks are held at once; results do not depend on it.  seed: of landmarks and probes.
+    device, precision: as for `distance.pairwise`.
     state: returns the `sharing.State` of the placing, which shares it among processes and goes on where it stopped; the
     others call `landmarks.place`.
 
