@@ -235,6 +235,8 @@ def fit_landmarks(
     *,
     index: dict | None = None,
     seed: int = 0,
+    groups: np.ndarray | None = None,
+    along: np.ndarray | None = None,
     probes: int = 300,
     group: int = by_landmarks.GROUP,
     distances: np.ndarray | None = None,
@@ -249,9 +251,11 @@ def fit_landmarks(
     `info_geometry.embedding.landmarks`, which has the formulas).
 
     trajectories: as for `distance.pairwise`.  landmarks: how many models to choose (see `landmarks.choose`), or their
-    indices (m,).  distances: of the landmarks (m, m), if known.  probes: random models whose distances to each other
-    say the explained stress and its standard error.  group: models whose distances to the landmarks are held at
-    once; results do not depend on it.  seed: of landmarks and probes.  device, precision: as for `distance.pairwise`.
+    indices (m,).  groups (M,): the configuration of each model, of which each then gets its share of landmarks, spread
+    over `along` (M,), such as progress (see `embedding.spread`).  distances: of the landmarks (m, m), if known.
+    probes: random models whose distances to each other say the explained stress and its standard error.  group: models
+    whose distances to the landmarks are held at once; results do not depend on it.  seed: of landmarks and probes.
+    device, precision: as for `distance.pairwise`.
     state: returns the `sharing.State` of the placing, which shares it among processes and goes on where it stopped; the
     others call `landmarks.place`.
 
@@ -265,6 +269,8 @@ def fit_landmarks(
         variance=distance_variance,
         distances=distances,
         seed=seed,
+        groups=groups,
+        along=along,
         probes=probes,
         group=group,
         progress=progress,

@@ -122,3 +122,51 @@ def test_the_geometry_is_measured(tmp_path):
         assert float(re.search(rf"^\| {command} \| ([\d.]+) \|", text, re.M)[1]) > 0.5
     assert re.search(r"^\| float32 \| [1-9]e-0[89] \|", text, re.M)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+def test_every_analysis_of_many_configurations_is_measured(tmp_path, monkeypatch):
+    """Small, in processes of their own; what was generated is the network's first of all, and seeds count little."""
+    sizes = ("--trajectories", 40, "--models", 12, "--samples", 100, "--landmarks", 80)
+    text = run("benchmarks/manifold.py", tmp_path, *sizes)
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    steps = stages.script("benchmarks/manifold_steps.py").STEPS
+    rows = re.findall(r"^\| ([a-z][^|]*) \| ([\d.]+) \| ([\d.]+) \| ([\d.]+) \| ([^|]+) \|$", text, re.M)
+    assert [name for name, *_ in rows] == list(steps)
+    assert all(0.05 < float(peak) < 3 for *_, peak, _ in rows)
+    said = {name: words for name, *_, words in rows}
+    assert re.match(r"14 objects; network [6-9]\d%", said["importance, settings"])
+    assert "13 tubes" in said["tubes"] and (tmp_path / "inpca.html").exists()
+    assert float(said["training and evaluation"].split()[3].rstrip(",")) > 0.9
+    again = run("benchmarks/manifold.py", tmp_path, *sizes, "--steps", "tubes")
+    assert again.count("\n| ") == 3 and said["tubes"] in again
+
+
+def test_generated_runs_follow_from_their_number():
+    generated = stages.script("benchmarks/manifold_data.py")
+    rows = [{name: int(x[i]) for name, x in generated.table(60).items()} for i in range(60)]
+    P, t, labels = generated.run(4, rows[4], 9, 50)
+    same, _, _ = generated.run(4, rows[4], 9, 50)
+    np.testing.assert_array_equal(P, same)
+    np.testing.assert_allclose(P.sum(axis=2), 1, rtol=1e-5)
+    right = P[:, np.arange(50), labels].mean(axis=1)
+    assert right[0] == pytest.approx(0.1, abs=0.01) and right[-1] > 0.9 and (np.diff(t) > 0).all()
+    assert (
+        len({(row["network"], row["optimiser"], row["batch"], row["augmentation"], row["rate"]) for row in rows}) == 20
+    )
+    bad = generated.run(49, rows[49], 9, 50)[0]
+    assert (bad[-1].argmax(axis=1) != labels).mean() > 0.1
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (["--steps", "dance"], "--steps 'dance' is not one of 'writing the files'"),
+        (["--models", "2"], "expected --trajectories of 6 or more"),
+    ],
+)
+def test_steps_that_are_none_get_a_sentence(tmp_path, arguments, words):
+    found = subprocess.run(
+        [sys.executable, "benchmarks/manifold.py", tmp_path, *arguments], cwd=ROOT, capture_output=True, text=True
+    )
+    assert found.returncode and words in found.stderr and "Traceback" not in found.stderr

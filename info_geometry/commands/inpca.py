@@ -34,6 +34,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "over trajectories, and place the others by them; default: all pairs",
     )
     parser.add_argument(
+        "--by-run", action="store_true", help="with --landmarks: each run has its share of them, at even checkpoints"
+    )
+    parser.add_argument(
         "--embedding",
         type=Path,
         metavar="FILE.npz",
@@ -56,6 +59,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         raise InputError(f"--into {arguments.into}: say which runs to place in it: inpca.py RUN ... --into NAME")
     if arguments.published and (arguments.runs or arguments.seeds):
         raise InputError("--published draws all of that file alone; leave out runs and --seeds")
+    if arguments.by_run and not arguments.landmarks:
+        raise InputError("--by-run says how landmarks are chosen; say how many with --landmarks M")
     if arguments.names and not arguments.published:
         raise InputError("--names says what the tasks in --published FILE.pkl are; give that file as well")
     if arguments.bootstrap and arguments.landmarks and not arguments.published:
@@ -102,6 +107,7 @@ def main(argv: list[str] | None = None) -> int | None:
                 device=arguments.device,
                 precision=arguments.precision,
                 landmarks=arguments.landmarks,
+                by_run=arguments.by_run,
                 bootstrap=arguments.bootstrap,
                 resume=arguments.resume,
                 redo=arguments.redo,
@@ -132,6 +138,7 @@ def share(
     device: str | None = None,
     precision: str | None = None,
     landmarks: int | None = None,
+    by_run: bool = False,
     bootstrap: bool = False,
     resume: bool = False,
     redo: bool = False,
@@ -141,8 +148,16 @@ def share(
     folder: of the figures.  target: the file of the embedding.
     """
     index, t_name = runs.index(trajectories), runs.t_name(trajectories)
-    inputs = [runs.identity(trajectories), str(target), precision, landmarks, bootstrap]
-    which = np.arange(len(index["t"])) if landmarks is None else by_landmarks.choose(landmarks, len(index["t"]))
+    inputs = [
+        runs.identity(trajectories),
+        str(target),
+        precision,
+        landmarks,
+        bootstrap,
+        *(["by run"] if by_run else []),
+    ]
+    M, even = len(index["t"]), {"groups": index["run"], "along": index["checkpoint"]} if by_run else {}
+    which = np.arange(M) if landmarks is None else by_landmarks.choose(landmarks, M, **even)
     measured = by_landmarks.part(trajectories, which)
     groups = shared.groups(trajectories, bootstrap)
     options = {"device": processes.device(device), "precision": precision}

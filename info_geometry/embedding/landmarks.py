@@ -18,7 +18,7 @@ import numpy as np
 from tqdm import tqdm
 
 from info_geometry import distance, predictions
-from info_geometry.embedding import spectrum
+from info_geometry.embedding import spectrum, spread
 from info_geometry.files import InputError
 from info_geometry.sums.sharing import State, length
 
@@ -40,6 +40,8 @@ def fit(
     group: int,
     progress: bool,
     state: Callable[[], State] | None,
+    groups: np.ndarray | None = None,
+    along: np.ndarray | None = None,
     **options,
 ) -> tuple[dict, np.ndarray]:
     """Return the fields of the `inpca.Embedding` of all models, but for its stress, and what its axes leave of W.
@@ -50,7 +52,7 @@ def fit(
     trajectories = [predictions.as_trajectory(x, f"trajectory {i}") for i, x in enumerate(trajectories)]
     predictions.check_shapes(trajectories)
     M = sum(x.shape[0] for x in trajectories)
-    which = choose(landmarks, M, seed)
+    which = choose(landmarks, M, seed, groups, along)
     chosen = part(trajectories, which)
     D = distance.pairwise(chosen, **options) if distances is None else np.asarray(distances)
     if D.shape != (len(which), len(which)):
@@ -74,11 +76,20 @@ def fit(
     return fields, unexplained(D, points[drawn], values, M, variance if len(drawn) == M else None)
 
 
-def choose(landmarks: int | np.ndarray, M: int, seed: int = 0) -> np.ndarray:
+def choose(
+    landmarks: int | np.ndarray,
+    M: int,
+    seed: int = 0,
+    groups: np.ndarray | None = None,
+    along: np.ndarray | None = None,
+) -> np.ndarray:
     """Return indices (m,), increasing, of landmarks among M models: those given, or as many as given, by this rule.
 
     One at random from each of m equal stretches of the models.  These are ordered by trajectory, then by checkpoint,
     so every trajectory and every phase of training gets its share.
+
+    groups (M,): the configuration of each model; each has its share then: see `spread.by_group`.
+    along (M,): where models stand in their group, such as progress.
 
     Raises InputError unless there are 2 to M, and indices are of different models.
     """
@@ -91,6 +102,12 @@ def choose(landmarks: int | np.ndarray, M: int, seed: int = 0) -> np.ndarray:
             f"{count} landmarks among {M} models: expected 2 to {M}; take another number, or the whole "
             "matrix of distances (no landmarks)"
         )
+    if along is not None and groups is None:
+        raise InputError("along says where models stand in their groups; give groups as well")
+    if which.ndim == 0 and groups is not None:
+        if len(groups) != M:
+            raise InputError(f"groups: expected one for each of {M} models, not {len(groups)}")
+        return spread.by_group(count, groups, along, seed)
     if which.ndim == 0:
         edges = np.arange(count + 1) * M // count
         return np.random.default_rng(seed).integers(edges[:-1], edges[1:])

@@ -1,6 +1,7 @@
 """The InPCA picture as one self-contained page, `inpca.html`: turn it, choose axes and colours, play training.
 
-The page is `page.html` with plotly.js and the data put in; it needs no network and no server.
+The page is `page.html` with plotly.js and the data put in; it needs no network and no server.  More than 5,000 models
+or 100 trajectories are drawn by `cloud.html` instead of plotly, which is slow for so many.
 """
 
 import html
@@ -11,12 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from info_geometry.figures import provenance, style
+from info_geometry.figures import page_data, provenance, style
+from info_geometry.figures.page_data import short
 from info_geometry.files import atomic_path
 
-TEMPLATE = Path(__file__).with_name("page.html")
-MODELS = 5000  # at most: a phone turns these fluently, and with plotly.js the file stays below 6 MB
-DIGITS = 5  # of a coordinate
+TEMPLATE, CLOUD = (Path(__file__).with_name(name) for name in ("page.html", "cloud.html"))
+FEW, LINES = 5000, 100  # models and trajectories that plotly draws, in a file below 6 MB
+MODELS = 200_000  # at most: the file stays below 20 MB
 DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
 SYMBOLS = {"o": "circle", "s": "square", "D": "diamond", "X": "x"}
 
@@ -36,17 +38,19 @@ def write(
     """Write `<folder>/inpca.html`; return [its path].
 
     coordinates (M, k), eigenvalues (n,) and imaginary (n,), n >= k.  index: a dict of arrays (M,), one entry a model:
-    run, seed, checkpoint, t and, where known, accuracy, progress and progress_bhattacharyya.
+    run, seed, checkpoint, t and, where known, accuracy, progress and progress_bhattacharyya.  These, and any other
+    column of numbers or of text with few levels, such as network or optimiser, are offered as colours.
     explained: stress of 1, 2, ... axes, or None.
     marks: None, or (progress (S,), coordinates (S, k)) of the geodesic from ignorance to truth.
-    Of more than 5,000 models, some of the trajectories and of their checkpoints are shown, and the page says so.
+    Of more than 200,000 models, some of the trajectories and of their checkpoints are shown, and the page says so.
     """
     from plotly.offline import get_plotlyjs  # takes a second, and other figures do without
 
     coordinates, imaginary = np.asarray(coordinates, float), np.asarray(imaginary, bool)
     trajectories, note = _thinned(_trajectories(index))
     runs, models = np.asarray(index["run"]).astype(str), sum(map(len, trajectories))
-    styles, names = style.colours(runs), style.short_names(runs)
+    styles, names, columns = style.colours(runs), style.short_names(runs), page_data.columns(index)
+    many = models > FEW or len(trajectories) > LINES
     numbers = {run: number for number, run in enumerate(styles)}
     origin = provenance.current()
     data = {
@@ -62,16 +66,20 @@ def write(
             }
             for run, look in styles.items()
         ],
+        "columns": columns,
+        "many": _many(coordinates, index, columns, trajectories) if many else None,
         "trajectories": [
-            {"run": numbers[runs[rows[0]]], **_trajectory(coordinates, index, rows)} for rows in trajectories
+            {"run": numbers[runs[rows[0]]], "seed": int(index["seed"][rows[0]])}
+            | ({"size": len(rows)} if many else _trajectory(coordinates, index, columns, rows))
+            for rows in trajectories
         ],
-        "marks": marks and {"progress": _short(marks[0]), "points": _short(marks[1])},
-        "eigenvalues": _short(eigenvalues[:30]),
+        "marks": marks and {"progress": short(marks[0]), "points": short(marks[1])},
+        "eigenvalues": short(eigenvalues[:30]),
         "imaginary": imaginary[:30].tolist(),
         "stress": style.stress_text(explained, 5),
         "total": _total(eigenvalues, explained),
         "made": ", ".join(origin.values()),
-        "what": f"{models:,} models in {len(trajectories)} trajectories" + note,
+        "what": f"{models:,} models in {len(trajectories):,} trajectories" + note,
     }
     title = f"{name}: trajectories of networks in prediction space"
     meta = "\n".join(f'<meta name="{key}" content="{html.escape(value)}">' for key, value in origin.items())
@@ -80,6 +88,7 @@ def write(
         "TITLE": html.escape(title),
         "META": meta,
         "PLOTLY": get_plotlyjs(),
+        "CLOUD": CLOUD.read_text(encoding="utf-8") if many else "",
         "DATA": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
     }
     text = re.sub("@([A-Z]+)@", lambda name: parts[name[1]], TEMPLATE.read_text(encoding="utf-8"))
@@ -93,7 +102,7 @@ def _total(eigenvalues, explained):
     """Return the sum of the squares of all eigenvalues, which the stress of the first axis tells, or None."""
     if explained is None or not len(explained) or not np.isfinite(explained[0]) or not explained[0] > 0:
         return None
-    return float(f"{eigenvalues[0] ** 2 / (1 - (1 - explained[0]) ** 2):.{DIGITS}g}")
+    return short(eigenvalues[0] ** 2 / (1 - (1 - explained[0]) ** 2))
 
 
 def _trajectories(index):
@@ -117,23 +126,26 @@ def _thinned(trajectories):
     return thin, f" are shown, of {models:,} in {count:,}"
 
 
-def _trajectory(coordinates, index, rows):
+def _trajectory(coordinates, index, columns, rows):
     """Return what the page holds of the models in these rows, which are one trajectory."""
     times = np.asarray(index["t"], float)[rows].tolist()
-    keys = ("accuracy", "progress", "progress_bhattacharyya")
-    known = {key: _short(index[key][rows]) for key in keys if index.get(key) is not None}
     return {
-        "seed": int(index["seed"][rows[0]]),
         "checkpoint": np.asarray(index["checkpoint"])[rows].tolist(),
-        "t": [int(t) if t.is_integer() and abs(t) < 2**53 else t for t in times],  # as they were given
-        "points": _short(coordinates[rows]),
-        **known,
+        "t": [page_data.exact(t) for t in times],
+        "points": short(coordinates[rows]),
+        **{column["key"]: short(page_data.codes(index[column["key"]][rows], column)) for column in columns},
     }
 
 
-def _short(values):
-    """Return an array as (nested) lists of numbers of a few digits; what is not finite becomes None."""
-    values = np.asarray(values, float)
-    if values.ndim > 1:
-        return [_short(row) for row in values]
-    return [float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None for value in values]
+def _many(coordinates, index, columns, trajectories):
+    """Return the models of all trajectories, one after the other: coordinates by axis, and columns."""
+    rows, known = np.concatenate(trajectories), {}
+    for column in columns:
+        values = page_data.codes(np.asarray(index[column["key"]])[rows], column)
+        known[column["key"]] = page_data.packed(values, column["low"], max(column["high"], column["low"]))
+    return {
+        "points": [page_data.packed(x, float(x.min()), float(x.max())) for x in coordinates[rows].T],
+        "checkpoint": page_data.listed(np.asarray(index["checkpoint"])[rows]),
+        "t": page_data.listed(np.asarray(index["t"])[rows]),
+        "columns": known,
+    }

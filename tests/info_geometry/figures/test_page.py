@@ -1,47 +1,13 @@
 """The interactive page: what is in the file, and what it does in headless Chromium."""
 
-import json
 import re
-import shutil
-import time
 
 import numpy as np
 import pytest
 
 from info_geometry.figures import page, provenance
 from info_geometry.figures import style as plot
-
-RUNS = ["toy_all", "toy_even", "toy_odd"]
-
-
-def curves(runs=RUNS, seeds=2, steps=8, axes=5):
-    """Coordinates, eigenvalues, imaginary flags and index of trajectories from one start; axis 5 is imaginary."""
-    rng, points = np.random.default_rng(0), []
-    index = {key: [] for key in ("run", "seed", "checkpoint", "t", "accuracy", "progress")}
-    for run in runs:
-        direction = rng.normal(size=axes)
-        for seed in range(seeds):
-            u = np.linspace(0, 1, steps)
-            points.append(u[:, None] * (direction + 0.1 * rng.normal(size=axes)))
-            columns = [run] * steps, [seed] * steps, range(steps), 10 * u, 0.1 + 0.8 * u, u
-            for name, column in zip(index, columns):
-                index[name].extend(column)
-    eigenvalues = 10.0 / np.arange(1, 41) ** 2
-    imaginary = np.arange(40) % 5 == 4
-    return (
-        np.concatenate(points),
-        np.where(imaginary, -eigenvalues, eigenvalues),
-        imaginary,
-        {name: np.array(column) for name, column in index.items()},
-    )
-
-
-MARKS = np.linspace(0, 1, 11), np.linspace(0, 1, 11)[:, None] * np.ones(5)
-
-
-def data_of(path):
-    text = path.read_text(encoding="utf-8")
-    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', text, re.S)[1]), text
+from tests.support.pages import MARKS, RUNS, Page, curves, data_of
 
 
 def test_progress_by_the_other_objective_is_there_where_it_is_known(tmp_path):
@@ -101,18 +67,6 @@ def test_names_cannot_end_the_script(tmp_path):
     assert data["runs"][0]["name"] == "</script><b>@META@" and "<title>&lt;i&gt;:" in text
 
 
-@pytest.mark.parametrize(("seeds", "steps"), [(40, 1000), (1500, 10)])
-def test_many_models_are_thinned_evenly_and_the_page_says_so(tmp_path, seeds, steps):
-    points, values, imaginary, index = curves(RUNS, seeds, steps, axes=10)
-    [path] = page.write(tmp_path, points, values, imaginary, index)
-    data, text = data_of(path)
-    shown = [len(x["checkpoint"]) for x in data["trajectories"]]
-    assert page.MODELS / 2 < sum(shown) <= page.MODELS and len(text) < 6e6
-    assert {x["run"] for x in data["trajectories"]} == {0, 1, 2}
-    assert all(x["checkpoint"][0] == 0 and x["checkpoint"][-1] == steps - 1 for x in data["trajectories"])
-    assert f"of {len(points):,} in {3 * seeds:,}" in data["what"]
-
-
 def test_times_stand_in_the_page_as_they_were_given(tmp_path):
     points, values, imaginary, index = curves()
     t = np.resize([0, 101331, 102582, 0.1 + 0.2, 1700003600], len(points))
@@ -132,97 +86,6 @@ def test_the_page_says_where_it_comes_from(tmp_path, monkeypatch):
 
 
 # --- in a browser ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def browser():
-    webdriver = pytest.importorskip("selenium.webdriver")
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    driver = shutil.which("chromedriver")
-    if not program or not driver:
-        pytest.skip("no chromium with chromedriver here (Debian: apt-get install chromium chromium-driver)")
-    options = webdriver.ChromeOptions()
-    options.binary_location = program
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--window-size=1280,800",
-        "--use-angle=swiftshader",
-        "--enable-unsafe-swiftshader",  # WebGL without a GPU
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-    ):  # no network
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    chrome.set_script_timeout(60)
-    yield chrome
-    chrome.quit()
-
-
-class Page:
-    """A page in the browser: its controls, and what plotly draws."""
-
-    def __init__(self, browser, path, width=1280, height=800):
-        self.browser = browser
-        browser.execute_cdp_cmd(
-            "Emulation.setDeviceMetricsOverride",
-            {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500},
-        )
-        browser.get_log("browser")
-        browser.get(path.as_uri())
-        self.until("return document.body.dataset.ready === 'yes'")
-
-    def until(self, script, timeout=60):
-        end = time.monotonic() + timeout
-        while not self.run(script):
-            assert time.monotonic() < end, f"{script} did not come true; console: {self.errors()}"
-            time.sleep(0.05)
-
-    def run(self, script, *arguments):
-        return self.browser.execute_script(script, *arguments)
-
-    def set(self, control, value, event="change"):
-        self.run(
-            "const c = document.getElementById(arguments[0]); c.value = arguments[1];"
-            "c.dispatchEvent(new Event(arguments[2]));",
-            control,
-            value,
-            event,
-        )
-
-    def click(self, selector):
-        self.browser.find_element("css selector", selector).click()
-
-    def press(self):
-        """Press and release the button of the mouse over a corner of the plot, where no model is."""
-        box = self.browser.find_element("id", "plot").rect
-        for kind, buttons in ("mousePressed", 1), ("mouseReleased", 0):
-            self.browser.execute_cdp_cmd(
-                "Input.dispatchMouseEvent",
-                {
-                    "type": kind,
-                    "x": box["x"] + 3,
-                    "y": box["y"] + box["height"] - 3,
-                    "button": "left",
-                    "buttons": buttons,
-                    "clickCount": 1,
-                },
-            )
-
-    def traces(self):
-        """Return what each trace shows: number in the data or None, first colour, number of points, x."""
-        return self.run("""return document.getElementById("plot").data.map(t => ({meta: t.meta ?? null, n: t.x.length,
-            x: t.x, colour: t.line ? (Array.isArray(t.line.color) ? "scale" : t.line.color) : null, mode: t.mode}))""")
-
-    def trajectories(self):
-        return [trace for trace in self.traces() if trace["meta"] is not None]
-
-    def text(self, control):
-        return self.run("return document.getElementById(arguments[0]).textContent", control)
-
-    def errors(self):
-        return [entry for entry in self.browser.get_log("browser") if entry["level"] == "SEVERE"]
 
 
 @pytest.fixture(scope="module")
@@ -379,3 +242,17 @@ def test_pictures_of_fewer_axes(browser, tmp_path, axes):
     shown = Page(browser, *page.write(tmp_path, points, values[:2], imaginary[:2], index))
     assert len(shown.traces()) == 1 and shown.errors() == []
     assert not browser.find_element("id", "marks-label").is_displayed()
+
+
+@pytest.mark.slow
+def test_text_and_numbers_are_colours_of_few_models_too(browser, tmp_path):
+    points, values, imaginary, index = curves()
+    index["kind"], index["loss"] = np.array(["plain", "bent"])[index["seed"] % 2], 3 - index["t"]
+    shown = Page(browser, *page.write(tmp_path, points, values, imaginary, index))
+    shown.set("colour", "kind")
+    assert [trace["colour"] for trace in shown.trajectories()] == [plot.PALETTE[1], plot.PALETTE[0]] * 3
+    shown.click("#levels button:nth-child(1)")
+    assert [trace["colour"] == "#dedede" for trace in shown.trajectories()] == [True, False] * 3
+    shown.set("colour", "loss")
+    bar = shown.run("const m = document.getElementById('plot').data.at(-1).marker; return [m.cmin, m.cmax]")
+    assert bar == [-7, 3] and shown.text("chosen") == "" and shown.errors() == []
