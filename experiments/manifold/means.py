@@ -28,6 +28,8 @@ from info_geometry.files import InputError
 
 FLOOR = 1e-15
 ITERATIONS = 100  # of the Bhattacharyya centroid; an iteration halves what is wrong where runs are near each other
+MEMORY = 1 << 29  # bytes
+HELD = 5  # arrays of all runs, at most, that a mean holds beside each other
 NEAR = 1e-13  # of probabilities: nothing changes any more
 
 
@@ -106,41 +108,63 @@ def mean(P: np.ndarray, kind: str) -> np.ndarray:
     return KINDS[kind](_normalised(P))
 
 
-def at_progress(runs: list, progress: list[np.ndarray], grid: np.ndarray, kinds: tuple = tuple(KINDS)) -> dict:
+def at_progress(
+    runs: list, progress: list[np.ndarray], grid: np.ndarray, kinds: tuple = tuple(KINDS), *, memory: int = MEMORY
+) -> dict:
     """Return the mean trajectories {kind: (G, N, C)} of runs, re-indexed at the values `grid` (G,) of progress.
 
-    runs: trajectories.  progress: (T,) of each.  Raises InputError where a run has not reached a value of the grid.
+    runs: trajectories.  progress: (T,) of each.  memory: bytes of the models of all runs that are held at once; where
+    they take more, samples come in blocks.  Raises InputError where a run has not reached a value of the grid.
     """
-    opened = [predictions.as_trajectory(x, f"run {i}") for i, x in enumerate(runs)]
-    predictions.check_shapes(opened)
+    opened = _opened(runs)
     found = {kind: np.empty((len(grid), *opened[0].shape[1:])) for kind in kinds}
-    for k, s in enumerate(grid):  # all at once would be so many times the memory
-        P = []
-        for x, p in zip(opened, progress):
-            before, after, fraction = trajectory.positions(p, np.array([s]))
-            roots = x.select(np.append(before, after)).roots(dtype=np.float64)
-            P.append(trajectory.reindex_roots(roots, (np.array([0]), np.array([1]), fraction))[0] ** 2)
-        for kind in kinds:
-            found[kind][k] = mean(np.array(P), kind)
+    for k, s in enumerate(grid):
+        places = [trajectory.positions(p, np.array([s])) for p in progress]
+
+        def models(start, stop, places=places):
+            for x, (before, after, fraction) in zip(opened, places):
+                roots = x.select(np.append(before, after)).roots(start, stop, dtype=np.float64)
+                yield trajectory.reindex_roots(roots, (np.array([0]), np.array([1]), fraction))[0] ** 2
+
+        _put(found, k, models, opened, memory)
     return found
 
 
-def at_steps(runs: list, kinds: tuple = tuple(KINDS)) -> dict:
+def at_steps(runs: list, kinds: tuple = tuple(KINDS), *, memory: int = MEMORY) -> dict:
     """Return the mean trajectories {kind: (T, N, C)} of runs with the same checkpoints, at equal steps.
 
-    Raises InputError for runs with different numbers of checkpoints, or at different times.
+    memory: as for `at_progress`.  Raises InputError for runs with different numbers of checkpoints, or at different
+    times.
     """
-    opened = [predictions.as_trajectory(x, f"run {i}") for i, x in enumerate(runs)]
-    predictions.check_shapes(opened)
+    opened = _opened(runs)
     for x in opened[1:]:
         if not np.array_equal(x.t, opened[0].t):
             raise InputError(f"{x.name} has other checkpoints than {opened[0].name}; expected those of one schedule")
     found = {kind: np.empty(opened[0].shape) for kind in kinds}
     for k in range(opened[0].shape[0]):
-        P = np.array([x.select([k]).roots(dtype=np.float64)[0] ** 2 for x in opened])
-        for kind in kinds:
-            found[kind][k] = mean(P, kind)
+
+        def models(start, stop, k=k):
+            return (x.select([k]).roots(start, stop, dtype=np.float64)[0] ** 2 for x in opened)
+
+        _put(found, k, models, opened, memory)
     return found
+
+
+def _opened(runs):
+    opened = [predictions.as_trajectory(x, f"run {i}") for i, x in enumerate(runs)]
+    predictions.check_shapes(opened)
+    return opened
+
+
+def _put(found, k, models, opened, memory):
+    """Put the means of models(start, stop), one (n, C) a run, into found {kind: (..., N, C)} at k, block by block."""
+    _, N, C = opened[0].shape
+    size = max(1, memory // (8 * HELD * len(opened) * C))
+    for start in range(0, N, size):
+        stop = min(start + size, N)
+        P = np.array(list(models(start, stop)))
+        for kind, means in found.items():
+            means[k, start:stop] = mean(P, kind)
 
 
 def _raised(P):

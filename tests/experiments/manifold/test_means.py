@@ -165,3 +165,16 @@ def test_at_equal_steps_it_is_the_mean_of_checkpoints_and_others_are_refused(tmp
 def test_what_is_refused(P, kind, message):
     with pytest.raises(InputError, match=message):
         means.mean(P, kind)
+
+
+def test_blocks_of_samples_change_nothing():
+    rng = np.random.default_rng(3)
+    runs = [rng.dirichlet(np.ones(4), size=(5, 23)) for _ in range(3)]
+    progress = [np.sort(rng.uniform(0, 1, 5)) for _ in runs]
+    grid = np.linspace(max(p[0] for p in progress), min(p[-1] for p in progress), 4)
+    for found, blocks in (
+        (means.at_progress(runs, progress, grid), means.at_progress(runs, progress, grid, memory=8 * 5 * 3 * 4 * 5)),
+        (means.at_steps(runs), means.at_steps(runs, memory=1)),
+    ):
+        for kind in means.KINDS:
+            np.testing.assert_allclose(blocks[kind], found[kind], rtol=0, atol=1e-12)
