@@ -34,11 +34,13 @@ GRIDS = """
   stage: experiments.manifold.01_training.train_manifold
   config: digits_manifold
   settings:
+    widths: 64-32
     kind: {corner-random0: {label_noise: 1}, corner-few20: {training_images: 20}}
 - name: from corners
   stage: experiments.manifold.01_training.train_manifold
   config: digits_manifold
   settings:
+    widths: 64-32
     start: {from-random0: {start: digits_all_corner-random0}, from-few20: {start: digits_all_corner-few20}}
 - name: sloppy
   stage: experiments.manifold.01_training.train_manifold

@@ -28,7 +28,7 @@ def test_missing_runs_are_named(monkeypatch, capsys, tmp_path):
     for words, target, name in (((), "manifold", "fashion"), (("--quick",), "manifold-quick", "digits")):
         code, _, err = run(monkeypatch, capsys, *folders, *words)
         assert code == 1 and err.count("error: ") == 1
-        assert f"{tmp_path}/predictions/{name}_all_linear-sgd-bs" in err
+        assert f"{tmp_path}/predictions/{name}_all_" in err and "-wd0" in err
         assert f"is missing, and all others of the grid; `make {target}` trains them" in err
     assert not list((tmp_path / "plots").glob("*.md"))
 
