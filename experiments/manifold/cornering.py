@@ -9,6 +9,7 @@ from experiments.manifold.measured import Corner
 from experiments.manifold.parts import TRAINING
 from experiments.manifold.paths import VALUES
 from experiments.manifold.results import Known
+from info_geometry import distance
 from info_geometry.files import InputError
 
 SECOND = "from-"  # of variants of the runs that start from a corner
@@ -48,4 +49,16 @@ def _corner(kind, runs, usual, seeds):
         distances[s], at[s], starts[s] = joined.distances, joined.at, run.progress()[0]
     for run, curve in zip(same, tubes.to_mean(parts, progress, VALUES, others=True)):
         width[seeds.index(run.seed)] = curve
-    return Corner(VALUES, distances, width, at, starts)
+    return Corner(VALUES, distances, width, at, starts, *_ends(runs, same, seeds))
+
+
+def _ends(runs, usual, seeds):
+    """Return distances (S, 2) of first and last models, and (S,) of last usual ones, to last usual ones of others."""
+    last = [run.parts[TRAINING].select([-1]) for run in usual]
+    ends, between = np.full((len(seeds), 2), np.nan), np.full(len(seeds), np.nan)
+    for run in runs:
+        others = [model for model, other in zip(last, usual) if other.seed != run.seed]
+        ends[seeds.index(run.seed)] = distance.cross([run.parts[TRAINING].select([0, -1])], others).mean(axis=1)
+    for k, run in enumerate(usual):
+        between[seeds.index(run.seed)] = distance.cross([last[k]], [*last[:k], *last[k + 1 :]]).mean()
+    return ends, between

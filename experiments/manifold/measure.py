@@ -65,10 +65,17 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
         f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
         "Rules: experiments/manifold/README.md."
     )
-    left = [f"Of the grid, {found.left_out}.", *claims.left_out(found)] if found.paths else claims.left_out(found)
+    left = (
+        [f"Of the grid, {found.left_out}; all in left_out.csv.", *claims.left_out(found)]
+        if found.paths
+        else claims.left_out(found)
+    )
     parts = [rows, *([line] for line in left), ["Beside these:", "", *beside], networks(found), [about]]
     text = "\n".join(line for part in parts if part for line in (*part, ""))
     write_text(plots / "claims.md", text)
+    rows = ["run,why", *(f"{name},{why}" for name, why in found.why.items())]
+    write_text(plots / "left_out.csv", "\n".join(rows) + "\n")
+    written.append(plots / "left_out.csv")
     return text.rstrip(), [plots / "claims.md", *written]
 
 

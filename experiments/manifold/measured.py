@@ -4,7 +4,7 @@ Sections stand for themselves: one whose runs are not there is None, and `missin
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -32,7 +32,8 @@ class Picture:
     correlation: Spearman's of the distances of both parts; exchanged (P,): with whole runs of one part exchanged.
     m2 {"training evaluation", "training together", "evaluation together": float}: of Procrustes, of 3 coordinates;
     m2_exchanged (P,): of training and evaluation, with whole runs exchanged.
-    full, four {ALL or a network: (3,)}: of all distances (L1) by 1..3 axes of a picture; of that of four points.
+    full, four {ALL or a network: (3,)}: of distances (L1) by 1..3 axes of a picture; of that of four points; without
+    `wild` models, whose mean cross entropy is CROSS_ENTROPY or more.  four_whole (3,): with these.
     """
 
     index: Mapping[str, np.ndarray]
@@ -47,6 +48,8 @@ class Picture:
     m2_exchanged: np.ndarray
     full: Mapping[str, np.ndarray]
     four: Mapping[str, np.ndarray]
+    wild: int
+    four_whole: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -158,6 +161,8 @@ class Corner:
 
     to the mean of the other usual ones; NaN where they have not been.  at (S,): the progress from which on distances
     stay within twice the mean width, NaN where they never do.  starts (S,): the progress at which runs begin.
+    ends (S, 2): mean distance of the first and of the last model to the last models of usual runs of other seeds;
+    between (S,): ... of the last model of a usual run.
     """
 
     grid: np.ndarray
@@ -165,6 +170,8 @@ class Corner:
     width: np.ndarray
     at: np.ndarray
     starts: np.ndarray
+    ends: np.ndarray
+    between: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -189,7 +196,8 @@ class Sloppy:
 class Measured:
     """All that is measured.
 
-    sloppy, flat: the names of the data sets of Gaussian inputs.  left_out: which runs of the grid are, as a text.
+    sloppy, flat: the names of the data sets of Gaussian inputs.  left_out: which runs of the grid are, as a text,
+    and `why`, {name and seed: final error, or what else}.
     missing {section: what trains its runs}.  evaluation: paths of evaluation predictions.
     """
 
@@ -197,6 +205,7 @@ class Measured:
     sloppy: str = "sloppy"
     flat: str = "flat"
     left_out: str = ""
+    why: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, str] | None = None
     pictures: tuple[Picture, ...] | None = None
     paths: Paths | None = None

@@ -17,8 +17,8 @@ def measure(results: Results) -> Measured:
     seeds, sections, kept = results.seeds, {}, []
     if GRID not in missing:
         print("reading the runs of the grid", flush=True)
-        kept, every, text = results.grid()
-        sections |= _grid(seeds, kept, every, text)
+        kept, every, text, why = results.grid()
+        sections |= {**_grid(seeds, kept, every, text), "why": why}
     if SPEED not in missing:
         print("widths", flush=True)
         sections["widths"] = widening.measure(results.all_of(SPEED)[0], seeds)

@@ -9,6 +9,7 @@ import numpy as np
 
 from info_geometry.files import InputError, log
 
+SAID = 8  # runs that are named in a sentence
 MOST = 0.1  # final error on training images (Mao et al. 2024)
 
 
@@ -23,11 +24,16 @@ class Sorted:
     def __str__(self) -> str:
         if not self.left_out:
             return f"all {len(self.kept)} runs ended with an error of at most {self.most:g}"
-        named = ", ".join(f"{name} ({error:.3g})" for name, error in self.left_out.items())
         return (
             f"{len(self.left_out)} of {len(self.kept) + len(self.left_out)} runs are left out, which ended with an "
-            f"error above {self.most:g}: {named}"
+            f"error above {self.most:g}: {some(self.left_out)}"
         )
+
+
+def some(errors: dict, most: int = SAID) -> str:
+    """Return names and errors, `diverged` for what is not a number, of a few, and how many more there are."""
+    told = [f"{name} ({'diverged' if np.isnan(error) else f'{error:.3g}'})" for name, error in errors.items()]
+    return ", ".join(told[:most]) + (f" and {len(told) - most} more" if len(told) > most else "")
 
 
 def by_final_error(errors: dict, most: float = MOST) -> Sorted:

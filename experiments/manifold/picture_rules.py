@@ -87,7 +87,8 @@ def l2(found: Measured) -> Finding:
 def l11(found: Measured) -> Finding:
     """Ignorance, truth and two means on the way span the picture.
 
-    The share of all distances (L1) that the three axes of these four points explain.  Holds if it is above TANGENTS,
+    The share of distances (L1) that the three axes of these four points explain, without models that are surely wrong
+    (`pictures.tangent`).  Holds if it is above TANGENTS,
     and that of the three axes of all models is less than LITTLE larger; fails if it is below, or that is more.
     """
     four, full = (np.array([getattr(x, what)[ALL][2] for x in found.pictures]) for what in ("four", "full"))
@@ -100,5 +101,12 @@ def l11(found: Measured) -> Finding:
         f"three axes of all models: {said(full, 3, False)}",
         decide(above(four, TANGENTS) and below(gap, LITTLE), below(four, TANGENTS) or above(gap, LITTLE)),
         {},
-        f"of single networks: {told}" if told else "",
+        "; ".join(filter(None, (f"of single networks: {told}" if told else "", _wild(found)))),
     )
+
+
+def _wild(found):
+    wild = sum(x.wild for x in found.pictures)
+    models = sum(len(x.index["checkpoint"]) for x in found.pictures)
+    whole = said([x.four_whole[2] for x in found.pictures], 2, False)
+    return f"{wild} of {models} models are left out, of a cross entropy of 4 nats or more; with these {whole}"

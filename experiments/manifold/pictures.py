@@ -14,6 +14,7 @@ from info_geometry.uncertainty.procrustes import procrustes
 
 EXCHANGES = 49  # of whole runs
 AXES = 30
+CROSS_ENTROPY = 4.0  # nats
 
 
 def measure(runs: list[Known]) -> Picture:
@@ -28,7 +29,7 @@ def measure(runs: list[Known]) -> Picture:
         pictures[what] = inpca.fit(distance.pairwise([_shuffled(run, k, within) for k, run in enumerate(runs)]))
     correlation, exchanged = alike(D[TRAINING], D[EVALUATION], orders)
     x, y = (pictures[which].coordinates for which in PARTS)
-    full, four = tangent(runs, D[TRAINING], pictures[TRAINING])
+    full, four, wild, four_whole = tangent(runs, D[TRAINING])
     named = (*PARTS, TOGETHER)
     return Picture(
         index(runs),
@@ -43,6 +44,8 @@ def measure(runs: list[Known]) -> Picture:
         np.array([_m2(x, y[order]) for order in orders]),
         full,
         four,
+        wild,
+        four_whole,
     )
 
 
@@ -89,34 +92,40 @@ def alike(A: np.ndarray, B: np.ndarray, orders: list[np.ndarray]) -> tuple[float
     return correlation(b), np.array([correlation(b[np.ix_(order, order)]) for order in orders])
 
 
-def tangent(runs: list[Known], D: np.ndarray, picture: inpca.Embedding) -> tuple[dict, dict]:
+def tangent(runs: list[Known], D: np.ndarray) -> tuple[dict, dict, int, np.ndarray]:
     """Return what 1..3 axes explain of distances D (M, M) of training predictions: those of all, and of four points.
 
     Of all runs, and of those of each network in pictures of their own; NaN where no checkpoint is near the two means.
+    Models whose mean cross entropy is CROSS_ENTROPY or more are left out, as in the study: surely wrong, they are those
+    of norm layers that have seen few batches.  Also how many these are, and what four points explain with them.
     """
     lengths = np.array([len(run.parts[TRAINING].t) for run in runs])
     levels = factors_of({run.name: run.config for run in runs})
     networks = np.array([levels[run.name][NETWORK] for run in runs])
+    entropy = np.concatenate([tangents.cross_entropy(run.parts[TRAINING]) for run in runs])
     of = {ALL: np.full(len(runs), True)} | {each: networks == each for each in np.unique(networks)}
-    full, four = {}, {}
+    full, four, fine = {}, {}, entropy < CROSS_ENTROPY
     for name, which in of.items():
-        models = np.flatnonzero(np.repeat(which, lengths))
-        part, own = D[np.ix_(models, models)], [run for run, one in zip(runs, which) if one]
-        own_picture = picture if name == ALL else inpca.fit(part)
-        full[name] = tangents.explained(part, own_picture.coordinates, own_picture.imaginary)
-        four[name] = _four(own, part)
-    return full, four
+        models = np.flatnonzero(np.repeat(which, lengths) & fine)
+        part = D[np.ix_(models, models)]
+        picture = inpca.fit(part)
+        full[name] = tangents.explained(part, picture.coordinates, picture.imaginary)
+        four[name] = _four(runs, lengths, np.repeat(which, lengths) & fine, part)
+    return full, four, int((~fine).sum()), _four(runs, lengths, np.full(len(fine), True), D)
 
 
-def _four(runs, D):
-    parts, progress = [run.parts[TRAINING] for run in runs], [run.progress() for run in runs]
+def _four(runs, lengths, chosen, D):
+    """Return what the picture of four points explains of distances D of the chosen models (M,) of runs."""
+    rows = [np.flatnonzero(x) for x in np.split(chosen, np.cumsum(lengths)[:-1])]
+    some = [(run.parts[TRAINING].select(x), run.progress()[x]) for run, x in zip(runs, rows) if len(x)]
+    parts, progress = zip(*some)
     try:
         means = [tangents.kernel_mean(parts, progress, at) for at in (tangents.FIRST, tangents.LAST)]
     except InputError:
         return np.full(3, np.nan)
     points = tangents.basis(parts[0].labels, *means)
     picture = tangents.picture(points)
-    return tangents.explained(D, tangents.place(picture, points, parts), picture.imaginary)
+    return tangents.explained(D, tangents.place(picture, points, list(parts)), picture.imaginary)
 
 
 def _shuffled(run, seed, within):

@@ -28,6 +28,13 @@ GRID, SPEED, CORNERS, SYNTHETIC = SECTIONS = "the grid", "widths", "corners", "G
 PREFIXES = {"speed-": SPEED, "corner-": CORNERS, "from-": CORNERS}  # of variants; all others are the grid's
 
 
+DIVERGED, ABSENT = "diverged", "not there"
+
+
+class FileMissingError(InputError):
+    """A run of which there is no prediction file, and which did not diverge."""
+
+
 @dataclass(frozen=True)
 class Size:
     """Which runs there are; those of `make manifold-quick` are fewer.
@@ -131,7 +138,7 @@ class Results:
         if not path.exists():
             if diverged.found(self.folders.run(planned.name, seed)):
                 return None
-            raise InputError(f"{path} is missing; {self.advice}")
+            raise FileMissingError(f"{path} is missing; {self.advice}")
         return self._open(path, planned, seed)
 
     @functools.lru_cache(None)  # noqa: B019
@@ -150,30 +157,38 @@ class Results:
             {which: trajectory.summarise(x, x.labels) for which, x in parts.items()},
         )
 
-    def all_of(self, section: str) -> tuple[list[Known], list[str]]:
-        """Return the runs of a section, and the names of those that diverged.  Raises InputError where one is missing.
+    def all_of(self, section: str) -> tuple[list[Known], dict[str, str]]:
+        """Return the runs of a section, and why others are not among them, {name and seed: DIVERGED or ABSENT}.
 
-        Of the grid, what is missing is named with what diverged: others do not need it.
+        Raises InputError where one is missing; of the grid it is named, since others do not need it.
         """
-        found, gone = [], []
+        found, gone = [], {}
         for planned in self.planned[section]:
             for seed in planned.seeds:
-                there = self.folders.file(planned.name, seed).exists() or section != GRID
-                run = self.open(planned, seed) if there else None
+                title = f"{planned.name} seed {seed}"
+                try:
+                    run = self.open(planned, seed)
+                except FileMissingError:
+                    if section != GRID:
+                        raise
+                    gone[title] = ABSENT
+                    continue
                 if run is None:
-                    gone.append(f"{planned.name} seed {seed}")
+                    gone[title] = DIVERGED
                 else:
                     found.append(run)
         return found, gone
 
-    def grid(self) -> tuple[list[Known], list[Known], str]:
-        """Return the runs of the grid that ended well, all that are there, and a text on those left out.
+    def grid(self) -> tuple[list[Known], list[Known], str, dict[str, str]]:
+        """Return the runs of the grid that ended well, all that are there, a text on those left out, and why they are.
 
-        Raises InputError where a seed has less than three that ended well.
+        The last is {name and seed: DIVERGED, ABSENT, or the final error}.  Raises InputError where a seed has less than
+        three that ended well.
         """
         found, gone = self.all_of(GRID)
         names = {f"{run.name} seed {run.seed}": run for run in found}
-        errors = {name: run.error for name, run in names.items()} | dict.fromkeys(gone, float("nan"))
+        errors = {name: run.error for name, run in names.items()}
+        errors |= {name: float("nan") for name, why in gone.items() if why == DIVERGED}
         sorted_out = outliers.by_final_error(errors, MOST)
         kept = [names[name] for name in sorted_out.kept]
         for seed in self.seeds:
@@ -182,8 +197,13 @@ class Results:
                     f"less than three runs of seed {seed} ended with an error of at most {MOST:g} on training images; "
                     f"{self.advice}"
                 )
-        text = str(sorted_out).replace("(nan)", "(diverged, or not there)")
-        return kept, found, text
+        absent = [name for name, why in gone.items() if why == ABSENT]
+        text = f"{sorted_out}"
+        if absent:
+            more = f" and {len(absent) - outliers.SAID} more" if len(absent) > outliers.SAID else ""
+            text += f"; {len(absent)} more are not there: {', '.join(absent[: outliers.SAID])}{more}"
+        why = {name: f"{error:.3f}" for name, error in sorted_out.left_out.items() if not np.isnan(error)}
+        return kept, found, text, gone | why
 
 
 def complete(config: ManifoldConfig) -> ManifoldConfig:

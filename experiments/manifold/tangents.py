@@ -19,6 +19,21 @@ from info_geometry.files import InputError
 FIRST, LAST = 0.3, 0.7  # progress of the two means
 WIDTH = 0.05
 SMALL = 1e-12
+FLOOR = 1e-15  # probability
+
+
+def cross_entropy(run: object, labels: np.ndarray | None = None) -> np.ndarray:
+    """Return the mean cross entropy -log p_y (T,), in nats, of the models of a run with true labels y (N,).
+
+    Probabilities below FLOOR, which files hold as 0, count as that.  labels: by default those of the file.
+    """
+    run = predictions.as_trajectory(run)
+    labels, total = np.asarray(run.labels if labels is None else labels), np.zeros(run.shape[0])
+    for start, roots in run.blocks(dtype=np.float64):
+        n = roots.shape[1]
+        right = np.square(roots[:, np.arange(n), labels[start : start + n]])
+        total -= np.log(np.maximum(right, FLOOR)).sum(axis=1)
+    return total / run.shape[1]
 
 
 def kernel_mean(runs: Iterable, progress: Iterable[np.ndarray], at: float, width: float = WIDTH) -> np.ndarray:

@@ -71,6 +71,8 @@ def picture(w, **changes):
         np.linspace(0.2, 0.3, 9),
         {name: np.array([0.7, 0.8, 0.86]) + 0.001 * w for name in (ALL, *NETWORKS)},
         {name: np.array([0.6, 0.7, 0.85]) + 0.001 * w for name in (ALL, *NETWORKS)},
+        3,
+        np.array([0.5, 0.6, 0.7]) + 0.001 * w,
     )
     return dataclasses.replace(found, **changes)
 
@@ -161,11 +163,16 @@ def widths(seeds, steps=(4.0, 3.0, 2.0, 1.0), tubes=1.3, **changes):
     return dataclasses.replace(found, **changes)
 
 
-def corner(seeds, shrink=5.0, late=0.012, width=0.01):
-    """Return a Corner whose distance at progress 0.2 is divided by this, a number or (S,), by 0.8, and ends there."""
+def corner(seeds, shrink=5.0, late=0.012, width=0.01, first=5.0, last=1.2):
+    """Return a Corner whose distance at progress 0.2 is divided by this, a number or (S,), by 0.8, and ends there.
+
+    first, last: distances to ends of usual runs over that between these, numbers or (S,).
+    """
     whole = np.broadcast_to(shrink, (seeds,))[:, None] ** ((0.8 - GRID) / 0.6)
     curve = late * whole
-    return Corner(GRID, curve, np.full((seeds, len(GRID)), width), np.full(seeds, 0.7), 0.02 + 0.001 * wobble(seeds))
+    ends = 0.05 * np.stack([np.broadcast_to(x, (seeds,)) for x in (first, last)], axis=1)
+    starts, wide = 0.02 + 0.001 * wobble(seeds), np.full((seeds, len(GRID)), width)
+    return Corner(GRID, curve, wide, np.full(seeds, 0.7), starts, ends, np.full(seeds, 0.05))
 
 
 def synthetic(gap=0.1, spread=0.001, cells=12):

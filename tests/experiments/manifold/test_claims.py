@@ -188,9 +188,11 @@ CHANGES = {
         (UNDECIDED, {"corners": {}}),
     ],
     "L8b": [
-        (HOLDS, corners(few200={"shrink": 2}, few2000={"shrink": 5})),  # together by the root of 10
-        (FAILS, corners(few200={"shrink": 2}, few2000={"shrink": 4})),
-        (UNDECIDED, corners(few200={"late": 0.0201})),
+        (HOLDS, corners(few200={"last": 1.5}, few2000={"last": 2.6})),  # together by the root of 3.9
+        (FAILS, corners(few200={"last": 1.5}, few2000={"last": 2.8})),
+        (UNDECIDED, corners(few200={"first": 1.5}, few2000={"first": 2.6})),  # there was no corner
+        (UNDECIDED, corners(few200={"last": 1.9 + SPREAD}, few2000={"last": 1.9 + SPREAD})),
+        (UNDECIDED, {"corners": {}}),
         (HOLDS, three(shrink=1)),
     ],
     "L9": [

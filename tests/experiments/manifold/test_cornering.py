@@ -8,6 +8,7 @@ import pytest
 from experiments.manifold import cornering, corners
 from experiments.manifold.parts import TRAINING
 from experiments.manifold.results import CORNERS
+from info_geometry import distance
 from info_geometry.files import InputError
 from tests.experiments.manifold import generated
 
@@ -30,6 +31,13 @@ def test_runs_are_compared_with_usual_ones_of_their_settings(study):
             )
             np.testing.assert_array_equal(corner.distances[s], expected.distances)
             assert corner.at[s] == expected.at and corner.starts[s] == run.progress()[0]
+            others = [x.parts[TRAINING].select([-1]) for x in same if x.seed != seed]
+            for k, which in enumerate((0, -1)):
+                far = [distance.pairwise([run.parts[TRAINING].select([which]), x])[0, 1] for x in others]
+                assert corner.ends[s, k] == pytest.approx(np.mean(far), abs=1e-6)
+            own = next(x for x in same if x.seed == seed).parts[TRAINING].select([-1])
+            far = [distance.pairwise([own, x])[0, 1] for x in others]
+            assert corner.between[s] == pytest.approx(np.mean(far), abs=1e-6)
         known = np.isfinite(corner.distances).all(axis=0)
         assert (corner.distances[:, known][:, 2] > 5 * corner.distances[:, known][:, -2]).all()
         np.testing.assert_allclose(corner.width[:, known].mean(axis=0), expected.width[known])

@@ -14,7 +14,12 @@ def test_runs_above_the_error_are_left_out_and_named_the_worst_first(caplog):
         found = outliers.by_final_error(errors)
     assert found.kept == ("a", "c") and list(found.left_out) == ["d", "b", "e"]
     assert set(found.kept) | set(found.left_out) == set(errors)
-    assert str(found).startswith("3 of 5 runs are left out") and "d (nan), b (0.5), e (0.2)" in caplog.text
+    assert str(found).startswith("3 of 5 runs are left out") and "d (diverged), b (0.5), e (0.2)" in caplog.text
+
+
+def test_of_many_a_few_are_named(caplog):
+    found = outliers.by_final_error({"good": 0.0} | {f"run{k}": 0.2 + 0.01 * k for k in range(30)})
+    assert len(found.left_out) == 30 and "run29 (0.49), " in str(found) and str(found).endswith(" and 22 more")
 
 
 def test_nothing_is_said_where_all_are_kept(caplog):

@@ -85,7 +85,7 @@ def test_what_is_left_out_is_left_out_of_its_seed_alone_and_shown_beside(tmp_pat
     bad = study.planned[GRID][0]
     P = generated.run("bad", way=generated.detour("elsewhere", size=4), at=np.linspace(0, 0.4, generated.T))
     generated.write(study.folders, bad, 11, P)
-    kept, every, _ = study.grid()
+    kept, every, *_ = study.grid()
     assert len(kept) == 23
     found = paths.measure(kept, every, generated.SEEDS)
     k = list(found.names).index(bad.name)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from experiments.manifold import pictures
+from experiments.manifold import pictures, tangents
 from experiments.manifold.measured import ALL, NETWORK, PERMUTED, TOGETHER, WITHIN
 from experiments.manifold.parts import EVALUATION, PARTS, TRAINING
 from info_geometry import distance, inpca
@@ -83,3 +83,22 @@ def test_four_points_explain_less_than_the_best_axes_of_one_network(found):
     assert set(found.four) == set(found.full) == {ALL, *found.index[NETWORK]}
     for name, values in found.four.items():
         assert values.shape == (3,) and (name == ALL or values[2] > 0.8)
+
+
+def test_models_that_are_surely_wrong_are_no_part_of_tangents(runs, monkeypatch):
+    """They are counted, and what is explained is that of the others, as if these were all."""
+    D = distance.pairwise([run.parts[TRAINING] for run in runs], precision="float64")
+    entropy = np.concatenate([tangents.cross_entropy(run.parts[TRAINING]) for run in runs])
+    monkeypatch.setattr(pictures, "CROSS_ENTROPY", np.median(entropy))
+    full, four, wild, whole = pictures.tangent(runs, D)
+    fine = np.flatnonzero(entropy < np.median(entropy))
+    assert wild == len(entropy) - len(fine) > 0
+    part = D[np.ix_(fine, fine)]
+    picture = inpca.fit(part)
+    expected = tangents.explained(part, picture.coordinates, picture.imaginary)
+    np.testing.assert_allclose(full[ALL], expected, atol=1e-9)
+    monkeypatch.setattr(pictures, "CROSS_ENTROPY", np.inf)
+    _, every, none, _ = pictures.tangent(runs, D)
+    assert none == 0
+    np.testing.assert_allclose(every[ALL], whole)
+    assert np.abs(every[ALL] - four[ALL]).max() > 1e-3

@@ -113,3 +113,12 @@ def test_turns_of_other_paths_are_less_and_none_of_no_path():
     assert abs(tangents.turn(P)) < 0.9
     with pytest.raises(InputError, match="have no direction"):
         tangents.turn([P[0], P[0], P[1], P[2]])
+
+
+def test_cross_entropy_is_that_of_true_labels():
+    rng = np.random.default_rng(0)
+    P = rng.dirichlet(np.ones(4), size=(3, 7))
+    labels = rng.integers(0, 4, 7)
+    P[0, 0] = np.eye(4)[(labels[0] + 1) % 4]  # surely wrong
+    expected = [np.mean([-np.log(max(p[n, labels[n]], 1e-15)) for n in range(7)]) for p in P]
+    np.testing.assert_allclose(tangents.cross_entropy(P, labels), expected, rtol=1e-12)
