@@ -4,9 +4,9 @@
     python -m experiments.manifold.measure [--seeds S ...] [--predictions FOLDER] [--checkpoints FOLDER]
         [--plots FOLDER] [--quick] [--redo]
 
-Writes <plots>/claims.md, the table of claims and one of networks and optimisers, and figures beside it.  Runs of the
-grid, of widths, of corners and of Gaussian inputs are measured each where they are there; claims on others are left
-out, and the table says what trains these.  --quick: of the runs of quick.yaml, no verdicts.
+Writes <plots>/claims.md, the table of claims and one of networks and optimisers, and figures and a page beside it.
+Runs of the grid, of widths, of corners and of Gaussian inputs are measured each where they are there; claims on others
+are left out, and the table says what trains these.  --quick: of the runs of quick.yaml, no verdicts.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.manifold import claims, figures, measuring
+from experiments.manifold import claims, figures, measuring, picture
 from experiments.manifold.measured import NETWORK, OPTIMISER, Measured
 from experiments.manifold.parts import EVALUATION, PARTS, TRAINING
 from experiments.manifold.results import FULL, QUICK, Results
@@ -60,6 +60,10 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
     """Measure all, and write tables and figures; return the table of claims, and the paths of what was written."""
     found = measuring.measure(results)
     written = [path for draw in figures.FIGURES for path in draw(plots, found)]
+    if found.pictures:
+        print("the picture of all seeds", flush=True)
+        drawn = picture.draw(results)
+        written += [*picture.figure(plots, drawn), *picture.write_page(plots, drawn)]
     rows, beside = table(claims.there(found), found, verdicts=not quick)
     about = (
         f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
@@ -88,8 +92,7 @@ def networks(found: Measured) -> list[str]:
         "| --- | --- | ---: | ---: | ---: | ---: | ---: |",
     ]
     ends = []
-    for picture in found.pictures:
-        index = picture.index
+    for index in (x.index for x in found.pictures):
         last = np.append(index["checkpoint"][1:] == 0, True)
         ends.append({name: column[last] for name, column in index.items()})
     pairs = sorted({pair for end in ends for pair in zip(end[NETWORK], end[OPTIMISER])})

@@ -179,6 +179,7 @@ class Results:
                     found.append(run)
         return found, gone
 
+    @functools.lru_cache(None)  # noqa: B019
     def grid(self) -> tuple[list[Known], list[Known], str, dict[str, str]]:
         """Return the runs of the grid that ended well, all that are there, a text on those left out, and why they are.
 
