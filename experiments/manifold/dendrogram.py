@@ -36,13 +36,15 @@ def dendrogram(folder: Path, found: Measured) -> list[Path]:
     table = {name: levels[there] for name, levels in paths.table.items()}
     looks = {name: looks_of(name, levels) for name, levels in paths.table.items()}
     titles = f"progress {paths.grid[0]:.2f} to {paths.grid[-1]:.2f}", f"progress {paths.at:.2f}"
-    chance = f" (networks permuted {paths.tree.chance[0]:.2f})"
     for k, (D, title) in enumerate(zip((paths.distances[0], paths.snapshot[0]), titles)):
         own, (above, below) = D[np.ix_(there, there)], axes[2 * k : 2 * k + 2]
         order = np.arange(len(own))
         if np.isfinite(own).all() and len(own) > 1:
             order, purity, cophenetic = tree(above, own, table[NETWORK], looks[NETWORK])
-            title += f": purity {purity:.2f}{'' if k else chance}, cophenetic correlation {cophenetic:.2f}"
+            chance = factors.purity_of_chance(own, table[NETWORK])
+            title += f": purity {purity:.2f} (networks permuted {chance:.2f}), cophenetic correlation {cophenetic:.2f}"
+        else:
+            above.text(0.5, 0.5, "some distances are not known", ha="center", transform=above.transAxes)
         squares(below, {name: levels[order] for name, levels in table.items()}, looks)
         above.set_title(f"({'ab'[k]}) seed {found.seeds[0]}, {title}", loc="left")
     handles = {name: {**look, **SQUARE} for name, look in legend_of(looks[NETWORK]).items()}

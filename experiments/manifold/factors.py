@@ -20,12 +20,15 @@ from info_geometry.uncertainty.permanova import PERMUTATIONS, Permanova, permano
 class Nearest:
     """share: of objects whose nearest other one is of the same level.  chance: the mean share of all others that are.
 
-    p: share of the permutations of levels, the identity being one, with as large a share.
+    p: share of the permutations of levels, the identity being one, with as large a share.  permuted: the mean share of
+    the other permutations.  In a balanced design that may be far from `chance`: what differs from an object in the
+    factor alone, and is nearest where this one does not matter, is never of the same level.
     """
 
     share: float
     chance: float
     p: float
+    permuted: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -108,15 +111,17 @@ def nearest(
         return float(counts @ (levels[of[rows]] == levels[of[columns]]))
 
     own, inside, rng = codes[first], blocks[first], np.random.default_rng(seed)
-    observed, reached = share(own), 1
+    observed, drawn_shares = share(own), []
     members = [np.flatnonzero(inside == block) for block in np.unique(inside)]
     for _ in range(permutations):
         drawn = own.copy()
         for which in members:
             drawn[which] = own[rng.permutation(which)]
-        reached += share(drawn) >= observed - 1e-12
+        drawn_shares.append(share(drawn))
+    reached = 1 + sum(each >= observed - 1e-12 for each in drawn_shares)
     chance = float((other * (codes[:, None] == codes)).sum() / K)
-    return Nearest(observed, chance, reached / (1 + permutations))
+    permuted = float(np.mean(drawn_shares)) if drawn_shares else float("nan")
+    return Nearest(observed, chance, reached / (1 + permutations), permuted)
 
 
 def dendrogram(D: np.ndarray) -> np.ndarray:
@@ -127,11 +132,19 @@ def dendrogram(D: np.ndarray) -> np.ndarray:
 def separated(D: np.ndarray, levels: Sequence) -> tuple[float, float]:
     """Return how far as many clusters of the dendrogram as there are levels are these (purity), and how far it is D.
 
-    The second is the cophenetic correlation.  By chance a purity is at least the share of the most frequent level.
+    The second is the cophenetic correlation.  By chance a purity is at least the share of the most frequent level: see
+    `purity_of_chance`.
     """
     Z = dendrogram(D)
     clusters = linkage.clusters(Z, len(set(map(str, levels))))
     return linkage.purity(clusters, levels), linkage.cophenetic_correlation(Z, D)
+
+
+def purity_of_chance(D: np.ndarray, levels: Sequence, permutations: int = 199, seed: int = 0) -> float:
+    """Return the mean purity of as many clusters of the dendrogram as there are levels, of levels permuted."""
+    levels, rng = np.asarray(levels), np.random.default_rng(seed)
+    clusters = linkage.clusters(dendrogram(D), len(set(map(str, levels))))
+    return float(np.mean([linkage.purity(clusters, rng.permutation(levels)) for _ in range(permutations)]))
 
 
 def _cells(columns, K):

@@ -41,7 +41,6 @@ from experiments.manifold.rules import DOMINATES, NEAREST, SAME
 from info_geometry.figures import style
 from info_geometry.figures.panels import LINE, legend, lettered, mean, strands
 
-AXES = {"xlabel": "progress", "xlim": (0, 1)}
 TUBE = {"color": "0.82", "linewidth": 6}
 
 
@@ -98,11 +97,10 @@ def factors(folder: Path, found: Measured) -> list[Path]:
             each, at = paths.factors[name], place + shift
             values = [100 * np.array([x.test.share for x in each]), np.array([x.ratio for x in each], float)]
             values.append(np.array([x.nearest.share for x in each]))
-            nulls = [100 * paths.permuted if name == NETWORK else [], paths.ratios[name]]
-            nulls.append(np.array([x.nearest.chance for x in each]))
+            nulls = [100 * np.array([x.test.permuted for x in each]), paths.ratios[name]]
+            nulls.append(np.array([x.nearest.permuted for x in each]))
             for ax, own, null in zip(axes, values, nulls):
-                if len(null):
-                    ax.plot([mean(np.asarray(null, float))], [at], **NULL)
+                ax.plot([mean(np.asarray(null, float))], [at], **NULL)
                 dots(ax, own, at, color="black", **look)
     for ax in axes:
         rows(ax, there)

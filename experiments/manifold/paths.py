@@ -7,7 +7,6 @@ from experiments.manifold.measured import FACTORS, NETWORK, Paths, Tree
 from experiments.manifold.parts import TRAINING
 from experiments.manifold.results import Known, factors_of
 from info_geometry import equal_progress
-from info_geometry.embedding import linkage
 from info_geometry.files import InputError
 
 VALUES = np.linspace(0, 1, 51)  # of progress
@@ -201,14 +200,11 @@ def _share_of_chance(D, table):
 
 def _trees(distances, networks):
     """Return purity, cophenetic correlation and the mean purity of permuted networks of each seed, (3, S)."""
-    found, rng = [], np.random.default_rng(0)
+    found = []
     for D in distances:
         there = np.isfinite(np.diag(D))
         own, levels = D[np.ix_(there, there)], networks[there]
-        purity, cophenetic = factors.separated(own, levels)
-        clusters = linkage.clusters(factors.dendrogram(own), len(set(levels)))
-        chance = np.mean([linkage.purity(clusters, rng.permutation(levels)) for _ in range(RANDOM)])
-        found.append((purity, cophenetic, chance))
+        found.append((*factors.separated(own, levels), factors.purity_of_chance(own, levels, RANDOM)))
     return np.array(found).T
 
 

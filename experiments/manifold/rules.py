@@ -28,9 +28,9 @@ TWO_SEEDS = "two seeds or more are needed"
 
 
 def _factor(paths: Paths, name: str):
-    """Return ratio, share of nearest, chance of it, p of PERMANOVA and p of nearest, each (S,)."""
+    """Return ratio, share of nearest, that of levels permuted, p of PERMANOVA and p of nearest, each (S,)."""
     each = paths.factors[name]
-    rows = [(x.ratio, x.nearest.share, x.nearest.chance, x.test.p, x.nearest.p) for x in each]
+    rows = [(x.ratio, x.nearest.share, x.nearest.permuted, x.test.p, x.nearest.p) for x in each]
     return np.array(rows, float).T
 
 
@@ -74,7 +74,7 @@ def hardly(found: Measured, name: str) -> Finding:
     """A factor hardly matters.
 
     Ratio and share as for networks.  Holds if the ratio, over that of levels permuted, is within EQUAL, and the share
-    is near chance: within NEAR of it, or p above LARGE for every seed; fails if the ratio is outside, or the share
+    within NEAR of that of levels permuted, or p above LARGE for every seed; fails if the ratio is outside, or the share
     further and no p above.  (Permuted, the ratio is below 1 where networks matter: in a balanced design configurations
     of another level agree in the network more often.)
     """

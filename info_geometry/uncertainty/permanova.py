@@ -30,7 +30,8 @@ NOTHING = 1e-9  # of SS_T: sums of squares that differ by less are equal
 class Permanova:
     """`statistic` F, p and share of a factor: see above; NaN, with a `reason`, where nothing can be told.
 
-    levels: a.  objects: K.  permutations: how many F was compared with, itself among them.
+    levels: a.  objects: K.  permutations: how many F was compared with, itself among them.  permuted: the mean share of
+    the others.
     """
 
     statistic: float
@@ -40,6 +41,7 @@ class Permanova:
     objects: int
     permutations: int
     reason: str = ""
+    permuted: float = np.nan
 
     def __str__(self) -> str:
         if self.reason:
@@ -80,9 +82,11 @@ def permanova(
     sizes = np.bincount(codes)
     within, *others = _within(D, _permuted(codes, blocks, permutations, seed), sizes)
     # SS_T is the same for all, so that F is the larger where SS_W is the smaller; ties but for rounding count
-    p = (1 + (np.array(others) <= within + NOTHING * total).sum()) / (1 + permutations)
+    others = np.array(others)
+    p = (1 + (others <= within + NOTHING * total).sum()) / (1 + permutations)
     ratio = (total - within) / (a - 1) / (within / (K - a)) if within > NOTHING * total else np.inf
-    return Permanova(float(ratio), float(p), float(1 - within / total), a, K, 1 + permutations)
+    share, permuted = float(1 - within / total), float(1 - others.mean() / total)
+    return Permanova(float(ratio), float(p), share, a, K, 1 + permutations, permuted=permuted)
 
 
 def _within(D, labelled, sizes):

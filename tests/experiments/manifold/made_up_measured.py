@@ -93,8 +93,8 @@ def factor(name, ratio=None, near=None, p=None, share=None):
     """Return a Factor; near: the share of nearest ones, p: of both tests."""
     chance, network = CHANCES.get(name, 0.48), name == NETWORK
     p = (0.0005 if network else 0.4) if p is None else p
-    test = Permanova(9.0, p, SHARES.get(name, 0.01) if share is None else share, 2, K, 2000)
-    near = Nearest((1.0 if network else chance) if near is None else near, chance, p)
+    test = Permanova(9.0, p, SHARES.get(name, 0.01) if share is None else share, 2, K, 2000, permuted=0.01)
+    near = Nearest((1.0 if network else chance) if near is None else near, chance, p, chance)
     return Factor(name, test, near, RATIOS.get(name, 0.98) if ratio is None else ratio, True)
 
 

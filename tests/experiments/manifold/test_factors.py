@@ -129,3 +129,30 @@ def test_the_dendrogram_is_that_of_complete_linkage():
     purity, correlation = factors.separated(D, TABLE["network"])
     assert purity == 1 and correlation > 0.9
     assert factors.separated(D, TABLE["batch"])[0] < 0.8
+
+
+def test_permuted_shares_are_those_of_the_permutations():
+    """By a loop over all exchanges of two levels within pairs, which is what strata leave."""
+    D, levels = planted(3, network=2, optimiser=1)[:8, :8], np.array(list("abababab"))
+    strata = np.repeat(range(4), 2)
+    shares, squares = [], []
+    for swaps in itertools.product([False, True], repeat=4):
+        drawn = levels.copy()
+        for k, swap in enumerate(swaps):
+            if swap:
+                drawn[2 * k : 2 * k + 2] = drawn[2 * k : 2 * k + 2][::-1]
+        shares.append(factors.nearest(D, drawn, permutations=1).share)
+        squares.append(factors.permanova(D, drawn, permutations=1).share)
+    found = factors.nearest(D, levels, None, strata, permutations=4000)
+    assert found.permuted == pytest.approx(np.mean(shares), abs=0.02)
+    test = factors.permanova(D, levels, strata, permutations=4000)
+    assert test.permuted == pytest.approx(np.mean(squares), abs=0.01)
+
+
+def test_purity_of_chance_is_that_of_permuted_levels():
+    D, levels = planted(0, network=50), np.array(TABLE["network"])
+    assert factors.separated(D, levels)[0] == 1
+    clusters = np.unique(levels, return_inverse=True)[1]
+    rng = np.random.default_rng(5)
+    expected = np.mean([linkage.purity(clusters, rng.permutation(levels)) for _ in range(2000)])
+    assert factors.purity_of_chance(D, levels, 2000) == pytest.approx(expected, abs=0.01)

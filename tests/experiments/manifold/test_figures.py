@@ -9,6 +9,7 @@ from matplotlib.image import imread
 
 from experiments.manifold import dendrogram, figures, more_figures
 from experiments.manifold.drawing import networks
+from experiments.manifold.factors import purity_of_chance
 from experiments.manifold.measured import ALL, NETWORK, OPTIMISER, PERMUTED, WITHIN, Measured
 from experiments.manifold.parts import EVALUATION, TRAINING
 from info_geometry.figures import style
@@ -125,7 +126,10 @@ def test_dendrogram(saved, tmp_path):
     order = [np.asarray(mesh.get_array(), int).ravel() for mesh in below.collections]
     assert len(order) == 5 and (np.diff(order[0]) != 0).sum() == 2
     assert np.bincount(order[0]).tolist() == [8, 8, 8] and np.bincount(order[1]).tolist() == [12, 12]
-    assert "purity 1.00 (networks permuted 0.40)" in whole.get_title(loc="left")
+    permuted = purity_of_chance(D, levels)
+    assert permuted < 0.6
+    for ax in (whole, snapshot):
+        assert f"purity 1.00 (networks permuted {permuted:.2f})" in ax.get_title(loc="left")
 
 
 def test_leaves_that_are_missing_are_left_out(saved, tmp_path):
@@ -143,7 +147,7 @@ def test_factors(saved, tmp_path):
     figures.factors(tmp_path, found)
     share, ratio, near = saved["factors"].axes
     assert drawn(share, [70], [-0.15]) and drawn(share, [5], [1 - 0.15]) and drawn(share, [70], [0.15])
-    assert drawn(share, [9], [-0.15]), "networks permuted"
+    assert drawn(share, [1], [-0.15]) and drawn(share, [1], [1.15]), "levels permuted"
     assert drawn(ratio, [3], [-0.15]) and drawn(ratio, [0.98], [1.15]) and drawn(ratio, [1.02], [-0.15])
     assert drawn(near, [1], [-0.15]) and drawn(near, [made.CHANCES[NETWORK]], [-0.15])
     assert drawn(near, [made.CHANCES[OPTIMISER]] * 3, [0.85] * 3), "seeds"
