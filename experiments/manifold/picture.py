@@ -92,7 +92,7 @@ def write_page(folder: Path, found: Drawn) -> list[Path]:
 def figure(folder: Path, found: Drawn) -> list[Path]:
     """Draw `picture`, the first two axes by network, optimiser, error and progress, and `picture_networks`, the third.
 
-    Thin lines are runs, thick ones means of runs at equal progress, as far as all of them got.
+    Thin lines are runs, thick ones means of runs at equal progress (`middle_of`), symbols means of last models.
     """
     index, written = found.embedding.index, []
     by = {NETWORK: networks(index[NETWORK]), OPTIMISER: _optimisers(index[OPTIMISER])}
@@ -131,7 +131,9 @@ def _optimisers(levels) -> dict[str, dict]:
 def _stress(found: Drawn) -> str:
     text = style.stress_text(found.embedding.explained_stress(), AXES)
     index = found.embedding.index
-    return f"{len(index['run']):,} models of {len(_runs(index)):,} runs; {text}"
+    chosen = found.embedding.landmarks
+    estimated = "" if chosen is None else f" (estimated, {len(chosen):,} landmarks)"
+    return f"{len(index['run']):,} models of {len(_runs(index)):,} runs; {text}{estimated}"
 
 
 def _runs(index) -> list[np.ndarray]:
@@ -151,13 +153,14 @@ def strands(ax: Axes, found: Drawn, factor: str, looks: dict, pair: tuple[int, i
     lines = LineCollection([points[rows] for rows in thin], colors=colours, linewidths=width, alpha=0.4, zorder=2)
     lines.set_rasterized(len(points) > style.VECTORS)
     ax.add_collection(lines)
-    halo = [withStroke(linewidth=2.4, foreground="white"), Normal()]
+    halo = [withStroke(linewidth=2.0, foreground="white"), Normal()]
     for level, look in looks.items():
         own = [rows for rows in runs if str(index[factor][rows[0]]) == level]
         middle = middle_of([points[rows] for rows in own], [index["progress"][rows] for rows in own])
-        if len(middle):
-            ax.plot(*middle.T, color=look["color"], linewidth=1.3, zorder=3, path_effects=halo)
-            ax.plot(*middle[-1:].T, color=look["color"], marker=look["marker"], markersize=5.5, markeredgecolor="white",
+        ax.plot(*middle.T, color=look["color"], linewidth=1.3, zorder=3, path_effects=halo)
+        if own:
+            ends = np.mean([points[rows[-1]] for rows in own], axis=0)
+            ax.plot(*ends[:, None], color=look["color"], marker=look["marker"], markersize=5.5, markeredgecolor="white",
                     markeredgewidth=0.6, zorder=4)  # fmt: skip
     _frame(ax, found, pair)
     if legend:
@@ -166,19 +169,22 @@ def strands(ax: Axes, found: Drawn, factor: str, looks: dict, pair: tuple[int, i
 
 
 def middle_of(points: list[np.ndarray], progress: list[np.ndarray], count: int = 60) -> np.ndarray:
-    """Return the mean (count, 2) of points (T, 2) of runs at equal progress, as far as all got; (0, 2) for nowhere.
+    """Return the mean (count, 2) of points (T, 2) of runs at equal progress, from where all began to where half got.
 
-    Where a run goes back, it counts as where it was when it had got so far.
+    At each progress of those that got so far; where one goes back, it counts as where it was when it had got there.
+    (0, 2) for nowhere.
     """
     furthest = [np.maximum.accumulate(x) for x in progress]
-    first, last = max((x[0] for x in furthest), default=0.0), min((x[-1] for x in furthest), default=0.0)
+    first, last = max((x[0] for x in furthest), default=0.0), np.median([x[-1] for x in furthest] or [0.0])
     if not first < last:
         return np.empty((0, 2))
-    grid, found = np.linspace(first, last, count), 0.0
+    grid, total, counts = np.linspace(first, last, count), np.zeros((count, 2)), np.zeros(count)
     for x, reached in zip(points, furthest):
+        there = grid <= reached[-1]
         reached, which = np.unique(reached, return_index=True)
-        found = found + np.stack([np.interp(grid, reached, axis) for axis in x[which].T], axis=1) / len(points)
-    return found
+        total[there] += np.stack([np.interp(grid[there], reached, axis) for axis in x[which].T], axis=1)
+        counts += there
+    return total / counts[:, None]
 
 
 def cloud(ax: Axes, found: Drawn, column: str, norm: Normalize, pair: tuple[int, int]):

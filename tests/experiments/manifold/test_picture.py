@@ -79,11 +79,17 @@ def test_a_run_has_the_colour_of_its_network(saved, tmp_path, found):  # noqa: F
 
 
 def test_means_are_at_equal_progress():
-    """Runs along one line at other speeds have that line as their mean, as far as the slowest got."""
+    """Runs along one line at other speeds have that line as their mean, as far as half of them got."""
     fast, slow = np.linspace(0, 1, 5), np.linspace(0, 1, 9) ** 2 * 0.6
     points = [np.column_stack([p, 2 * p]) for p in (fast, slow)]
     middle = picture.middle_of(points, [fast, slow], 7)
-    np.testing.assert_allclose(middle, np.column_stack([np.linspace(0, 0.6, 7), np.linspace(0, 1.2, 7)]), atol=1e-12)
+    np.testing.assert_allclose(middle, np.linspace(0, 0.8, 7)[:, None] * [1, 2], atol=1e-12)
+    aside = [points[0], points[1] + [0, 1]]  # which counts as far as it got
+    expected = np.linspace(0, 0.8, 7)[:, None] * [1, 2] + np.where(np.linspace(0, 0.8, 7) <= 0.6, 0.5, 0)[:, None] * [
+        0,
+        1,
+    ]
+    np.testing.assert_allclose(picture.middle_of(aside, [fast, slow], 7), expected, atol=1e-12)
     back = np.array([0, 0.4, 0.2, 0.6])  # where it goes back, it stays where it was
     (end,) = picture.middle_of([np.column_stack([back, back])], [back], 61)[-1:]
     np.testing.assert_allclose(end, [0.6, 0.6])
