@@ -85,15 +85,13 @@ def test_means_are_at_equal_progress():
     middle = picture.middle_of(points, [fast, slow], 7)
     np.testing.assert_allclose(middle, np.linspace(0, 0.8, 7)[:, None] * [1, 2], atol=1e-12)
     aside = [points[0], points[1] + [0, 1]]  # which counts as far as it got
-    expected = np.linspace(0, 0.8, 7)[:, None] * [1, 2] + np.where(np.linspace(0, 0.8, 7) <= 0.6, 0.5, 0)[:, None] * [
-        0,
-        1,
-    ]
+    grid = np.linspace(0, 0.8, 7)
+    expected = np.column_stack([grid, 2 * grid + np.where(grid <= 0.6, 0.5, 0)])
     np.testing.assert_allclose(picture.middle_of(aside, [fast, slow], 7), expected, atol=1e-12)
     back = np.array([0, 0.4, 0.2, 0.6])  # where it goes back, it stays where it was
     (end,) = picture.middle_of([np.column_stack([back, back])], [back], 61)[-1:]
     np.testing.assert_allclose(end, [0.6, 0.6])
-    assert picture.middle_of([points[0], points[1] + 1], [fast, fast[:1]], 5).shape == (0, 2)
+    assert picture.middle_of([points[0][:1]] * 2, [fast[:1]] * 2, 5).shape == (0, 2)
     assert picture.middle_of([], []).shape == (0, 2)
 
 
