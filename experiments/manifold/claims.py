@@ -2,7 +2,7 @@
 
 from experiments.manifold import more_rules, picture_rules, rules
 from experiments.manifold.measured import Measured
-from experiments.manifold.results import CORNERS, GRID, SPEED, SYNTHETIC
+from experiments.manifold.planned import CORNERS, GRID, SPEED, SYNTHETIC
 from learning.finding import Claim
 
 PAPER = "Mao 2024"

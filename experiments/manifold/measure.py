@@ -19,7 +19,8 @@ import numpy as np
 from experiments.manifold import claims, figures, measuring, picture
 from experiments.manifold.measured import NETWORK, OPTIMISER, Measured
 from experiments.manifold.parts import EVALUATION, PARTS, TRAINING
-from experiments.manifold.results import FULL, QUICK, Results
+from experiments.manifold.planned import FULL, QUICK
+from experiments.manifold.results import Results
 from info_geometry import predictions
 from info_geometry.commands.once import once
 from info_geometry.figures import provenance

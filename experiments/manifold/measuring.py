@@ -3,7 +3,8 @@
 from experiments.manifold import averages, cornering, paths, pictures, sloppiness, widening
 from experiments.manifold.measured import Measured
 from experiments.manifold.parts import EVALUATION, TRAINING
-from experiments.manifold.results import CORNERS, GRID, SECTIONS, SPEED, SYNTHETIC, Results
+from experiments.manifold.planned import CORNERS, GRID, SECTIONS, SPEED, SYNTHETIC
+from experiments.manifold.results import Results
 from info_geometry.files import InputError
 
 

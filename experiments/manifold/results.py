@@ -2,55 +2,31 @@
 
 import dataclasses
 import functools
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from experiments.manifold import outliers
+from experiments.manifold import outliers, planned
 from experiments.manifold.config import ManifoldConfig
 from experiments.manifold.measured import AUGMENTATION, BATCH, DECAY, NETWORK, OPTIMISER
 from experiments.manifold.parts import PARTS, TRAINING, part
+from experiments.manifold.planned import FULL, GRID, Planned, Size
 from info_geometry import predictions, trajectory
 from info_geometry.files import InputError
 from info_geometry.trajectory import Summary
-from learning import grids
-from learning.config import SHAPE, read
-from learning.networks.zoo import NETWORKS
+from learning.config import SHAPE
 from learning.runs import diverged
 from learning.runs.run import Folders
 
-FOLDER = Path(__file__).parent
 MOST = 0.35  # final error: sound runs of the pilot end below 0.27, chance is 0.9; 0.1 is of 200 epochs on 50,000 images
-GRID, SPEED, CORNERS, SYNTHETIC = SECTIONS = "the grid", "widths", "corners", "Gaussian inputs"
-PREFIXES = {"speed-": SPEED, "corner-": CORNERS, "from-": CORNERS}  # of variants; all others are the grid's
-
-
+LEAST = 3  # runs of a seed: of fewer no factor can be told from chance
 DIVERGED, ABSENT = "diverged", "not there"
 
 
 class FileMissingError(InputError):
     """A run of which there is no prediction file, and which did not diverge."""
-
-
-@dataclass(frozen=True)
-class Size:
-    """Which runs there are; those of `make manifold-quick` are fewer.
-
-    runs: the grid file.  dataset: of the grid; sloppy, flat: of Gaussian inputs.  target: of make.
-    """
-
-    dataset: str = "fashion"
-    runs: Path = FOLDER / "runs.yaml"
-    sloppy: str = "sloppy"
-    flat: str = "flat"
-    target: str = "manifold"
-
-
-FULL = Size()
-QUICK = Size("digits", FOLDER / "quick.yaml", target="manifold-quick")
 
 
 @dataclass(frozen=True)
@@ -68,19 +44,14 @@ class Known:
         return self.summaries[which].progress
 
     @property
+    def title(self) -> str:
+        """Name and seed."""
+        return titled(self.name, self.seed)
+
+    @property
     def error(self) -> float:
         """The final error on clean training images."""
         return float(1 - self.summaries[TRAINING].accuracy[-1])
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A run of the grid file, of some seeds."""
-
-    name: str
-    variant: str
-    config: ManifoldConfig
-    seeds: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -94,24 +65,12 @@ class Results:
     @functools.cached_property
     def planned(self) -> dict[str, list[Planned]]:
         """The runs of each section, in the order of the grid file."""
-        found = {section: {} for section in SECTIONS}
-        for grid in grids.read(self.size.runs):
-            for words in grid.combinations():
-                given = dict(zip(words[1::2], words[2::2]))
-                variant = given.pop("--variant", "")
-                pairs = [(key.removeprefix("--"), value) for key, value in given.items()]
-                config = complete(read(_config(words[0]), ManifoldConfig, pairs))
-                section = self._section(config, variant)
-                seeds = tuple(map(int, grid.seed)) if section == SYNTHETIC else self.seeds
-                for task in grid.task:
-                    name = "_".join(filter(None, (config.dataset, task, variant)))
-                    found[section][name] = Planned(name, variant, config, seeds)
-        return {section: list(runs.values()) for section, runs in found.items()}
+        return planned.of(self.size, self.seeds)
 
-    def _section(self, config, variant):
-        if config.dataset != self.size.dataset:
-            return SYNTHETIC
-        return next((section for prefix, section in PREFIXES.items() if variant.startswith(prefix)), GRID)
+    @functools.cached_property
+    def _opened(self) -> dict[tuple[str, int], Known]:
+        """Runs that were read: by these Results alone, since others of the same folders may find other files there."""
+        return {}
 
     @property
     def advice(self) -> str:
@@ -132,30 +91,36 @@ class Results:
         places = [self.folders.file(x.name, seed) for runs in self.planned.values() for x in runs for seed in x.seeds]
         return [path for path in dict.fromkeys(places) if path.exists()]
 
-    def open(self, planned: Planned, seed: int) -> Known | None:
-        """Return what is known of a run, or None of one that diverged.  Raises InputError where it is missing."""
-        path = self.folders.file(planned.name, seed)
-        if not path.exists():
-            if diverged.found(self.folders.run(planned.name, seed)):
-                return None
-            raise FileMissingError(f"{path} is missing; {self.advice}")
-        return self._open(path, planned, seed)
+    def diverged(self) -> list[str]:
+        """Return name and seed of the runs of all sections that diverged."""
+        every = [(x, seed) for runs in self.planned.values() for x in runs for seed in x.seeds]
+        return [titled(x.name, seed) for x, seed in every if self._diverged(x.name, seed)]
 
-    @functools.lru_cache(None)  # noqa: B019
-    def _open(self, path, planned, seed):
+    def _diverged(self, name, seed):
+        return not self.folders.file(name, seed).exists() and diverged.found(self.folders.run(name, seed)) is not None
+
+    def open(self, run: Planned, seed: int) -> Known | None:
+        """Return what is known of a run, or None of one that diverged.
+
+        Raises InputError where it is missing, or its file is of another run than the grid file says (`planned.check`).
+        """
+        if self._diverged(run.name, seed):
+            return None
+        if (run.name, seed) not in self._opened:
+            self._opened[run.name, seed] = self._open(run, seed)
+        return self._opened[run.name, seed]
+
+    def _open(self, run, seed):
+        path = self.folders.file(run.name, seed)
+        if not path.exists():
+            raise FileMissingError(f"{path} is missing; {self.advice}")
         whole = predictions.open_trajectory(path)
         if whole.labels is None:
             raise InputError(f"{path} holds no labels, without which there is no progress; delete it, {self.advice}")
-        if whole.attributes.get("dataset", planned.config.dataset) != planned.config.dataset:
-            raise InputError(f"{path} is of {whole.attributes['dataset']}, expected {planned.config.dataset}")
+        planned.check(path, whole.attributes, run, seed, self.advice)
         parts = {which: part(whole, which) for which in PARTS}
-        return Known(
-            planned.name,
-            seed,
-            planned.config,
-            parts,
-            {which: trajectory.summarise(x, x.labels) for which, x in parts.items()},
-        )
+        summaries = {which: trajectory.summarise(x, x.labels) for which, x in parts.items()}
+        return Known(run.name, seed, run.config, parts, summaries)
 
     def all_of(self, section: str) -> tuple[list[Known], dict[str, str]]:
         """Return the runs of a section, and why others are not among them, {name and seed: DIVERGED or ABSENT}.
@@ -163,11 +128,11 @@ class Results:
         Raises InputError where one is missing; of the grid it is named, since others do not need it.
         """
         found, gone = [], {}
-        for planned in self.planned[section]:
-            for seed in planned.seeds:
-                title = f"{planned.name} seed {seed}"
+        for one in self.planned[section]:
+            for seed in one.seeds:
+                title = titled(one.name, seed)
                 try:
-                    run = self.open(planned, seed)
+                    run = self.open(one, seed)
                 except FileMissingError:
                     if section != GRID:
                         raise
@@ -179,25 +144,23 @@ class Results:
                     found.append(run)
         return found, gone
 
-    @functools.lru_cache(None)  # noqa: B019
     def grid(self) -> tuple[list[Known], list[Known], str, dict[str, str]]:
         """Return the runs of the grid that ended well, all that are there, a text on those left out, and why they are.
 
-        The last is {name and seed: DIVERGED, ABSENT, or the final error}.  Raises InputError where a seed has less than
-        three that ended well.
+        The last is {name and seed: DIVERGED, ABSENT, or the final error}.  Raises InputError where fewer than LEAST of
+        a seed ended well.
         """
+        return self._grid
+
+    @functools.cached_property
+    def _grid(self):
         found, gone = self.all_of(GRID)
-        names = {f"{run.name} seed {run.seed}": run for run in found}
-        errors = {name: run.error for name, run in names.items()}
+        for seed in self.seeds:
+            self._check(seed, [run for run in found if run.seed == seed], gone)
+        errors = {run.title: run.error for run in found}
         errors |= {name: float("nan") for name, why in gone.items() if why == DIVERGED}
         sorted_out = outliers.by_final_error(errors, MOST)
-        kept = [names[name] for name in sorted_out.kept]
-        for seed in self.seeds:
-            if sum(run.seed == seed for run in kept) < 3:
-                raise InputError(
-                    f"less than three runs of seed {seed} ended with an error of at most {MOST:g} on training images; "
-                    f"{self.advice}"
-                )
+        kept = [run for run in found if run.error <= MOST]
         absent = [name for name, why in gone.items() if why == ABSENT]
         text = f"{sorted_out}"
         if absent:
@@ -206,44 +169,75 @@ class Results:
         why = {name: f"{error:.3f}" for name, error in sorted_out.left_out.items() if not np.isnan(error)}
         return kept, found, text, gone | why
 
+    def _check(self, seed, found, gone):
+        """Raise InputError where fewer than LEAST runs of a seed, of those found and gone, ended well."""
+        well = sum(run.error <= MOST for run in found)
+        if well >= LEAST:
+            return
+        own = [gone.get(titled(run.name, seed)) for run in self.planned[GRID]]
+        raise InputError(
+            f"{well} of {len(own)} runs of seed {seed} of the grid ended with an error of at most {MOST:g} on training "
+            f"images, expected {LEAST} or more: {own.count(ABSENT)} are not there, {own.count(DIVERGED)} diverged, "
+            f"{len(found) - well} ended with a larger error; {self.advice}"
+        )
 
-def complete(config: ManifoldConfig) -> ManifoldConfig:
-    """Return a configuration that says what shape its network has by itself: configurations alike then are equal."""
-    own = inspect.signature(NETWORKS[config.network]).parameters if config.network in NETWORKS else {}
-    unsaid = [key for key in SHAPE if key in own and not getattr(config, key)]
-    usual = {key: own[key].default for key in unsaid if own[key].default is not inspect.Parameter.empty}
-    return dataclasses.replace(config, **usual)
 
-
-def _config(name):
-    """Return the path of a configuration that a grid file names."""
-    path = FOLDER / "01_training" / "configs" / f"{name}.yaml"
-    return path if path.exists() else Path(name)
+def titled(name: str, seed: int) -> str:
+    """Return what a run is called in texts."""
+    return f"{name} seed {seed}"
 
 
 def factors_of(configs: Mapping[str, ManifoldConfig]) -> dict[str, dict[str, str]]:
     """Return {name: {factor: level}} of configurations {name: ...}: of the grid, no name needs to be taken apart.
 
-    Networks of one kind that differ in their shape are several levels.
+    Networks of one kind that differ in their shape are several levels, and so are optimisers that differ in momentum.
+    Weight decay is none or some, or where one optimiser has several values, the value.
+    Raises InputError for two names of one data set with the same levels, which would count as one configuration.
     """
     shapes = {name: (x.network, *(getattr(x, key) for key in SHAPE)) for name, x in configs.items()}
-    several = {kind for kind, *_ in shapes.values() if len({s for s in shapes.values() if s[0] == kind}) > 1}
+    momenta = {name: (_optimiser(x), x.momentum) for name, x in configs.items()}
+    decays = {(_optimiser(x), x.momentum, x.weight_decay) for x in configs.values() if x.weight_decay}
+    several, fast = ({kind for kind, *_ in each if len({x for x in each if x[0] == kind}) > 1}
+                     for each in (set(shapes.values()), set(momenta.values())))  # fmt: skip
+    one_decay = len({x[:2] for x in decays}) == len(decays)
 
     def network(name):
         kind, *shape = shapes[name]
         return " ".join([kind, *(str(x) for x in shape if x)]) if kind in several else kind
 
-    return {
+    def optimiser(name):
+        kind, momentum = momenta[name]
+        return f"{kind} {momentum:g}" if kind in fast else kind
+
+    levels = {
         name: {
             NETWORK: network(name),
-            OPTIMISER: x.optimiser if x.optimiser != "sgd" or not x.momentum else _momentum(x),
+            OPTIMISER: optimiser(name),
             BATCH: str(x.batch_size),
-            DECAY: "some" if x.weight_decay else "none",
+            DECAY: ("some" if one_decay else f"{x.weight_decay:g}") if x.weight_decay else "none",
             AUGMENTATION: x.augmentation,
         }
         for name, x in configs.items()
     }
+    _check_distinct(configs, levels)
+    return levels
 
 
-def _momentum(config):
+def _optimiser(config):
+    if config.optimiser != "sgd" or not config.momentum:
+        return config.optimiser
     return "nesterov" if config.nesterov else "momentum"
+
+
+def _check_distinct(configs, levels):
+    """Raise InputError, naming the keys that differ, where two names of one data set have the same levels."""
+    first: dict = {}
+    for name, row in levels.items():
+        other = first.setdefault((configs[name].dataset, *row.values()), name)
+        if other != name:
+            a, b = (dataclasses.asdict(configs[x]) for x in (other, name))
+            keys = [f"{key} ({a[key]} and {b[key]})" for key in a if a[key] != b[key]]
+            raise InputError(
+                f"{other} and {name} are alike in all factors ({', '.join(row)}), but not in "
+                f"{', '.join(keys) or 'their names'}; take one of them out of the grid file"
+            )

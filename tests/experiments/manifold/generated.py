@@ -4,16 +4,19 @@ Networks go ways of their own, which optimisers, batch sizes and weight decay ha
 faster; corners are detours that end; Gaussian inputs have runs with one detour, or with one of each base point.
 """
 
+import dataclasses
+
 import numpy as np
 
-from experiments.manifold import results
-from experiments.manifold.results import SPEED, SYNTHETIC, Results, Size
+from experiments.manifold.planned import SECTIONS, SPEED, SYNTHETIC, Size
+from experiments.manifold.results import Results
 from info_geometry import predictions
 from learning.runs.run import Folders
 from tests.support.synthetic import labels_of, softmax
 
 N, C, T, SEEDS = 40, 5, 12, (10, 11)
 LABELS = labels_of(2 * N, C)
+TIMES = np.append(0, np.geomspace(0.1, 8, T - 1))
 GRIDS = """
 - name: the grid
   stage: experiments.manifold.01_training.train_manifold
@@ -92,17 +95,16 @@ def models(section, planned, seed):
     return run(name, seed, way=detour(shape), detour=away)
 
 
-def write(folders, planned, seed, P, dataset=None, **more):
-    """Write the prediction file of a run."""
+def write(folders, planned, seed, P, /, **more):
+    """Write the prediction file of a run, which says what stage 2 says; more: attributes, in place of these."""
+    said = {"dataset": planned.config.dataset, "seed": seed, "config": dataclasses.asdict(planned.config)}
     predictions.write(
         folders.file(planned.name, seed),
         P,
         labels=LABELS[: P.shape[1]],
-        t=np.append(0, np.geomspace(0.1, 8, T - 1)),
+        t=more.pop("t", TIMES),
         parts={"training": N, "evaluation": N},
-        dataset=dataset or planned.config.dataset,
-        seed=seed,
-        **more,
+        **said | more,
     )
 
 
@@ -114,7 +116,7 @@ def of(folder, seeds=SEEDS):
     return Results(folders, seeds, Size("digits", grid, target="manifold-quick"))
 
 
-def sweep(folder, sections=results.SECTIONS, seeds=SEEDS):
+def sweep(folder, sections=SECTIONS, seeds=SEEDS):
     """Write all files of sections and return their Results."""
     found = of(folder, seeds)
     for section in sections:

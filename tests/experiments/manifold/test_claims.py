@@ -18,7 +18,7 @@ from experiments.manifold.measured import (
     Tree,
 )
 from experiments.manifold.parts import EVALUATION, TRAINING
-from experiments.manifold.results import CORNERS, GRID, SECTIONS, SPEED, SYNTHETIC
+from experiments.manifold.planned import CORNERS, GRID, SECTIONS, SPEED, SYNTHETIC
 from learning.finding import FAILS, HOLDS, UNDECIDED
 from tests.experiments.manifold import made_up_measured as made
 from tests.experiments.manifold.made_up_measured import factors, measured, paths

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.manifold import cornering, corners
 from experiments.manifold.parts import TRAINING
-from experiments.manifold.results import CORNERS
+from experiments.manifold.planned import CORNERS
 from info_geometry import distance
 from info_geometry.files import InputError
 from tests.experiments.manifold import generated

@@ -11,7 +11,8 @@ import pytest
 
 from experiments.manifold import claims, measure
 from experiments.manifold.parts import PARTS
-from experiments.manifold.results import FULL, QUICK, SYNTHETIC, Results
+from experiments.manifold.planned import FULL, QUICK, SYNTHETIC
+from experiments.manifold.results import Results
 from info_geometry.files import ROOT
 from learning import grids
 from learning.runs.run import Folders

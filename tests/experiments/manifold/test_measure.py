@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from experiments.manifold import claims, measure, measuring
-from experiments.manifold.results import FULL, QUICK, SPEED
+from experiments.manifold.planned import FULL, QUICK, SPEED
 from info_geometry import files
 from tests.experiments.manifold import generated
 from tests.experiments.manifold.made_up_measured import measured

@@ -3,7 +3,7 @@
 import pytest
 
 from experiments.manifold import measuring
-from experiments.manifold.results import CORNERS, GRID, SECTIONS, SPEED, SYNTHETIC
+from experiments.manifold.planned import CORNERS, GRID, SECTIONS, SPEED, SYNTHETIC
 from info_geometry.files import InputError
 from tests.experiments.manifold import generated
 

@@ -8,7 +8,7 @@ import pytest
 from experiments.manifold import paths, tubes
 from experiments.manifold.measured import BATCH, DECAY, NETWORK, OPTIMISER
 from experiments.manifold.parts import EVALUATION, TRAINING
-from experiments.manifold.results import GRID
+from experiments.manifold.planned import GRID
 from info_geometry import distance, geodesic, trajectory
 from tests.experiments.manifold import generated
 

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.manifold import sloppiness
 from experiments.manifold.parts import EVALUATION, TRAINING
-from experiments.manifold.results import SYNTHETIC
+from experiments.manifold.planned import SYNTHETIC
 from info_geometry import distance, inpca
 from info_geometry.files import InputError
 

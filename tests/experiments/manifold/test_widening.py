@@ -8,7 +8,7 @@ import pytest
 
 from experiments.manifold import widening
 from experiments.manifold.parts import TRAINING
-from experiments.manifold.results import SPEED
+from experiments.manifold.planned import SPEED
 from info_geometry import trajectory
 from info_geometry.files import InputError
 from tests.experiments.manifold import generated
