@@ -35,7 +35,8 @@ def common(progress: Sequence[np.ndarray], grid: np.ndarray, names: Sequence | N
         late, early = int(np.argmax(low)), int(np.argmin(high))
         raise InputError(
             f"{inside.sum()} values of the grid are common to all {len(progress)} trajectories: {names[late]} starts "
-            f"at progress {low[late]:.3f}, {names[early]} stops at {high[early]:.3f}; leave out runs like these"
+            f"at progress {low[late]:.3f}, {names[early]} stops at {high[early]:.3f}; without such ones, or with those "
+            "that stop early trained for longer, more may be common"
         )
     return grid[inside]
 

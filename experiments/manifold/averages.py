@@ -7,12 +7,16 @@ from experiments.manifold.measured import BATCH, NETWORK, OPTIMISER, Means
 from experiments.manifold.parts import EVALUATION
 from experiments.manifold.results import Known, factors_of
 from info_geometry import geodesic
+from info_geometry.files import InputError
 
 MOMENTS = 5  # checkpoints, the last of them that at the end
 
 
 def measure(runs: list[Known]) -> Means:
-    """Return the Means of runs of the grid, of groups with two runs or more."""
+    """Return the Means of runs of the grid, of groups with two runs or more.
+
+    Raises InputError where runs of a group have other checkpoints.
+    """
     levels = factors_of({run.name: run.config for run in runs})
     groups: dict = {}
     for run in runs:
@@ -42,9 +46,17 @@ def moments(length: int, count: int = MOMENTS) -> np.ndarray:
 
 def _group(runs):
     """Return times (m,), progress and error {kind: (m,)}, and the means of both over single runs."""
-    which = moments(len(runs[0].parts[EVALUATION].t))
+    first = runs[0].parts[EVALUATION]
+    for other in (run.parts[EVALUATION] for run in runs[1:]):
+        if not np.array_equal(other.t, first.t):
+            raise InputError(
+                f"{other.path} has other checkpoints than {first.path}: {len(other.t)} up to {other.t[-1]:g}, and "
+                f"{len(first.t)} up to {first.t[-1]:g}; means at equal steps are of runs of one schedule; train one of "
+                "them anew"
+            )
+    which = moments(len(first.t))
     parts = [run.parts[EVALUATION].select(which) for run in runs]
-    labels = runs[0].parts[EVALUATION].labels
+    labels = first.labels
     progress, error = {}, {}
     for kind, P in means.at_steps(parts).items():
         progress[kind] = geodesic.progress(P, labels)

@@ -1,9 +1,12 @@
 """The claims about the manifold, in order, and those of which there are runs."""
 
+import dataclasses
+
 from experiments.manifold import more_rules, picture_rules, rules
 from experiments.manifold.measured import Measured
-from experiments.manifold.planned import CORNERS, GRID, SPEED, SYNTHETIC
-from learning.finding import Claim
+from experiments.manifold.planned import CORNERS, GRID, MEANS, PATHS, SPEED, SYNTHETIC
+from experiments.manifold.results import ABSENT
+from learning.finding import Claim, Finding
 
 PAPER = "Mao 2024"
 CLAIMS = (
@@ -31,16 +34,43 @@ CLAIMS = (
 )
 SECTION = {"L7": SPEED, "L7b": SPEED, "L8": CORNERS, "L8b": CORNERS, "L9": SYNTHETIC}  # of others: the grid
 
+PART = dict.fromkeys(("L3", "L3b", "L3c", "L3d", "L3e", "L4", "L5", "L6", "L12"), PATHS) | {"L10": MEANS}
+UNASKED = "not asked (not all trained)"
+
+
+def _lacks(claim: Claim, found: Measured) -> str:
+    """Return which section of a claim is missing, or part of one; nothing where all is there."""
+    wanted = SECTION.get(claim.number, GRID), PART.get(claim.number)
+    return next((x for x in wanted if x in (found.missing or {})), "")
+
 
 def there(found: Measured) -> list[Claim]:
-    """Return the claims whose runs are there."""
-    return [claim for claim in CLAIMS if SECTION.get(claim.number, GRID) not in (found.missing or {})]
+    """Return the claims whose runs are there; without verdicts on the grid and corners, while runs of these are not.
+
+    Runs that diverged or ended badly are what came of them: rules look at the others.
+    """
+    half = ABSENT in found.why.values()
+    return [
+        _unasked(claim) if half and SECTION.get(claim.number, GRID) in (GRID, CORNERS) else claim
+        for claim in CLAIMS
+        if not _lacks(claim, found)
+    ]
+
+
+def _unasked(claim: Claim) -> Claim:
+    """Return a claim that is measured without a verdict."""
+
+    def measure(found: Measured) -> Finding:
+        return dataclasses.replace(claim.measure(found), verdict=UNASKED)
+
+    return dataclasses.replace(claim, measure=measure)
 
 
 def left_out(found: Measured) -> list[str]:
-    """Return a line for each section that is missing: which claims are left out, and what trains its runs."""
+    """Return a line for each section that is missing: which claims are left out, and why, or what trains its runs."""
+    lacking = {claim.number: _lacks(claim, found) for claim in CLAIMS}
     return [
-        f"Left out: {', '.join(x.number for x in CLAIMS if SECTION.get(x.number, GRID) == section)}, of {section}. "
+        f"Left out: {', '.join(number for number, lacks in lacking.items() if lacks == section)}, of {section}. "
         f"{said[0].upper()}{said[1:]}."
         for section, said in (found.missing or {}).items()
     ]

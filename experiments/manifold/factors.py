@@ -49,14 +49,15 @@ class Factor:
 def importance(D: np.ndarray, table: dict, permutations: int = PERMUTATIONS, seed: int = 0) -> list[Factor]:
     """Return the Factors of a table {factor: level of each of K configurations}, that with the largest share first.
 
-    Factors with one level are left out.  Raises InputError where lengths differ, or D is not known.
+    Factors with one level, or with a level for each configuration, are left out.  Raises InputError where lengths
+    differ, or D is not known.
     """
     for name, levels in table.items():
         if len(levels) != len(D):
             raise InputError(f"{name}: {len(levels)} levels of {len(D)} configurations")
     found = []
     for name, levels in table.items():
-        if len(set(map(str, levels))) < 2:
+        if not 1 < len(set(map(str, levels))) < len(D):
             continue
         strata = _cells([each for other, each in table.items() if other != name], len(D))
         test = permanova(D, levels, strata, permutations, seed)

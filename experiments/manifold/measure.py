@@ -6,7 +6,8 @@
 
 Writes <plots>/claims.md, the table of claims and one of networks and optimisers, and figures and a page beside it.
 Runs of the grid, of widths, of corners and of Gaussian inputs are measured each where they are there; claims on others
-are left out, and the table says what trains these.  --quick: of the runs of quick.yaml, no verdicts.
+are left out, and the table says what trains these.  While runs of the grid are not trained there are no verdicts on
+it.  --quick: of the runs of quick.yaml, no verdicts.
 """
 
 import argparse
@@ -40,7 +41,6 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help=told)
     for option in ("predictions", "checkpoints", "plots"):
         parser.add_argument(f"--{option}", type=Path, default=ROOT / option / "manifold", help="default: %(default)s")
-    parser.add_argument("--data", type=Path, default=Folders.data, help="default: %(default)s")
     parser.add_argument("--quick", action="store_true", help="of the runs of quick.yaml, no verdicts")
     parser.add_argument("--redo", action="store_true", help="measure again what is there")
     given = parser.parse_args(argv)
@@ -48,11 +48,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: a seed is there twice")
     if len(given.seeds) < 3 and not given.quick:
         raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: verdicts need three seeds or more; add seeds")
-    folders = Folders(given.data, given.checkpoints, given.predictions)
+    folders = Folders(checkpoints=given.checkpoints, predictions=given.predictions)
     results = Results(folders, tuple(given.seeds), QUICK if given.quick else FULL)
     found = [predictions.open_trajectory(path) for path in results.files()]
     sources = [*sorted(Path(__file__).parent.glob("*.py")), *SHARED, results.size.runs]
-    inputs = [storage.identity(found), given.seeds, given.quick, *(x.read_text(encoding="utf-8") for x in sources)]
+    asked = [given.seeds, given.quick, str(results.planned), results.diverged()]
+    inputs = [storage.identity(found), *asked, *(x.read_text(encoding="utf-8") for x in sources)]
     stamp = given.plots / ".manifold.json"
     once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
 
@@ -70,11 +71,10 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
         f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
         "Rules: experiments/manifold/README.md."
     )
-    left = (
-        [f"Of the grid, {found.left_out}; all in left_out.csv.", *claims.left_out(found)]
-        if found.paths
-        else claims.left_out(found)
-    )
+    left = [
+        *([f"{found.left_out}.  All that are left out: left_out.csv."] if found.left_out else []),
+        *claims.left_out(found),
+    ]
     parts = [rows, *([line] for line in left), ["Beside these:", "", *beside], networks(found), [about]]
     text = "\n".join(line for part in parts if part for line in (*part, ""))
     write_text(plots / "claims.md", text)

@@ -196,9 +196,9 @@ class Sloppy:
 class Measured:
     """All that is measured.
 
-    sloppy, flat: the names of the data sets of Gaussian inputs.  left_out: which runs of the grid are, as a text,
-    and `why`, {name and seed: final error, or what else}.
-    missing {section: what trains its runs}.  evaluation: paths of evaluation predictions.
+    sloppy, flat: the names of the data sets of Gaussian inputs.  left_out: which runs are, section by
+    section, as a text, and `why`, {name and seed: final error, or what else}.
+    missing {section, or part of the grid: why, or what trains its runs}.  evaluation: paths of evaluation predictions.
     """
 
     seeds: tuple[int, ...]

@@ -36,6 +36,12 @@ def some(errors: dict, most: int = SAID) -> str:
     return ", ".join(told[:most]) + (f" and {len(told) - most} more" if len(told) > most else "")
 
 
+def large(errors: dict, most: float = MOST) -> dict:
+    """Return those of final errors {name: error} that are larger or not a number, the worst first."""
+    bad = sorted((-np.inf if np.isnan(e) else -e, str(n), n) for n, e in errors.items() if not e <= most)
+    return {name: float(errors[name]) for *_, name in bad}
+
+
 def by_final_error(errors: dict, most: float = MOST) -> Sorted:
     """Return which runs are kept, of final errors {name: error}; those left out are logged, the worst first.
 
@@ -43,13 +49,12 @@ def by_final_error(errors: dict, most: float = MOST) -> Sorted:
     Raises InputError where no run is left.
     """
     kept = tuple(name for name, error in errors.items() if error <= most)
-    bad = sorted((-np.inf if np.isnan(e) else -e, str(n), n) for n, e in errors.items() if not e <= most)
-    found = Sorted(kept, {name: float(errors[name]) for *_, name in bad}, most)
+    found = Sorted(kept, large(errors, most), most)
     if not kept:
         best = min((e for e in errors.values() if not np.isnan(e)), default=float("nan"))
         raise InputError(
-            f"no run of {len(errors)} ended with an error of at most {most:g}; the best ended with {best:.3g}. Train "
-            "longer, or allow a larger error"
+            f"no run of {len(errors)} ended with an error of at most {most:g}; the best ended with {best:.3g}, and "
+            "needs more epochs, or another learning rate"
         )
     if found.left_out:
         log.warning("warning: %s", found)

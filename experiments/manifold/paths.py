@@ -173,12 +173,15 @@ def _factors(D, table):
 def _ratio_of_chance(D, table, name):
     """Return the mean `factors.ratio` of a factor, permuted among configurations that agree in all else.
 
+    Among all, as in `factors.importance`, where no two that agree in all else differ in it (`Factor.others` is False).
     In a balanced design it is below 1 where another factor matters: those of equal level agree in that less often.
     """
     there = np.isfinite(np.diag(D))
     levels = table[name][there]
     rest = ["\n".join(row) for row in zip(*(each[there] for other, each in table.items() if other != name))]
     cells = [np.flatnonzero(np.asarray(rest) == cell) for cell in sorted(set(rest))]
+    if all(len(set(levels[which])) < 2 for which in cells):
+        cells = [np.arange(len(levels))]
     rng, found = np.random.default_rng(0), []
     for _ in range(RANDOM):
         drawn = levels.copy()
@@ -192,7 +195,7 @@ def _share_of_chance(D, table):
     """Return the mean share of the sum of squares of networks, these permuted among configurations."""
     there = np.isfinite(np.diag(D))
     D, networks, rng = D[np.ix_(there, there)], table[NETWORK][there], np.random.default_rng(0)
-    if len(set(networks)) < 2:
+    if not 1 < len(set(networks)) < len(networks):
         return float("nan")
     shares = [factors.permanova(D, rng.permutation(networks), permutations=1).share for _ in range(RANDOM)]
     return float(np.mean(shares))

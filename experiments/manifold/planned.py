@@ -16,6 +16,7 @@ from learning.networks.zoo import NETWORKS
 FOLDER = Path(__file__).parent
 GRID, SPEED, CORNERS, SYNTHETIC = SECTIONS = "the grid", "widths", "corners", "Gaussian inputs"
 PREFIXES = {"speed-": SPEED, "corner-": CORNERS, "from-": CORNERS}  # of variants; all others are the grid's
+PATHS, MEANS = "the grid at equal progress", "means of the grid"  # parts that may be missing where the grid is there
 NOTHING = "nothing"  # is said of a key
 
 
