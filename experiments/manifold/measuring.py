@@ -38,7 +38,7 @@ def measure(results: Results) -> Measured:
         "corners": (CORNERS, lambda: cornering.measure(own[CORNERS], own[GRID], seeds)),
         "synthetic": (SYNTHETIC, lambda: sloppiness.measure(own[SYNTHETIC], size.sloppy, size.flat)),
     }
-    said = [f"Of the grid, {sections['left_out']}"] if "left_out" in sections else []
+    told = [f"Of the grid, {sections['left_out']}"] if "left_out" in sections else []
     for name, (section, of) in parts.items():
         if section in missing:
             continue
@@ -46,11 +46,11 @@ def measure(results: Results) -> Measured:
         sections[name] = _tried(of, section, missing)
         runs, gone = opened[section]
         sections["why"] = {**sections.get("why", {}), **gone}
-        if section not in missing and (text := _told(section, runs, gone)):
-            said.append(f"Of {section}, {text}")
+        if text := _told(section, runs, gone):
+            told.append(f"Of {section}, {text}")
     if all(section in missing for section in SECTIONS):
         raise InputError(missing[GRID])
-    sections["left_out"] = ".  ".join(said)
+    sections["left_out"] = ".  ".join(told)
     return Measured(seeds, size.sloppy, size.flat, missing=missing, **sections)
 
 
