@@ -71,10 +71,8 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
         f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
         "Rules: experiments/manifold/README.md."
     )
-    left = [
-        *([f"{found.left_out}.  All that are left out: left_out.csv."] if found.left_out else []),
-        *claims.left_out(found),
-    ]
+    named = [f"{found.left_out}.  All that are left out: left_out.csv."] if found.left_out else []
+    left = [*named, *claims.left_out(found)]
     parts = [rows, *([line] for line in left), ["Beside these:", "", *beside], networks(found), [about]]
     text = "\n".join(line for part in parts if part for line in (*part, ""))
     write_text(plots / "claims.md", text)

@@ -1,12 +1,15 @@
 """The command that measures the manifold: seeds, missing runs, partial sweeps, and what it writes."""
 
 import dataclasses
+import json
+import shutil
 
 import pytest
 
-from experiments.manifold import claims, measure, measuring
-from experiments.manifold.planned import FULL, QUICK, SPEED
+from experiments.manifold import claims, measure, measuring, planned
+from experiments.manifold.planned import SPEED
 from info_geometry import files
+from info_geometry.files import write_text
 from tests.experiments.manifold import generated
 from tests.experiments.manifold.made_up_measured import measured
 
@@ -78,6 +81,21 @@ def test_all_of_a_small_sweep(study, monkeypatch, capsys, tmp_path):
     assert code == 0 and "| L7. " not in out and "Left out: L7, L7b, of widths. No file is there." in out
 
 
-def test_sizes_name_what_make_trains():
-    assert FULL.target == "manifold" and FULL.dataset == "fashion"
-    assert QUICK.target == "manifold-quick" and QUICK.dataset == "digits"
+def test_what_was_measured_depends_on_configurations_and_on_what_diverged(tmp_path, monkeypatch):
+    """A stamp of the same files, measured by other settings, or after a run diverged, is that of another measurement."""
+    found, seen = generated.of(tmp_path), []
+    monkeypatch.setattr(measure, "QUICK", found.size)
+    monkeypatch.setattr(measure, "once", lambda stamp, inputs, produce, redo: seen.append(json.dumps(inputs)))
+    folders = found.folders.checkpoints, found.folders.predictions, tmp_path / "plots"
+    words = [str(word) for name, folder in zip(FOLDERS, folders) for word in (f"--{name}", folder)]
+    words += ["--quick", "--seeds", "10", "11"]
+    measure.main(words)
+    measure.main(words)
+    write_text(found.folders.run(generated.USUAL, 10) / "diverged.json", '{"step": 3, "error": "it diverged"}')
+    measure.main(words)
+    configs = shutil.copytree(planned.FOLDER / "01_training", tmp_path / "01_training") / "configs"
+    monkeypatch.setattr(planned, "FOLDER", tmp_path)
+    text = (configs / "digits_manifold.yaml").read_text(encoding="utf-8")
+    (configs / "digits_manifold.yaml").write_text(text.replace("epochs: 8", "epochs: 9"), encoding="utf-8")
+    measure.main(words)
+    assert seen[0] == seen[1] and len(set(seen)) == 3
