@@ -30,7 +30,5 @@ def test_nothing_is_said_where_all_are_kept(caplog):
 
 
 def test_no_runs_are_refused():
-    with pytest.raises(
-        InputError, match=r"no run of 2 .* of at most 0.1; the best ended with 0.3, and needs more epochs"
-    ):
+    with pytest.raises(InputError, match=r"no run of 2 .* of at most 0.1; the best ended with 0.3, and needs"):
         outliers.by_final_error({"a": 0.3, "b": float("nan")})
