@@ -10,7 +10,7 @@ from learning import data, supervise
 from learning.distributed import Processes
 from learning.imprinting import evenly
 from learning.noise import noisy
-from learning.runs import last, weights
+from learning.runs import last
 from learning.runs import run as runs
 from learning.runs.job import Job
 from learning.runs.run import Folders, Run
@@ -39,7 +39,7 @@ def describe(run: Run, images, config: ManifoldConfig, folders: Folders) -> Run:
     start = None
     if config.start:
         try:
-            start = last.said(config.start, run.seed, folders)
+            start = last.said(config.start, run, folders)
         except InputError:
             there = runs.read(folders.run(run.name, run.seed))
             if there is None or there.start is None:
@@ -58,7 +58,7 @@ def train(job: Job) -> None:
     outputs = noisy(outputs, own, len(run.task.classes), config.label_noise, config.label_seed)
     network = job.network()
     if run.start and not (job.folder / "last.pth").exists():
-        weights.fit(last.state(run.start["run"], run.seed, job.folders), network, run.start["run"])
+        last.put(run, network, job.folders)
     supervise.train(job, network, own.training, outputs)
 
 

@@ -77,6 +77,7 @@ def test_a_run_starts_from_the_last_weights_of_another(tmp_path, monkeypatch):
     main(monkeypatch, TRAIN, tmp_path, "digits_manifold", **SMALL, start="digits_all_corner", variant="from")
     code, text = run(TRAIN, tmp_path, "digits_manifold", **SMALL, start="digits_all_corner", variant="anew")
     assert code == 1 and "training did not finish; go on with python -m experiments.manifold" in text
+    assert "error: digits_all_anew seed 0 starts from " in text
     code, text = run(TRAIN, tmp_path, "digits_manifold", **SMALL, start="digits_all_nothing", variant="anew")
     assert code == 1 and "holds no run to start from; train digits_all_nothing with seed 0 first" in text
 
