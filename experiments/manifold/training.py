@@ -30,10 +30,16 @@ def name(task: Task, config: ManifoldConfig) -> str:
 def describe(run: Run, images, config: ManifoldConfig, folders: Folders) -> Run:
     """Return the Run with the images that it learns from, and the weights that it starts from.
 
-    Raises InputError where labels are random, images too few, or these weights are not there.
+    Raises InputError where labels are random, classes not all that there are, images too few, or these weights are not
+    there.
     """
     if run.task.random_labels:
         raise InputError(f"task {run.task.name}: all labels are random; say --label_noise 1 of a task that has labels")
+    if len(run.task.classes) < images.classes:
+        raise InputError(
+            f"task {run.task.name}: it has {len(run.task.classes)} of {images.classes} classes, but networks of the "
+            "manifold are predicted on images of all of them; leave --task out"
+        )
     samples = len(split(images.labels, run.task.classes, config).training)
     steps = data.steps_per_epoch(samples, config.batch_size)
     start = None

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.manifold import training
 from experiments.manifold.parts import part
 from info_geometry import predictions
 from learning import data, networks
@@ -60,6 +61,27 @@ def test_images_of_smaller_sets_are_among_those_of_larger(tmp_path, monkeypatch)
     np.testing.assert_array_equal(few.labels, many.labels)
     logs = [json.loads((folder_of(tmp_path, f"digits_all_{n}") / "run.json").read_text()) for n in ("few", "many")]
     assert [log["samples"] for log in logs] == [50, 400]
+
+
+def test_training_images_that_are_predicted_are_among_those_learned_from(tmp_path, monkeypatch):
+    seen = {}
+    train, part = training.supervise.train, training.Both.__init__
+
+    def learn(job, network, indices, outputs):
+        seen["learned"] = indices
+        train(job, network, indices, outputs)
+
+    def predict(self, images, *rest):
+        seen["predicted"] = images
+        part(self, images, *rest)
+
+    monkeypatch.setattr(training.supervise, "train", learn)
+    monkeypatch.setattr(training.Both, "__init__", predict)
+    main(monkeypatch, TRAIN, tmp_path, "digits_manifold", **SMALL)
+    pixels = data.load("digits", "train", "").pixels.flatten(1)
+    learned = {bytes(x.numpy().tobytes()) for x in pixels[torch.from_numpy(seen["learned"])]}
+    assert len(learned) == 200 and len(seen["predicted"].labels) == 50
+    assert {bytes(x.numpy().tobytes()) for x in seen["predicted"].pixels.flatten(1)} < learned
 
 
 def test_a_run_starts_from_the_last_weights_of_another(tmp_path, monkeypatch):
@@ -117,6 +139,11 @@ def test_an_interrupted_run_goes_on_exactly(tmp_path):
 def test_mistakes_are_named(tmp_path, changes, message):
     code, text = run(TRAIN, tmp_path, "digits_manifold", **{**SMALL, **changes})
     assert code == 1 and message in text
+
+
+def test_tasks_that_lack_classes_are_refused(tmp_path):
+    code, text = run(TRAIN, tmp_path, "digits_manifold", "--task", "even", **SMALL)
+    assert code == 1 and "task even: it has 5 of 10 classes" in text and "leave --task out" in text
 
 
 def test_tasks_of_random_labels_are_refused(tmp_path):
