@@ -77,7 +77,7 @@ def test_common_progress_is_that_of_the_run_that_stops_first(runs):
     high, low = min(p.max() for p in progress), max(p[0] for p in progress)
     assert shared.tolist() == [s for s in GRID if low <= s <= high] and len(shared) > 5
     with pytest.raises(
-        InputError, match=r"0 values .* all 2 trajectories: b starts at progress 0.900, a stops at 0.200"
+        InputError, match=r"0 values .* all 2 trajectories: b starts at progress 0.900, a stops at 0.200; without"
     ):
         equal_progress.common([np.array([0.1, 0.2]), np.array([0.9, 1])], GRID, ["a", "b"])
 

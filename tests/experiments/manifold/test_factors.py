@@ -59,6 +59,8 @@ def test_factors_with_one_level_are_left_out_and_designs_without_pairs_are_said(
     D = planted(2)
     found = factors.importance(D, {**TABLE, "decay": [0] * 12})
     assert {factor.name for factor in found} == set(TABLE)
+    single = {"each": np.arange(12), **TABLE}
+    assert {factor.name for factor in factors.importance(D, single)} == set(TABLE)
     confounded = {"network": TABLE["network"], "twin": TABLE["network"]}
     assert not any(factor.others for factor in factors.importance(D, confounded))
     with pytest.raises(InputError, match="batch: 11 levels of 12 configurations"):

@@ -14,6 +14,7 @@ def test_runs_above_the_error_are_left_out_and_named_the_worst_first(caplog):
         found = outliers.by_final_error(errors)
     assert found.kept == ("a", "c") and list(found.left_out) == ["d", "b", "e"]
     assert set(found.kept) | set(found.left_out) == set(errors)
+    assert found.left_out == outliers.large(errors, 0.1) and not outliers.large(errors, 0.5).keys() - {"d"}
     assert str(found).startswith("3 of 5 runs are left out") and "d (diverged), b (0.5), e (0.2)" in caplog.text
 
 
@@ -29,5 +30,7 @@ def test_nothing_is_said_where_all_are_kept(caplog):
 
 
 def test_no_runs_are_refused():
-    with pytest.raises(InputError, match=r"no run of 2 ended with an error of at most 0.1; the best ended with 0.3"):
+    with pytest.raises(
+        InputError, match=r"no run of 2 .* of at most 0.1; the best ended with 0.3, and needs more epochs"
+    ):
         outliers.by_final_error({"a": 0.3, "b": float("nan")})

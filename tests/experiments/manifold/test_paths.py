@@ -1,11 +1,12 @@
 """Runs at equal progress, by configuration and seed, against slow versions and what was planted."""
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
 
-from experiments.manifold import paths, tubes
+from experiments.manifold import factors, paths, tubes
 from experiments.manifold.measured import BATCH, DECAY, NETWORK, OPTIMISER
 from experiments.manifold.parts import EVALUATION, TRAINING
 from experiments.manifold.planned import GRID
@@ -109,3 +110,23 @@ def test_runs_that_shorten_what_is_common_are_named(found):
     text = paths.narrow(short)
     assert f"which is little, since the slow one stops at {found.grid[3] + 0.005:.2f}" in text
     assert text.count(" stops at ") == 1
+
+
+def test_where_no_two_agree_in_all_else_levels_are_permuted_among_all():
+    """As `importance` does: the mean ratio of all permutations, not that of the levels as they are."""
+    points = np.array([0.0, 1, 2, 10, 11, 12])[:, None]
+    D, networks = np.abs(points - points.T), np.array(list("aaabbb"))
+    confounded = {NETWORK: networks, OPTIMISER: np.array(list("xxxyyy"))}
+    every = [factors.ratio(D, np.array(x)) for x in itertools.permutations("aaabbb")]
+    assert factors.ratio(D, networks) > 5 and np.mean(every) < 2
+    assert paths._ratio_of_chance(D, confounded, NETWORK) == pytest.approx(np.mean(every), rel=0.15)
+    assert not any(x.others for x in factors.importance(D, confounded))
+    crossed = {NETWORK: networks, OPTIMISER: np.array(list("xyzxyz"))}
+    assert paths._ratio_of_chance(D, crossed, OPTIMISER) < 1  # within networks alone
+
+
+def test_of_networks_that_are_all_single_there_is_no_share(runs):
+    names = {"digits_all_fc-sgd-wd0", "digits_all_fc16-sgd-wd0", "digits_all_plain_cnn-sgd-wd0"}
+    few = [run for run in runs if run.name in names]
+    found = paths.measure(few, few, generated.SEEDS)
+    assert len(few) == 6 and NETWORK not in found.factors and np.isnan(found.permuted).all()
