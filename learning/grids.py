@@ -19,87 +19,26 @@ Values that belong together are levels, which have names of their own and say se
         network: {linear: {network: linear, rate_factor: 0.15}, vit7: {network: vit, patch: 7}}
         batch_size: [200, 500]
 
-A level is always part of the variant, `vit7-bs200`.  `--set network=vit7` takes that one alone, of grids
-with levels.
+A level is always part of the variant, `vit7-bs200`.  `--set network=vit7` takes that one alone, of grids with levels.
+What levels say is not changed by `--set patch=4`, since they would keep their names: that is refused.  `--set
+network=mlp` puts a plain value in the place of all levels, and is refused where these do not say `network`, or where
+one of them may be meant: where the value is one of theirs (`vit`), or nearly a name of theirs (`vti7`).
 """
 
 import collections
 import dataclasses
 import difflib
 import itertools
-import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from info_geometry.files import ROOT, InputError, valid_name
 from learning.config import read_yaml
+from learning.sweeps.grid import STORE, Grid, Level, pairs
 
 KEYS = ("name", "stage", "config", "task", "seed", "variant", "settings", "arguments", "imprint", "store")
-STORE = "supervised_imagenet.02_imprinting.store_predictions"
-
-
-class Level(NamedTuple):
-    """Values that belong together: its name, and {key: value} as pairs of words of a command line."""
-
-    name: str
-    pairs: tuple[tuple[str, str], ...]
-
-
-@dataclasses.dataclass(frozen=True)
-class Grid:
-    """Runs of one configuration, whose values are tuples.
-
-    settings, arguments: key -> its values, as words of a command line; of settings, or its levels.  imprint: options of
-    stage 2, as texts.
-    """
-
-    stage: str
-    config: str
-    name: str = ""
-    task: tuple[str, ...] = ("all",)
-    seed: tuple[str, ...] = ("0",)
-    variant: str = ""
-    settings: Mapping[str, tuple[str | Level, ...]] = dataclasses.field(default_factory=dict)
-    arguments: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
-    imprint: tuple[str, ...] = ("",)
-    store: str = STORE
-
-    def combinations(self) -> list[tuple[str, ...]]:
-        """Return the words of stage 1 for all that is not task or seed, one tuple a combination."""
-        found = []
-        for values in itertools.product(*self.settings.values()):
-            chosen = dict(zip(self.settings, values))
-            variant = "-".join(filter(None, [self.variant, *map(self._part, chosen.items())]))
-            named = ("--variant", variant) if variant else ()
-            for own in itertools.product(*self.arguments.values()):
-                pairs = [*_pairs(chosen), *zip(self.arguments, own)]
-                words = itertools.chain.from_iterable((f"--{key}", value) for key, value in pairs)
-                found.append((self.config, *words, *named))
-        return found
-
-    def runs(self) -> list[tuple[str, ...]]:
-        """Return the words of stage 1 for each run."""
-        return [
-            (*words, "--task", task, "--seed", seed)
-            for words in self.combinations()
-            for task in self.task
-            for seed in self.seed
-        ]
-
-    def stored(self, name: str, seed: int) -> list[tuple[str, ...]]:
-        """Return the words of stage 2, for a run that was trained, for each way of imprinting it."""
-        return [(name, "--seed", str(seed), *shlex.split(each)) for each in self.imprint]
-
-    def _part(self, setting):
-        """Return what a setting adds to the variant: nothing unless it varies, else `lr0.01`, `adam`, ..."""
-        key, value = setting
-        if isinstance(value, Level):
-            return value.name
-        if len(self.settings[key]) < 2:
-            return ""
-        short = "".join(word[0] for word in key.split("_")) if "_" in key else key
-        return value if value[0].isalpha() and value not in ("true", "false") else short + value
+BESIDE = "seed", "task", "variant"  # which a grid says beside settings and arguments
 
 
 def read(
@@ -113,7 +52,7 @@ def read(
     among: of the seeds of each grid these alone; a grid that has none of them is left out.
 
     A key that some grid has among its arguments is changed there alone, any other key in the settings of all.
-    Raises InputError naming the file and the key.
+    Raises InputError naming the file and the key: also for a key that is changed twice, or that levels say.
     """
     found = read_yaml(path)
     entries = found if isinstance(found, list) else [found]
@@ -121,12 +60,7 @@ def read(
         _grid(entry, f"{path}: grid {number}" if len(entries) > 1 else f"{path}")
         for number, entry in enumerate(entries)
     ]
-    own = {key for grid in grids for key in grid.arguments}
-    for change in changes:
-        key, equals, text = change.partition("=")
-        if not key or not equals or not text:
-            raise InputError(f"--set {change!r}: expected key=value, or key=value,value,...")
-        grids = _changed(grids, "arguments" if key in own else "settings", key, text.split(","))
+    grids = _all_changed(grids, changes, path)
     if seeds is not None:
         grids = [dataclasses.replace(grid, seed=tuple(map(str, seeds))) for grid in grids]
     if among is not None:
@@ -140,16 +74,60 @@ def read(
     return grids
 
 
-def _changed(grids, place, key, words):
+def _all_changed(grids, changes, path):
+    """Return grids with all `key=value[,value...]`; their levels are those that they had before any of these."""
+    given = {}
+    for change in changes:
+        key, equals, text = change.partition("=")
+        if not key or not equals or not text:
+            raise InputError(f"--set {change!r}: expected key=value, or key=value,value,...")
+        if key in given:
+            raise InputError(f"--set {key} is said twice; say it once, with all values: {key}={given[key]},{text}")
+        given[key] = text
+    own = {key for grid in grids for key in grid.arguments}
+    levels = {
+        key: [value for grid in grids for value in grid.settings.get(key, ()) if isinstance(value, Level)]
+        for key in given
+    }
+    for key, text in given.items():
+        place = "arguments" if key in own else "settings"
+        chosen = _chosen(levels[key], key, text, path) if place == "settings" else set()
+        grids = _changed(grids, place, key, text.split(","), chosen)
+    if not grids:
+        raise InputError(f"{path}: no grid has levels of all that is said by --set {' '.join(changes)}")
+    for grid in grids:
+        _check_keys(grid, f"{path}: {grid.name}" if grid.name else f"{path}", given)
+    return grids
+
+
+def _chosen(levels, key, text, path):
+    """Return the names of levels that `--set key=text` chooses, none where these are plain values.
+
+    Raises InputError for a word that is no level's name where others are, where one may be meant, or where no level
+    says the key, so that it has no plain values.
+    """
+    names, words = {level.name for level in levels}, text.split(",")
+    others = [word for word in words if word not in names]
+    if not levels or not others:
+        return names & set(words)
+    said = {value: level.name for level in levels for own, value in level.pairs if own == key}
+    meant = {**said, **{name: name for name in names}}
+    for word in others:
+        near = difflib.get_close_matches(word, meant, n=1)
+        if near or len(others) < len(words) or not said:
+            raise InputError(
+                f"--set {key}={text}: {word} is none of the levels {', '.join(sorted(names))}"
+                + (f"; did you mean {meant[near[0]]}?  Another level" if near else "; another one")
+                + f" is to be written in {path}"
+            )
+    return set()
+
+
+def _changed(grids, place, key, words, chosen):
     """Return grids of which one key has other values.
 
-    Where these are names of levels, a grid keeps those of its levels, and one that has others alone is left out.
+    chosen: names of levels; a grid keeps those of its levels, and one that has others alone is left out.
     """
-    names = {value.name for grid in grids for value in grid.settings.get(key, ()) if isinstance(value, Level)}
-    chosen = names & set(words) if place == "settings" else set()
-    if chosen and chosen != set(words):
-        other = next(word for word in words if word not in names)
-        raise InputError(f"--set {key}={','.join(words)}: {other} is none of the levels {', '.join(sorted(names))}")
     found = []
     for grid in grids:
         there = getattr(grid, place)
@@ -160,13 +138,6 @@ def _changed(grids, place, key, words):
         elif values:
             found.append(dataclasses.replace(grid, **{place: {**there, key: values}}))
     return found
-
-
-def _pairs(chosen):
-    """Return (key, value) of all settings that are chosen, those of levels one by one."""
-    return [
-        pair for key, value in chosen.items() for pair in (value.pairs if isinstance(value, Level) else ((key, value),))
-    ]
 
 
 def _grid(entry: Any, where: str) -> Grid:
@@ -204,7 +175,7 @@ def _grid(entry: Any, where: str) -> Grid:
             for name, value in given.items()
         }
     grid = Grid(**values)
-    _check_levels(grid, where)
+    _check_keys(grid, where)
     return grid
 
 
@@ -212,6 +183,8 @@ def _levels(given, where):
     """Return the levels of a setting, {name: {key: value}}."""
     found = []
     for name, keys in given.items():
+        if name in ("", None):
+            raise InputError(f"{where}: a level has no name, {keys!r}; expected {{name: {{key: value, ...}}}}")
         if not isinstance(keys, dict) or not keys:
             raise InputError(f"{where}: the level {name} is {keys!r}; expected {{key: value, ...}}")
         pairs = []
@@ -225,13 +198,20 @@ def _levels(given, where):
     return tuple(found)
 
 
-def _check_levels(grid, where):
-    """Raise InputError where two settings, one of them with levels, say the same key."""
+def _check_keys(grid, where, given=()):
+    """Raise InputError where two settings or arguments say the same key, or one of those that are said beside them.
+
+    given: {key: text} of what --set has changed.
+    """
     said = {}
-    for name, values in grid.settings.items():
-        for key in {key for value in values for key, _ in _pairs({name: value})}:
+    for name, values in itertools.chain(grid.settings.items(), grid.arguments.items()):
+        for key in {key for value in values for key, _ in pairs({name: value})}:
+            place = f"{where}: --set {key}={given[key]}" if key in given else where
+            if key in BESIDE:
+                raise InputError(f"{place}: {key} is no setting; write `{key}: ...` beside settings and arguments")
             if key in said:
-                raise InputError(f"{where}: the settings {said[key]} and {name} both say {key}; leave one of them out")
+                told = "change it in the file, or choose levels without it" if key in given else "leave one of them out"
+                raise InputError(f"{place}: the settings {said[key]} and {name} both say {key}; {told}")
             said[key] = name
 
 

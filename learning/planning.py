@@ -7,6 +7,7 @@ import dataclasses
 import functools
 import json
 import types
+from typing import NamedTuple
 
 import torch
 
@@ -15,10 +16,18 @@ from learning import data, networks
 from learning.arguments import Options
 from learning.config import Config
 from learning.runs import run as runs
-from learning.tasks import Task, facts
+from learning.tasks import facts
 from learning.tasks import load as load_task
 
 STATES = {"sgd": 1, "adam": 2, "adamw": 2}  # numbers that an optimiser keeps for each weight
+
+
+class Extent(NamedTuple):
+    """Of a run: its number of training images, the steps of an epoch, and those after which checkpoints are taken."""
+
+    samples: int
+    steps_per_epoch: int
+    schedule: tuple[int, ...]
 
 
 def write(method, options: Options) -> int:
@@ -55,7 +64,7 @@ def _of_task(method, word, options):
             size = _bytes(dataclasses.replace(config, initialisation="default"), len(task.classes))
     except InputError as error:
         found["error"] = str(error)
-    count = len(_schedule(config, task))
+    count = len(extent(config, len(task.classes)).schedule)
     kept = (0 if options.as_you_go else count * size) + (1 + STATES[config.optimiser]) * size
     samples = method.predicted(config, known) if hasattr(method, "predicted") else known.images[1]
     return {
@@ -67,11 +76,13 @@ def _of_task(method, word, options):
 
 
 @functools.lru_cache(4096)
-def _schedule(config: Config, task: Task) -> list[int]:
+def extent(config: Config, classes: int) -> Extent:
+    """Return how much training there is of a configuration, for a task of so many classes, all of them as large."""
     known = facts(config.dataset)
-    samples = max(1, known.images[0] * len(task.classes) // known.classes)
+    samples = max(1, known.images[0] * classes // known.classes)
     samples = min(samples, getattr(config, "training_images", 0) or samples)
-    return runs.schedule(config, data.steps_per_epoch(samples, config.batch_size))
+    steps = data.steps_per_epoch(samples, config.batch_size)
+    return Extent(samples, steps, tuple(runs.schedule(config, steps)))
 
 
 @functools.lru_cache(4096)

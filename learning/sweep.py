@@ -22,8 +22,9 @@ Before anything is trained, two runs of one name with other settings are refused
 are, what disk they need, what is free, and how long they take, by what finished runs took.
 
 A run that fails is said and does not stop the others; the exit code is 1 then.  One that diverged (its loss is not
-finite) is said with its step, and is not trained again while `diverged.json` is in its folder.  Ctrl-C and SIGTERM end
-all processes, with code 130 or 75; the same command goes on.
+finite) is said with its step, and is not trained again while `diverged.json` is in its folder, nor is one that would
+start from it; where nothing else is wrong the exit code is 0, since the same command would find the same, and what
+comes next leaves such runs out.  Ctrl-C and SIGTERM end all processes, with code 130 or 75; the same command goes on.
 """
 
 import argparse
@@ -49,7 +50,7 @@ def main(argv=None):
     parser.add_argument("--nproc", type=int, default=0, metavar="N", help="processes of torchrun that train one run")
     parser.add_argument("--seeds", type=int, nargs="+", metavar="S", help="instead of those of the file")
     parser.add_argument("--among", type=int, nargs="+", metavar="S", help="of the seeds of each grid these alone")
-    parser.add_argument("--set", nargs="+", default=[], metavar="KEY=VALUE", help="changes all grids")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="changes all grids")
     parser.add_argument("--part", default="0/1", metavar="I/N", help="of all runs take the I-th, (I+N)-th, ...")
     parser.add_argument("--leave", action="store_true", help="do not wait for what another sweep is at")
     parser.add_argument("--status", action="store_true", help="print how far all runs are, and do nothing else")
@@ -112,7 +113,7 @@ def _sweep(
     folders: Folders,
     leave: bool,
 ) -> int:
-    """Take the runs of grids through both stages; return how many failed or diverged."""
+    """Take the runs of grids through both stages; return how many failed; not those that diverged."""
     runs = [own[part[0] :: part[1]] for own in plan]
     known = {(run.number, run.words): run.run for own in runs for run in own}
     queue = collections.deque()
@@ -148,7 +149,7 @@ def _sweep(
                 imprinting.say()
         while any(imprinting.left for _, imprinting in tallies):
             take()
-    return sum(tally.bad for pair in tallies for tally in pair)
+    return sum(tally.failed for pair in tallies for tally in pair)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from experiments.manifold import training
 from experiments.manifold.config import ManifoldConfig
 from info_geometry.files import InputError, command
-from learning import arguments, grids, networks
+from learning import arguments, data, grids, networks
 from learning.config import SHAPE
 from learning.runs import run as runs
 from learning.sweeps import estimate, planned, standing
@@ -62,10 +62,9 @@ def of_run(config: ManifoldConfig, classes: int) -> tuple[Cost, float]:
     shape = tuple((key, getattr(config, key)) for key in SHAPE if getattr(config, key))
     cost = of_network(config.network, shape, known.channels, config.resolution or known.size, classes)
     samples = config.training_images or known.images[0]
-    steps = max(1, samples // config.batch_size)
-    checkpoints = len(runs.schedule(config, steps))
-    seen = config.epochs * steps * min(config.batch_size, samples)
-    return cost, seen * cost.training + checkpoints * training.predicted(config, known) * cost.prediction
+    schedule = runs.schedule(config, data.steps_per_epoch(samples, config.batch_size))
+    seen = schedule[-1] * min(config.batch_size, samples)
+    return cost, seen * cost.training + len(schedule) * training.predicted(config, known) * cost.prediction
 
 
 def table(every: Sequence[Sequence[planned.Planned]], tflops: float) -> str:

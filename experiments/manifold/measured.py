@@ -71,9 +71,9 @@ class Paths:
 
     names (K,) and table {factor: levels (K,)} of configurations.
     distances (S, K, K): of runs of one seed, mean over progress; snapshot: at the progress `at` alone.
-    near (S, K): mean distance of a run to those of its configuration, of other seeds.  far (S, K): ... to runs of all
-    configurations, of other seeds.  random (P, S): the ratio of their means, where configurations of each seed are
-    permuted; alike (P, S): where they are permuted within each network.
+    near (S, S): mean distance of runs of two seeds, of the same configuration; far (S, S): of all; NaN of a seed and
+    itself.  random (P, S): their `ratio`, where configurations of each seed are permuted; alike (P, S): where they are
+    permuted within each network.
     geodesic (S, K, G): distance to the geodesic from ignorance to truth.
     own, others, everyone (S, K, G): to the mean of its configuration, to that of its other runs, and to that of all.
     factors {factor: of each seed}.  ratios {factor: (S,)}: their ratios, permuted among configurations that agree in
@@ -104,12 +104,33 @@ class Paths:
 
     @property
     def ratio(self) -> np.ndarray:
-        """Distance to runs of the same configuration over that to all (S,): 1 where configurations do not matter."""
-        return np.nanmean(self.near, axis=1) / np.nanmean(self.far, axis=1)
+        """Distance of runs of the same configuration over that of all (S,), `of_seeds`: 1 where they do not matter."""
+        return of_seeds(self.near, self.far)
 
     def width(self, curves: np.ndarray) -> np.ndarray:
         """Return the mean over configurations of curves (S, K, G) such as `others`, (S, G)."""
         return np.nanmean(curves, axis=1)
+
+
+def of_seeds(near: np.ndarray, far: np.ndarray) -> np.ndarray:
+    """Return the ratio of the sums of near and far (S, S) over pairs of seeds as pseudo-values (S,) of the jackknife.
+
+    S theta - (S - 1) theta_(-s), theta_(-s) of all pairs without those of seed s: their mean and its standard error are
+    those of the ratio (Tukey 1958).  Means over the pairs of each seed would not do: a pair is in two of them, and they
+    spread too little.  Pairs of which one is not finite do not count.  Two seeds have one pair, its ratio twice, which
+    has no spread; NaN where there is no pair.
+    """
+    seeds, known = np.arange(len(near)), np.isfinite(near) & np.isfinite(far)
+
+    def theta(which):
+        own = np.ix_(which, which)
+        pairs = np.triu(known[own], 1)
+        return near[own][pairs].sum() / far[own][pairs].sum() if pairs.any() else np.nan
+
+    whole = theta(seeds)
+    if len(seeds) < 3:
+        return np.full(len(seeds), whole)
+    return len(seeds) * whole - (len(seeds) - 1) * np.array([theta(seeds[seeds != s]) for s in seeds])
 
 
 @dataclass(frozen=True)

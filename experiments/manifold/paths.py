@@ -1,9 +1,11 @@
 """Runs of the grid at equal progress: distances of configurations, tubes, the geodesic, factors, the dendrogram."""
 
+import itertools
+
 import numpy as np
 
 from experiments.manifold import factors, tubes
-from experiments.manifold.measured import FACTORS, NETWORK, Paths, Tree
+from experiments.manifold.measured import FACTORS, NETWORK, Paths, Tree, of_seeds
 from experiments.manifold.parts import TRAINING
 from experiments.manifold.results import Known, factors_of
 from info_geometry import equal_progress
@@ -108,30 +110,21 @@ def _by_seed(D, where):
 
 
 def _near(D, where):
-    """Return the mean distances of runs to those of other seeds, (S, K): of their configuration, and of all."""
-    K, S = where.shape
-    near, far = np.full((2, S, S, K), np.nan)
-    for s in range(S):
-        for other in range(S):
-            if s != other:
-                a, b = where[:, s], where[:, other]
-                there = a >= 0
-                row = D[np.ix_(a[there], b[b >= 0])].mean(axis=1) if (b >= 0).any() else np.nan
-                far[s, other, there] = row
-                both = there & (b >= 0)
-                near[s, other, both] = D[a[both], b[both]]
-    return _mean(near), _mean(far)
-
-
-def _mean(x):
-    """Return the mean over the second axis, NaN where nothing is known."""
-    known = np.isfinite(x)
-    return np.divide(np.where(known, x, 0).sum(axis=1), known.sum(axis=1), out=np.full(x[:, 0].shape, np.nan),
-                     where=known.any(axis=1))  # fmt: skip
+    """Return the mean distances of runs of two seeds, (S, S): of the same configuration, and of all."""
+    S = where.shape[1]
+    near, far = np.full((2, S, S), np.nan)
+    for s, t in itertools.combinations(range(S), 2):
+        a, b = where[:, s], where[:, t]
+        both = (a >= 0) & (b >= 0)
+        if both.any():
+            near[s, t] = near[t, s] = D[a[both], b[both]].mean()
+        if (a >= 0).any() and (b >= 0).any():
+            far[s, t] = far[t, s] = D[np.ix_(a[a >= 0], b[b >= 0])].mean()
+    return near, far
 
 
 def _random(D, where, strata):
-    """Return the ratios (P, S) of near to far, with the configurations of each seed permuted within strata (K,)."""
+    """Return the `of_seeds` (P, S), with the configurations of each seed permuted within strata (K,)."""
     rng, found = np.random.default_rng(0), []
     for _ in range(RANDOM if where.shape[1] > 1 else 0):
         drawn = where.copy()
@@ -139,8 +132,7 @@ def _random(D, where, strata):
             for stratum in np.unique(strata):
                 there = np.flatnonzero((column >= 0) & (strata == stratum))
                 drawn[there, s] = column[rng.permutation(there)]
-        near, far = _near(D, drawn)
-        found.append(np.nanmean(near, axis=1) / np.nanmean(far, axis=1))
+        found.append(of_seeds(*_near(D, drawn)))
     return np.array(found).reshape(-1, where.shape[1])
 
 

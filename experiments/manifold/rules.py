@@ -24,7 +24,17 @@ EQUAL, NEAR, LARGE = (0.9, 1.1), 0.15, 0.05  # ratio, difference of shares, p of
 SAME = 0.6  # of the distance to all, between runs of one configuration
 PLACES = 0.25, 0.45, 0.65  # of progress
 PURE = 0.9
-TWO_SEEDS = "two seeds or more are needed"
+TWO_SEEDS, THREE_SEEDS = "two seeds or more are needed", "three seeds or more are needed"
+
+
+def shared(values: np.ndarray) -> np.ndarray:
+    """Return mean + 2 (values - mean) of values (S,): seeds are compared with the same runs: errors are doubled.
+
+    A distance to runs of other seeds, or to their mean, has runs in common with that of any other seed, by which both
+    move together: values spread less than those of independent seeds would.
+    """
+    mean = np.mean(values)
+    return mean + 2 * (np.asarray(values) - mean)
 
 
 def _factor(paths: Paths, name: str):
@@ -119,14 +129,17 @@ def l4(found: Measured) -> Finding:
     """Runs of one configuration lie in a narrow tube.
 
     Mean distance at equal progress to runs of the same configuration and other seeds, over that to runs of all
-    configurations and other seeds.  Holds if it is below SAME, and below that of configurations permuted; fails if it
-    is above SAME.
+    configurations and other seeds; SE of the jackknife over seeds, three or more, since pairs of runs are of two seeds
+    (`Paths.ratio`).  Holds if it is below SAME, and below that of configurations permuted; fails if it is above SAME.
     """
     paths = found.paths
-    if len(found.seeds) < 2 or not np.isfinite(paths.ratio).all():
-        return Finding(TWO_SEEDS, "random groups: 1", decide(False, False), {})
+    if len(found.seeds) < 3 or not np.isfinite(paths.ratio).all():
+        one = paths.ratio.mean()
+        told = f"{THREE_SEEDS}; ratio {one:.2f}" if np.isfinite(one) else THREE_SEEDS
+        return Finding(told, "random groups: 1", decide(False, False), {})
     ratio, drawn, alike = paths.ratio, paths.random.mean(axis=1), paths.alike.mean(axis=1)
-    widths = [said(paths.width(curves).mean(axis=1), 3, False) for curves in (paths.own, paths.others, paths.everyone)]
+    curves = (paths.own, paths.others, paths.everyone)
+    widths = [said(shared(paths.width(curve).mean(axis=1)), 3, False) for curve in curves]
     return Finding(
         f"ratio {said(ratio, 2, False)}",
         f"random groups: {drawn.mean():.2f}, at least {drawn.min():.2f}",
@@ -153,14 +166,16 @@ def l5(found: Measured) -> Finding:
     """Runs are not on the geodesic, and ever further from it.
 
     Mean distance to the point of the geodesic of the same progress, at three values of it (`places`).  Holds if it
-    rises from each to the next, and is above the mean distance of a run to the mean of the others of its configuration;
-    fails if it falls from one to the next, or is below.
+    rises from each to the next, and is above the mean distance of a run to the mean of the others of its configuration,
+    of which errors are doubled (`shared`); fails if it falls from one to the next, or is below.  Of three seeds or
+    more: two are as far from each other.
     """
     paths = found.paths
-    if len(found.seeds) < 2 or not np.isfinite(paths.ratio).all():
-        return Finding(TWO_SEEDS, "-", decide(False, False), {})
+    if len(found.seeds) < 3 or not np.isfinite(paths.ratio).all():
+        return Finding(THREE_SEEDS, "-", decide(False, False), {})
     at = places(paths.grid)
     curve, width = (paths.width(x)[:, at].T for x in (paths.geodesic, paths.others))
+    width = np.array([shared(x) for x in width])
     rising, falling = rises(np.diff(curve, axis=0))
     gaps = curve - width
     return Finding(
@@ -193,17 +208,18 @@ def l6(found: Measured) -> Finding:
 def l12(found: Measured) -> Finding:
     """Of all factors the network has the largest share of the sum of squares (PERMANOVA).
 
-    Its share less the largest of another.  Holds if that is above 0; fails if it is below.
+    Its share less the largest of another, and less its own with networks permuted.  Holds if both are above 0; fails if
+    one is below.
     """
     if NETWORK not in found.paths.factors or len(found.paths.factors) < 2:
         return _nothing(NETWORK)
     shares = {name: np.array([x.test.share for x in each]) for name, each in found.paths.factors.items()}
     others = np.nanmax([x for name, x in shares.items() if name != NETWORK], axis=0)
-    gap = shares[NETWORK] - others
+    gap, more = shares[NETWORK] - others, shares[NETWORK] - found.paths.permuted
     ordered = sorted(shares, key=lambda name: -np.nan_to_num(shares[name].mean(), nan=-math.inf))
     return Finding(
         f"%: {', '.join(f'{name} {said(100 * shares[name], 1, False)}' for name in ordered)}",
         f"networks permuted: {said(100 * found.paths.permuted, 1, False)} %",
-        decide(above(gap), below(gap)),
+        decide(above(gap) and above(more), below(gap) or below(more)),
         {},
     )

@@ -10,7 +10,7 @@ from learning import data, supervise
 from learning.distributed import Processes
 from learning.imprinting import evenly
 from learning.noise import noisy
-from learning.runs import last, weights
+from learning.runs import last
 from learning.runs import run as runs
 from learning.runs.job import Job
 from learning.runs.run import Folders, Run
@@ -30,16 +30,22 @@ def name(task: Task, config: ManifoldConfig) -> str:
 def describe(run: Run, images, config: ManifoldConfig, folders: Folders) -> Run:
     """Return the Run with the images that it learns from, and the weights that it starts from.
 
-    Raises InputError where labels are random, images too few, or these weights are not there.
+    Raises InputError where labels are random, classes not all that there are, images too few, or these weights are not
+    there.
     """
     if run.task.random_labels:
         raise InputError(f"task {run.task.name}: all labels are random; say --label_noise 1 of a task that has labels")
+    if len(run.task.classes) < images.classes:
+        raise InputError(
+            f"task {run.task.name}: it has {len(run.task.classes)} of {images.classes} classes, but networks of the "
+            "manifold are predicted on images of all of them; leave --task out"
+        )
     samples = len(split(images.labels, run.task.classes, config).training)
     steps = data.steps_per_epoch(samples, config.batch_size)
     start = None
     if config.start:
         try:
-            start = last.said(config.start, run.seed, folders)
+            start = last.said(config.start, run, folders)
         except InputError:
             there = runs.read(folders.run(run.name, run.seed))
             if there is None or there.start is None:
@@ -58,7 +64,7 @@ def train(job: Job) -> None:
     outputs = noisy(outputs, own, len(run.task.classes), config.label_noise, config.label_seed)
     network = job.network()
     if run.start and not (job.folder / "last.pth").exists():
-        weights.fit(last.state(run.start["run"], run.seed, job.folders), network, run.start["run"])
+        last.put(run, network, job.folders)
     supervise.train(job, network, own.training, outputs)
 
 

@@ -1,4 +1,4 @@
-"""Runs that diverged: their loss, or a weight, is not finite.  Such a run is named, and not trained again for nothing.
+"""Runs that diverged: a loss, weight or prediction is not finite.  One is named, and not trained again for nothing.
 
 From the same settings and seed the same numbers follow, so a run that diverged would diverge again, at the same step.
 `diverged.json` in its folder says at which; while it is there the run is not gone on with.
@@ -18,7 +18,7 @@ MARK = "diverged.json"
 
 
 class DivergedError(InputError):
-    """A loss or a weight that is not finite.  step: at which it was found.
+    """A loss, weight or prediction that is not finite.  step: at which it was found.
 
     everywhere: whether all processes that train the run know, so that they can go on with the next one.
     """

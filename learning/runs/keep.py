@@ -8,6 +8,7 @@ import torch
 from learning.config import Config
 from learning.distributed import Processes
 from learning.runs import store, weights
+from learning.runs.diverged import DivergedError
 from learning.runs.evaluate import accuracy
 from learning.runs.run import Run
 
@@ -33,12 +34,16 @@ class Keeper:
         self._images = imprinter.prepare(run) if as_you_go or config.evaluate_every else None
 
     def __call__(self, step: int) -> dict[str, float | None]:
-        """Keep the model after `step` steps if that is a checkpoint; return what there is to log besides."""
+        """Keep the model after `step` steps if that is a checkpoint; return what there is to log besides.
+
+        Raises DivergedError where a weight, or a prediction that is kept in its place, is not finite.
+        """
         if self._here.main and step in self._run.schedule:
             path = self._run.path(self._folder, step)
             found = weights.of(self._network, path, self._half)
             if self._as_you_go:
                 roots = self._imprinter.roots(found, path)
+                _check_finite(roots, path)
                 store.write_part(self._folder, self._run, step, roots, self._imprinter)
             else:
                 weights.save(path, found)
@@ -55,3 +60,11 @@ class Keeper:
         outputs = torch.from_numpy(np.searchsorted(classes, labels))
         chosen = np.flatnonzero(np.isin(labels, classes))
         return accuracy(self._network, self._images, chosen, outputs, self._config, self._here)
+
+
+def _check_finite(roots, path):
+    """Raise DivergedError where predictions (N, C) of weights that are finite are not: these are too large."""
+    bad = int((~torch.isfinite(roots).all(dim=1)).sum())
+    if bad:
+        told = f"the predictions of {bad} of {len(roots)} images are not finite"
+        raise DivergedError(f"{path}: {told}; training diverged, lower the learning rate")

@@ -2,8 +2,8 @@
 
 A run is `complete` when all its predictions are stored, `held` while a process works on it, `diverged` or `failed` when
 that is what came of it last, `trained` when its predictions are missing, `begun` when checkpoints are, and else
-`waiting`.  What failed is in failed.json beside run.json, which the sweep writes; what a second stage of its own has
-stored, of which only that one knows the names, in stored.json.
+`waiting`.  What failed is in failed.json beside run.json, which the sweep writes, as is what would start from one that
+diverged.  What a second stage of its own has stored, of which only that one knows the names, is in stored.json.
 """
 
 import collections
@@ -16,6 +16,7 @@ from typing import NamedTuple
 from info_geometry.files import InputError, holder, write_text
 from learning.grids import STORE, Grid
 from learning.runs import diverged
+from learning.runs.diverged import DIVERGED
 from learning.runs.run import Folders
 from learning.sweeps.planned import Planned
 from learning.workers import Outcome
@@ -53,8 +54,9 @@ def of(run: Planned, ways: Sequence[str], folders: Folders) -> Standing:
         return Standing("diverged", seconds, False, away["error"])
     failed = _read(folder / "failed.json")
     if failed is not None or run.error:
-        said = failed.get("error") if isinstance(failed, dict) else ""
-        return Standing("failed", seconds, trained, str(said or run.error))
+        said = failed if isinstance(failed, dict) else {}
+        what = DIVERGED if said.get("outcome") == DIVERGED else "failed"
+        return Standing(what, seconds, trained, str(said.get("error") or run.error))
     state = "trained" if trained else "waiting" if last is None else "begun"
     return Standing(state, seconds, trained)
 
@@ -65,7 +67,8 @@ def of_all(planned: Sequence[Sequence[Planned]], every: Sequence[Grid], folders:
 
 
 def note(folders: Folders, run: tuple[str, int], outcome: Outcome, way: str | None = None, store: str = STORE) -> None:
-    """Have the folder of a run say that a stage failed, and no longer so when stage 1 is complete.
+    """Have the folder of a run say that a stage failed, or that the run from which it starts diverged, and no longer so
+    when stage 1 is complete.
 
     Where that cannot be written, as on a full disk, it is not: it only tells --status.
     way: of imprinting, by stage 2; None: it was stage 1.  store: that stage; what another one than most runs have has
@@ -73,10 +76,9 @@ def note(folders: Folders, run: tuple[str, int], outcome: Outcome, way: str | No
     """
     folder = folders.run(*run)
     with contextlib.suppress(InputError, OSError):
-        if outcome.what == "failed":
-            write_text(
-                folder / "failed.json", json.dumps({"stage": 1 if way is None else 2, "error": outcome.error}) + "\n"
-            )
+        if outcome.what == "failed" or (outcome.what == DIVERGED and not diverged.found(folder)):
+            said = {"stage": 1 if way is None else 2, "outcome": outcome.what, "error": outcome.error}
+            write_text(folder / "failed.json", json.dumps(said) + "\n")
         elif outcome.complete and way is None:
             (folder / "failed.json").unlink(missing_ok=True)
         elif outcome.complete and store != STORE and _plain(way) not in _stored(folder):

@@ -26,17 +26,17 @@ def together(
     of_run = ["--task", *grid.task, "--seed", *grid.seed]
     total = len(grid.combinations()) * len(range(part[0], len(grid.task) * len(grid.seed), part[1]))
     commands = [[*launch, grid.stage, *each, *of_run, *shared] for each in grid.combinations()]
-    trained = _counted(_reported(commands, total, signals), total, grid, "training", folders)
+    trained, failed = _counted(_reported(commands, total, signals), total, grid, "training", folders)
     alone = launch if grid.store == grids.STORE else [sys.executable, "-m"]  # others store a run by one process
     names = [[*alone, grid.store, *each, *words, "--wait"] for run in trained for each in grid.stored(*run)]
-    stored = _counted(_reported(names, len(names), signals), len(names), grid, "imprinting", folders)
-    return total * len(grid.imprint) - len(stored)
+    _, failed_too = _counted(_reported(names, len(names), signals), len(names), grid, "imprinting", folders)
+    return failed + failed_too
 
 
 def _counted(
     found: Iterable[tuple[int, Outcome]], total: int, grid: grids.Grid, stage: str, folders: Folders
-) -> list[tuple[str, int]]:
-    """Say what came of all runs in one line; return (name, seed) of those that are complete."""
+) -> tuple[list[tuple[str, int]], int]:
+    """Say what came of all runs in one line; return (name, seed) of those that are complete, and how many failed."""
     complete = []
     with tqdm(desc=stage, total=total, unit=" runs", leave=False, disable=None) as bar:
         tally = Tally(grid, stage, bar, total)
@@ -48,7 +48,7 @@ def _counted(
                 way = None if stage == "training" else grid.imprint[number % len(grid.imprint)]
                 standing.note(folders, outcome.run, outcome, way, grid.store)
     tally.say()
-    return sorted(complete)
+    return sorted(complete), tally.failed
 
 
 def _reported(commands: list[list[str]], total: int, signals: Signals) -> Iterator[tuple[int, Outcome]]:

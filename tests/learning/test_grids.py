@@ -92,6 +92,63 @@ def test_levels_are_chosen_in_each_grid_that_has_them(tmp_path):
         read(tmp_path, one, other, changes=["network=fc,mpl"])
 
 
+LEVELS = {
+    "network": {"fc": {"network": "fc", "widths": "16-16"}, "vit7": {"network": "vit", "patch": 7}},
+    "corner": {"few20": {"training_images": 20}, "random": {"label_noise": 1}},
+}
+
+
+@pytest.mark.parametrize(
+    "changes, message",
+    [
+        (["patch=4"], "slow: --set patch=4: the settings network and patch both say patch; change it in the file"),
+        (["epochs=2", "network=vit7", "patch=4"], "--set patch=4: the settings network and patch both say patch"),
+        (["label_noise=0.5"], "the settings corner and label_noise both say label_noise"),
+        (["network=vti7"], "--set network=vti7: vti7 is none of the levels fc, vit7; did you mean vit7?"),
+        (["network=vit"], "vit is none of the levels fc, vit7; did you mean vit7?"),
+        (["network=fcc"], "fcc is none of the levels fc, vit7; did you mean fc?"),
+        (["network=fc,vti7"], "vti7 is none of the levels fc, vit7; did you mean vit7?"),
+        (
+            ["corner=anywhere"],
+            "--set corner=anywhere: anywhere is none of the levels few20, random; another one is to be",
+        ),
+        (["network=fc", "network=vit7"], "--set network is said twice; say it once, with all values: network=fc,vit7"),
+        (["epochs=1", "epochs=2"], "--set epochs is said twice"),
+        (["seed=3"], "--set seed=3: seed is no setting; write `seed: ...` beside settings"),
+        (["variant=mine"], "variant is no setting"),
+    ],
+)
+def test_levels_are_not_changed_under_their_names(tmp_path, changes, message):
+    with pytest.raises(InputError) as raised:
+        read(tmp_path, {**GOOD, "name": "slow", "settings": LEVELS}, changes=changes)
+    assert message in str(raised.value)
+
+
+def test_what_levels_do_not_say_is_changed(tmp_path):
+    """Levels are chosen first, whatever the order; and those of all grids are known, also once some are left out."""
+    one = {**GOOD, "settings": LEVELS}
+    (grid,) = read(tmp_path, one, changes=["patch=4", "epochs=2", "network=fc"])
+    assert variants(grid) == ["fc-few20", "fc-random"] and (grid.settings["patch"], grid.settings["epochs"]) == (
+        ("4",),
+        ("2",),
+    )
+    slow, fast = (
+        {**GOOD, "settings": {"network": {name: {"network": name}}, "optimiser": {each: {"optimiser": each}}}}
+        for name, each in (("fc", "sgd"), ("mlp", "adam"))
+    )
+    with pytest.raises(InputError, match="no grid has levels of all that is said by --set optimiser=adam network=fc"):
+        read(tmp_path, slow, fast, changes=["optimiser=adam", "network=fc"])
+
+
+def test_grids_of_the_manifold_are_changed_where_no_level_says_it():
+    for path in (ROOT / "experiments" / "manifold").glob("*.yaml"):
+        every, plain = grids.read(path, changes=["precision=bfloat16", "predicted_images=100"]), grids.read(path)
+        assert [variants(grid) for grid in every] == [variants(grid) for grid in plain]
+        assert all(grid.settings["predicted_images"] == ("100",) for grid in every)
+        with pytest.raises(InputError, match="both say learning_rate"):
+            grids.read(path, changes=["learning_rate=0.5"])
+
+
 def test_another_stage_may_store_predictions(tmp_path):
     other = "experiments.subspaces.02_sampling.sample_subspace"
     one, two = read(tmp_path, GOOD, {**GOOD, "store": other})
@@ -116,7 +173,7 @@ def test_some_of_the_seeds_of_each_grid(tmp_path):
         read(tmp_path, both, one, among=[1, 2])
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("*/sweeps/*.yaml"), *ROOT.glob("experiments/*/runs.yaml")], ids=str)
+@pytest.mark.parametrize("path", [*ROOT.glob("*/sweeps/*.yaml"), *ROOT.glob("experiments/*/*.yaml")], ids=str)
 def test_shipped_grids_load(path):
     assert all(grid.runs() for grid in grids.read(path))
 
@@ -158,6 +215,20 @@ def test_grid_of_the_claims():
             {**GOOD, "settings": {"network": {"a": {"epochs": 2}}, "epochs": 3}},
             "the settings network and epochs both say epochs; leave one of them out",
         ),
+        (
+            {**GOOD, "settings": {"network": {"a": {"start": "x"}}}, "arguments": {"start": "y"}},
+            "the settings network and start both say start; leave one of them out",
+        ),
+        (
+            {**GOOD, "settings": {"network": {"a": {"seed": 2}}}},
+            "seed is no setting; write `seed: ...` beside settings",
+        ),
+        ({**GOOD, "settings": {"network": {"a": {"task": "even"}}}}, "task is no setting"),
+        ({**GOOD, "settings": {"network": {"a": {"variant": "b"}}}}, "variant is no setting"),
+        ({**GOOD, "settings": {"seed": [1, 2]}}, "seed is no setting"),
+        ({**GOOD, "arguments": {"task": "even"}}, "task is no setting"),
+        ({**GOOD, "settings": {"network": {"": {"network": "mlp"}}}}, "network: a level has no name"),
+        ({**GOOD, "settings": {"network": {None: {"network": "mlp"}}}}, "network: a level has no name"),
     ],
 )
 def test_mistakes_are_named(tmp_path, entry, message):

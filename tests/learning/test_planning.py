@@ -6,11 +6,12 @@ import pytest
 import torch
 
 from info_geometry.files import InputError
-from learning import data, networks, planning
+from learning import config, data, networks, planning
 from learning.config import Config
 from learning.networks.zoo import NETWORKS
+from learning.runs import run as runs
 from learning.tasks import facts
-from tests.support.runs import TINY
+from tests.support.runs import TINY, folder_of
 from tests.support.stages import TRAIN, done
 
 
@@ -62,3 +63,13 @@ def test_an_optimiser_keeps_so_many_numbers_a_weight(optimiser, states, tmp_path
     weights = (folder / "ckpt" / "0_0.pth").stat().st_size
     assert planning.STATES[optimiser] == states
     assert (folder / "last.pth").stat().st_size == pytest.approx((1 + states) * weights, rel=0.02)
+
+
+@pytest.mark.parametrize("task, changes", [("all", {}), ("even", {}), ("all", {"batch_size": 5000})])
+def test_the_extent_is_that_of_the_run(tmp_path, task, changes):
+    """Of digits, of whose classes some have a few images more than others."""
+    done(TRAIN, tmp_path, "digits", "--task", task, **{**TINY, **changes})
+    there = runs.read(folder_of(tmp_path, f"digits_{task}"))
+    found = planning.extent(config.of_run(there.config), len(there.task.classes))
+    assert found.samples == pytest.approx(there.samples, rel=0.02)
+    assert (found.steps_per_epoch, list(found.schedule)) == (there.steps_per_epoch, there.schedule)

@@ -87,6 +87,12 @@ def test_settings_that_vary_name_the_variant(swept, tmp_path):
     assert run.variant == "adam-lr0.02" and run.config["optimiser"] == "adam" and run.config["learning_rate"] == 0.02
 
 
+def test_changes_may_be_said_one_by_one(swept, tmp_path):
+    words = "--set", "optimiser=sgd,adam", "--set", "learning_rate=0.01,0.02", "--status"
+    code, out, _ = swept(tmp_path, written(tmp_path), *words)
+    assert code == 0 and out.splitlines()[1].split()[:2] == ["0", "4"]  # the grid's number, and its runs
+
+
 def test_runs_are_imprinted_in_each_way_that_is_asked_for(swept, tmp_path):
     grid = written(tmp_path, task=["all", "even"], imprint=["", "--temperature fitted", "--temperature warm"])
     code, out, err = swept(tmp_path, grid)

@@ -110,9 +110,15 @@ def rows(seeds, curve, by=0.001):
     return np.broadcast_to(whole[:, None], (seeds, K, len(GRID))).copy()
 
 
+def pairs(values):
+    """Return distances (S, S) of pairs of seeds, means of the values (S,) of both."""
+    values = np.asarray(values, float)
+    return np.where(np.eye(len(values), dtype=bool), np.nan, (values[:, None] + values) / 2)
+
+
 def paths(seeds, **changes):
     """Return Paths, with factors {name: tuple} changed one by one."""
-    ones, w = np.ones((seeds, K)), wobble(seeds)
+    w = wobble(seeds)
     D = np.ones((seeds, K, K)) - np.eye(K)
     found = Paths(
         GRID,
@@ -121,8 +127,8 @@ def paths(seeds, **changes):
         D,
         D,
         0.44,
-        (0.3 + 0.001 * w)[:, None] * ones,
-        ones,
+        pairs(0.3 + 0.001 * w),
+        pairs(np.ones(seeds)),
         np.full((9, seeds), 1.0),
         np.full((9, seeds), 0.35),
         rows(seeds, 0.1 + 0.2 * GRID),

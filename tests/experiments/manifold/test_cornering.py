@@ -43,6 +43,21 @@ def test_runs_are_compared_with_usual_ones_of_their_settings(study):
         np.testing.assert_allclose(corner.width[:, known].mean(axis=0), expected.width[known])
 
 
+def test_a_usual_run_that_is_not_there_leaves_all_seeds_compared(study):
+    """Runs of its seed are still compared with the mean of the others; what it alone would say is not known."""
+    seeds = (10, 11, 12)
+    runs, usual = study.all_of(CORNERS)[0], study.grid()[0]
+    usual = [run for run in usual if run.name == generated.USUAL]
+    third = [dataclasses.replace(run, seed=12) for run in runs if run.seed == 10]
+    found = cornering.measure([*runs, *third], [usual[0], dataclasses.replace(usual[1], seed=12)], seeds)
+    whole = cornering.measure(runs, usual, generated.SEEDS)
+    for kind, corner in found.items():
+        np.testing.assert_array_equal(corner.distances[:2], whole[kind].distances)
+        for curves, known in ((corner.width, [True, False, True]), (corner.distances, [True] * 3)):
+            np.testing.assert_array_equal(np.isfinite(curves).any(axis=1), known)
+        assert np.isfinite(corner.ends).all() and list(np.isfinite(corner.between)) == [True, False, True]
+
+
 def test_without_usual_runs_of_the_same_settings_it_is_refused(study):
     runs = study.all_of(CORNERS)[0]
     with pytest.raises(InputError, match="runs of the grid of its settings, of two seeds or more; there are 0"):

@@ -1,5 +1,6 @@
 """What a grid takes: operations counted by hand, and a table whose lines add up."""
 
+import dataclasses
 import itertools
 
 import pytest
@@ -20,6 +21,8 @@ def test_operations_of_perceptrons_by_hand():
     found, total = cost.of_run(config, 10)
     assert found == (sum((n + 1) * m for n, m in itertools.pairwise(widths)), forward + backward, forward)
     assert total == 3 * 200 * (forward + backward) + 5 * (100 + 599) * forward  # digits have 599 others
+    _, few = cost.of_run(dataclasses.replace(config, training_images=20, checkpoints=2), 10)
+    assert few == 3 * 20 * (forward + backward) + 2 * (100 + 599) * forward  # an epoch is one batch, a small one
 
 
 def test_operations_of_a_convolution_by_hand():

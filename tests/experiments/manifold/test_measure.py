@@ -82,7 +82,7 @@ def test_all_of_a_small_sweep(study, monkeypatch, capsys, tmp_path):
 
 
 def test_what_was_measured_depends_on_configurations_and_on_what_diverged(tmp_path, monkeypatch):
-    """The same files are measured anew by other settings, or after a run diverged."""
+    """A stamp of the same files, by other settings or after a run diverged, is that of another measurement."""
     found, seen = generated.of(tmp_path), []
     monkeypatch.setattr(measure, "QUICK", found.size)
     monkeypatch.setattr(measure, "once", lambda stamp, inputs, produce, redo: seen.append(json.dumps(inputs)))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from experiments.manifold import training
 from experiments.manifold.parts import part
 from info_geometry import predictions
 from learning import data, networks
@@ -62,6 +63,27 @@ def test_images_of_smaller_sets_are_among_those_of_larger(tmp_path, monkeypatch)
     assert [log["samples"] for log in logs] == [50, 400]
 
 
+def test_training_images_that_are_predicted_are_among_those_learned_from(tmp_path, monkeypatch):
+    seen = {}
+    train, part = training.supervise.train, training.Both.__init__
+
+    def learn(job, network, indices, outputs):
+        seen["learned"] = indices
+        train(job, network, indices, outputs)
+
+    def predict(self, images, *rest):
+        seen["predicted"] = images
+        part(self, images, *rest)
+
+    monkeypatch.setattr(training.supervise, "train", learn)
+    monkeypatch.setattr(training.Both, "__init__", predict)
+    main(monkeypatch, TRAIN, tmp_path, "digits_manifold", **SMALL)
+    pixels = data.load("digits", "train", "").pixels.flatten(1)
+    learned = {bytes(x.numpy().tobytes()) for x in pixels[torch.from_numpy(seen["learned"])]}
+    assert len(learned) == 200 and len(seen["predicted"].labels) == 50
+    assert {bytes(x.numpy().tobytes()) for x in seen["predicted"].pixels.flatten(1)} < learned
+
+
 def test_a_run_starts_from_the_last_weights_of_another(tmp_path, monkeypatch):
     """The first predictions are the last ones of that run; which weights these were is said."""
     first = {**SMALL, "label_noise": 1.0, "variant": "corner"}
@@ -77,6 +99,7 @@ def test_a_run_starts_from_the_last_weights_of_another(tmp_path, monkeypatch):
     main(monkeypatch, TRAIN, tmp_path, "digits_manifold", **SMALL, start="digits_all_corner", variant="from")
     code, text = run(TRAIN, tmp_path, "digits_manifold", **SMALL, start="digits_all_corner", variant="anew")
     assert code == 1 and "training did not finish; go on with python -m experiments.manifold" in text
+    assert "error: digits_all_anew seed 0 starts from " in text
     code, text = run(TRAIN, tmp_path, "digits_manifold", **SMALL, start="digits_all_nothing", variant="anew")
     assert code == 1 and "holds no run to start from; train digits_all_nothing with seed 0 first" in text
 
@@ -116,6 +139,11 @@ def test_an_interrupted_run_goes_on_exactly(tmp_path):
 def test_mistakes_are_named(tmp_path, changes, message):
     code, text = run(TRAIN, tmp_path, "digits_manifold", **{**SMALL, **changes})
     assert code == 1 and message in text
+
+
+def test_tasks_that_lack_classes_are_refused(tmp_path):
+    code, text = run(TRAIN, tmp_path, "digits_manifold", "--task", "even", **SMALL)
+    assert code == 1 and "task even: it has 5 of 10 classes" in text and "leave --task out" in text
 
 
 def test_tasks_of_random_labels_are_refused(tmp_path):

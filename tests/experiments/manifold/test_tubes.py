@@ -116,6 +116,6 @@ def test_what_cannot_be_compared_is_refused(groups):
     runs, progress = groups
     with pytest.raises(InputError, match="alone: a tube needs 2 runs or more"):
         tubes.measure({**runs, "alone": [run(0)]}, {**progress, "alone": at([run(0)])}, GRID)
-    with pytest.raises(InputError, match=r"run 0 of a starts .* leave out runs like these"):
+    with pytest.raises(InputError, match=r"run 0 of a starts .* without such ones"):
         late = [np.linspace(0.9, 0.99, 8)] * 2
         tubes.measure({"a": [run(0), run(1)], "b": [run(2), run(3)]}, {"a": late, "b": at([run(2), run(3)])}, GRID)

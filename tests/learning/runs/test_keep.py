@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from info_geometry import files, predictions
-from learning.runs import weights
+from learning.runs import diverged, weights
 from tests.support import stages
 from tests.support.runs import (
     AS_YOU_GO,
@@ -92,6 +92,19 @@ def test_changed_settings_are_refused_as_it_goes(tmp_path):
         code, text = run(TRAIN, tmp_path / "half", "digits", *arguments, **{**SMALL, "learning_rate": 0.5})
         assert code == 1 and "was trained with other settings (learning_rate 0.01 -> 0.5)" in text
     assert mtimes(tmp_path / "half") == before
+
+
+@pytest.mark.parametrize("as_you_go", [True, False])
+def test_predictions_that_are_not_finite_are_of_a_run_that_diverged(tmp_path, as_you_go):
+    """The weights are, after one step at this rate, but not what they give: with and without these it diverged."""
+    words = [AS_YOU_GO] if as_you_go else []
+    for _ in range(2):
+        code, text = run(TRAIN, tmp_path, "digits", *words, **{**TINY, "learning_rate": 1e30})
+        assert code == 1 and text.endswith("training: 0 done, 0 skipped (already complete), 0 failed, 1 diverged\n")
+        noted = diverged.found(folder_of(tmp_path))
+        assert noted["step"] and f"at step {noted['step']}" in noted["error"] and noted["error"] in text
+    if as_you_go:
+        assert "the predictions of 599 of 599 images are not finite; training diverged at step" in text
 
 
 def test_damaged_part_is_named(undisturbed, copied):

@@ -56,10 +56,16 @@ def test_a_stage_that_names_its_own_predictions_is_noted(folders):
 def test_notes_say_no_more_than_they_must(folders):
     folder = write(folders, steps=4)
     before = sorted(folder.iterdir())
-    for what in ("done", "skipped (already complete)", "held", "diverged"):
+    for what in ("done", "skipped (already complete)", "held"):
         for way in (None, ""):
             standing.note(folders, ("a", 0), Outcome(what, ("a", 0)), way, STORE)
     assert sorted(folder.iterdir()) == before
+    other = write(folders, "b", steps=2, diverged={"step": 7, "error": "at step 7"})
+    there = sorted(other.iterdir())
+    standing.note(folders, ("b", 0), Outcome("diverged", ("b", 0), "at step 7"))
+    assert sorted(other.iterdir()) == there
+    standing.note(folders, ("c", 0), Outcome("diverged", ("c", 0), "starts from b"))  # which its folder does not say
+    assert standing.of(plan("c"), ("",), folders) == ("diverged", 0.0, False, "starts from b")
     standing.note(folders, ("a", 0), Outcome("failed", ("a", 0), "why"))
     assert standing.of(plan(), ("",), folders) == ("failed", 4.0, True, "why")
     standing.note(folders, ("a", 0), Outcome("held", ("a", 0)))
