@@ -33,7 +33,6 @@ CLAIMS = (
     Claim("L12", "Of all factors the network has the largest share", PAPER, rules.l12),
 )
 SECTION = {"L7": SPEED, "L7b": SPEED, "L8": CORNERS, "L8b": CORNERS, "L9": SYNTHETIC}  # of others: the grid
-
 PART = dict.fromkeys(("L3", "L3b", "L3c", "L3d", "L3e", "L4", "L5", "L6", "L12"), PATHS) | {"L10": MEANS}
 UNASKED = "not asked (not all trained)"
 
