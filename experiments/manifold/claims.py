@@ -70,6 +70,6 @@ def left_out(found: Measured) -> list[str]:
     lacking = {claim.number: _lacks(claim, found) for claim in CLAIMS}
     return [
         f"Left out: {', '.join(number for number, lacks in lacking.items() if lacks == section)}, of {section}. "
-        f"{said[0].upper()}{said[1:]}."
+        f"{said[0].upper() if said.split()[0].isalpha() else said[0]}{said[1:]}."  # names stay as they are
         for section, said in (found.missing or {}).items()
     ]

@@ -71,6 +71,7 @@ def test_one_seed_is_measured_as_far_as_it_goes(tmp_path):
     found = measuring.measure(there)
     assert set(found.missing) == {CORNERS, SYNTHETIC}
     assert "of two seeds or more; there are 1" in found.missing[CORNERS]
+    assert any(". digits_all_from-random0 is compared" in line for line in claims.left_out(found))
     shown = {claim.number: claim.measure(found).verdict for claim in claims.there(found)}
     assert set(shown) == {claim.number for claim in claims.CLAIMS} - {"L8", "L8b", "L9"}
     assert shown["L4"] == shown["L5"] == shown["L7b"] == UNDECIDED
