@@ -149,6 +149,15 @@ class Means:
     counts: np.ndarray
 
 
+def known_mean(values: np.ndarray, axis: int) -> np.ndarray:
+    """Return the mean over an axis of what is known; NaN, without a warning, where nothing is."""
+    known = np.isfinite(values)
+    counts = known.sum(axis=axis)
+    return np.divide(
+        np.where(known, values, 0).sum(axis=axis), counts, out=np.full(counts.shape, np.nan), where=counts > 0
+    )
+
+
 @dataclass(frozen=True)
 class Widths:
     """Runs of W widths.  times, progress (W, S, T).  steps (W, S): epochs to `level`; NaN where it was not reached.
@@ -171,9 +180,9 @@ class Widths:
 
     @property
     def ratio(self) -> np.ndarray:
-        """Distances (W, W, S) between widths over the tube of the second, means over progress."""
-        means = np.nanmean(self.apart, axis=3)
-        return means / np.nanmean(np.diagonal(means), axis=0)[None, :, None]
+        """Distances (W, W, S) between widths over the tube of the second, means over progress; NaN where not known."""
+        means = known_mean(self.apart, 3)
+        return means / known_mean(np.diagonal(means), 0)[None, :, None]
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,7 @@ def test_the_advised_spelling_is_right(tmp_path, text):
         ("initialisation", "he", "initialisation is 'he', expected one of default, kaiming"),
         ("depth", -1, "depth is -1, expected a finite number that is not negative"),
         ("widths", 256, "widths is 256 (a whole number); expected text"),
-        ("schedule", "linear", "schedule is 'linear', expected one of geometric, epochs"),
+        ("schedule", "linear", "schedule is 'linear', expected one of geometric, epochs, thinning"),
         ("precision", "float16", "precision is 'float16', expected one of float32, bfloat16"),
         ("evaluation_precision", "half", "evaluation_precision is 'half', expected one of float32, float16, bfloat16"),
         ("micro_batch_size", -1, "micro_batch_size is -1, expected a finite number that is not negative"),
