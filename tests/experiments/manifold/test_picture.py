@@ -43,6 +43,8 @@ def test_of_landmarks_it_is_the_same(runs, found):
     assert len(other.embedding.landmarks) == 120 and len(other.embedding.coordinates) == len(
         found.embedding.coordinates
     )
+    share = np.bincount(other.embedding.landmarks // generated.T, minlength=len(runs))  # of each run of each seed
+    assert set(share) <= {120 // len(runs), -(-120 // len(runs))}
     for a, b in ((found.embedding.coordinates, other.embedding.coordinates), (found.geodesic, other.geodesic)):
         A, B = (np.square(x[:, None] - x).sum(axis=2) for x in (a, b))
         assert np.corrcoef(A.ravel(), B.ravel())[0, 1] > 0.98
