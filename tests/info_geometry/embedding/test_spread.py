@@ -34,8 +34,8 @@ def test_each_group_has_its_share_rounded_down_or_up(sizes, m):
 
 @pytest.mark.parametrize("m", [30, 150])
 def test_no_level_of_a_crossed_factor_is_passed_over(m):
-    """A table of 4 x 5 x 6 configurations, 30 of which have one landmark more: random ones, so that of each level there are
-    as many, of n, as a hypergeometric distribution says."""
+    """A table of 4 x 5 x 6 configurations, n of which have one landmark more: random ones, so that each level has as
+    many of these as a hypergeometric distribution says."""
     groups, seeds, n = np.repeat(np.arange(120), 10), 100, 30
     chosen = [groups[spread.by_group(m, groups, seed=seed)] for seed in range(seeds)]
     for factor, count in zip(np.unravel_index(np.arange(120), (6, 5, 4)), (6, 5, 4)):
