@@ -72,9 +72,13 @@ def table(runs: list[Known]) -> dict[str, np.ndarray]:
 
 
 def write_page(folder: Path, found: Drawn) -> list[Path]:
-    """Write the page of the picture, which can be turned, and coloured by every column of the index."""
+    """Write the page of the picture, which can be turned, and coloured by every column of the index.
+
+    It begins with networks; these and optimisers have the colours of the figures.
+    """
     x = found.embedding
     marks = found.progress, found.geodesic
+    looks = {NETWORK: networks(x.index[NETWORK]), OPTIMISER: _optimisers(x.index[OPTIMISER])}
     return page.write(
         folder,
         x.coordinates,
@@ -85,6 +89,8 @@ def write_page(folder: Path, found: Drawn) -> list[Path]:
         marks,
         name=TITLE,
         t_name="epoch",
+        colours={factor: {level: look["color"] for level, look in of.items()} for factor, of in looks.items()},
+        first=NETWORK,
     )
 
 
