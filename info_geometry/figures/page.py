@@ -1,7 +1,7 @@
 """The InPCA picture as one self-contained page, `inpca.html`: turn it, choose axes and colours, play training.
 
-The page is `page.html` with plotly.js and the data put in; it needs no network and no server.  More than 5,000 models
-or 100 trajectories are drawn by `cloud.html` instead of plotly, which is slow for so many.
+The page is `page.html` with its scripts, plotly.js and the data put in; it needs no network and no server.  More than
+5,000 models or 100 trajectories are drawn by `cloud.js` instead of plotly, which is slow for so many.
 """
 
 import html
@@ -16,7 +16,9 @@ from info_geometry.figures import page_data, provenance, style
 from info_geometry.figures.page_data import short
 from info_geometry.files import InputError, atomic_path
 
-TEMPLATE, CLOUD = (Path(__file__).with_name(name) for name in ("page.html", "cloud.html"))
+TEMPLATE = "page.html"
+PAGE = "page.js", "page_controls.js"
+CLOUD = "cloud_models.js", "cloud_box.js", "cloud_pointer.js", "cloud.js"
 FEW, LINES = 5000, 100  # models and trajectories that plotly draws, in a file below 6 MB
 MODELS = 200_000  # at most: the file stays below 20 MB
 DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
@@ -98,14 +100,20 @@ def write(
         "TITLE": html.escape(title),
         "META": meta,
         "PLOTLY": get_plotlyjs(),
-        "CLOUD": CLOUD.read_text(encoding="utf-8") if many else "",
+        "CLOUD": _texts(CLOUD) if many else "",
+        "PAGE": _texts(PAGE),
         "DATA": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
     }
-    text = re.sub("@([A-Z]+)@", lambda name: parts[name[1]], TEMPLATE.read_text(encoding="utf-8"))
+    text = re.sub("@([A-Z]+)@", lambda name: parts[name[1]], _texts([TEMPLATE]))
     path = Path(folder) / "inpca.html"
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return [path]
+
+
+def _texts(names):
+    """Return what stands in files beside this one, one after the other."""
+    return "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names)
 
 
 def _total(eigenvalues, explained):
