@@ -13,6 +13,7 @@ from experiments.manifold import dimension, factors, joint, means, outliers, spe
 from info_geometry import distance, equal_progress, geodesic, inpca, predictions, trajectory
 from info_geometry.embedding import landmarks, spread, weighted
 from info_geometry.figures import page
+from info_geometry.files import InputError
 
 MEANS_AT = (0.1, 0.3, 0.5, 0.7, 0.9)
 AXES = 10
@@ -25,8 +26,15 @@ class Study:
     def __init__(self, folder: Path, count: int, T: int, N: int, m: int) -> None:
         self.folder, self.count, self.T, self.N, self.m = folder, count, T, N, m
 
+    def found(self, file: str) -> Path:
+        """Return the path of what an earlier step has kept; raise InputError, naming the step, where it has not."""
+        path, step = self.folder / file, next(step for step, files in KEPT.items() if file in files)
+        if not path.exists():
+            raise InputError(f"{path} is not there: run the step {step!r} first, or all (leave --steps out)")
+        return path
+
     def load(self, name: str) -> np.ndarray:
-        return np.load(self.folder / f"{name}.npy")
+        return np.load(self.found(f"{name}.npy"))
 
     def keep(self, name: str, values: np.ndarray) -> None:
         np.save(self.folder / f"{name}.npy", values)
@@ -203,7 +211,7 @@ def speeds(study):
 
 
 def written_page(study):
-    picture, levels = inpca.load(study.folder / "picture.npz"), study.levels()
+    picture, levels = inpca.load(study.found("picture.npz")), study.levels()
     index = {name: np.repeat(levels[name].astype(str), study.T) for name in ("network", "optimiser")}
     index["run"] = np.repeat([f"setting {i}" for i in levels["setting"]], study.T)
     index["seed"] = np.repeat(levels["seed"], study.T)
@@ -215,6 +223,12 @@ def written_page(study):
     return f"{path.stat().st_size / 1e6:.1f} MB"
 
 
+KEPT = {  # what steps keep for later ones
+    "progress of all": ("progress.npy", "errors.npy"),
+    "outliers, common progress": ("kept.npy", "grid.npy"),
+    "slices and means": ("runs_apart.npy", "settings_apart.npy"),
+    "landmarks, joint picture": ("landmarks.npy", "halves.npy", "landmark_distances.npy", "picture.npz"),
+}
 STEPS = {
     "writing the files": write_files,
     "progress of all": progress_of_all,

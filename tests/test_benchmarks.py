@@ -163,9 +163,10 @@ def test_generated_runs_follow_from_their_number():
     [
         (["--steps", "dance"], "--steps 'dance' is not one of 'writing the files'"),
         (["--models", "2"], "expected --trajectories of 6 or more"),
+        (["--steps", "tubes"], "kept.npy is not there: run the step 'outliers, common progress' first"),
     ],
 )
-def test_steps_that_are_none_get_a_sentence(tmp_path, arguments, words):
+def test_steps_that_cannot_be_run_get_a_sentence(tmp_path, arguments, words):
     found = subprocess.run(
         [sys.executable, "benchmarks/manifold.py", tmp_path, *arguments], cwd=ROOT, capture_output=True, text=True
     )

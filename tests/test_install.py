@@ -94,7 +94,7 @@ def test_what_is_installed_is_the_library_alone():
     for package, patterns in data.items():
         assert all(list(ROOT.joinpath(*package.split(".")).glob(pattern)) for pattern in patterns)
     files = {x.suffix for x in (ROOT / "info_geometry").rglob("*") if x.is_file() and "__pycache__" not in x.parts}
-    assert files <= {".py", ".html", ".typed", ".sh"}, "files of another kind have to be named in package-data"
+    assert files <= {".py", ".html", ".js", ".typed", ".sh"}, "files of another kind have to be named in package-data"
 
 
 def test_default_folders_are_those_of_the_clone_or_of_the_working_directory(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from experiments.manifold.parts import EVALUATION, TRAINING
 from experiments.manifold.pictures import index as index_of
 from experiments.manifold.results import Known, Results
 from info_geometry import distance, inpca
-from info_geometry.embedding import landmarks
+from info_geometry.embedding import landmarks, spread
 from info_geometry.figures import page, style
 from info_geometry.figures.panels import lettered
 
@@ -46,13 +46,13 @@ def draw(results: Results) -> Drawn:
 def of(runs: list[Known], most: int = MOST, count: int = LANDMARKS) -> Drawn:
     """Return the picture of runs.
 
-    Of more than `most` models, it is made of the distances to `count` of them, of each configuration as many, spread
+    Of more than `most` models, it is made of the distances to `count` of them, of each run of each seed as many, spread
     over its progress.
     """
     parts, index = [run.parts[TRAINING] for run in runs], table(runs)
     M = len(index["run"])
     if most < M:
-        groups, along = index["run"], index["progress"]
+        groups, along = spread.together(index["run"], index["seed"]), index["progress"]
         embedding = inpca.fit_landmarks(parts, min(count, M), AXES, index=index, groups=groups, along=along)
         chosen = landmarks.part(parts, embedding.landmarks)
     else:
@@ -72,9 +72,13 @@ def table(runs: list[Known]) -> dict[str, np.ndarray]:
 
 
 def write_page(folder: Path, found: Drawn) -> list[Path]:
-    """Write the page of the picture, which can be turned, and coloured by every column of the index."""
+    """Write the page of the picture, which can be turned, and coloured by every column of the index.
+
+    It begins with networks; these and optimisers have the colours of the figures.
+    """
     x = found.embedding
     marks = found.progress, found.geodesic
+    looks = {NETWORK: networks(x.index[NETWORK]), OPTIMISER: _optimisers(x.index[OPTIMISER])}
     return page.write(
         folder,
         x.coordinates,
@@ -85,6 +89,8 @@ def write_page(folder: Path, found: Drawn) -> list[Path]:
         marks,
         name=TITLE,
         t_name="epoch",
+        colours={factor: {level: look["color"] for level, look in of.items()} for factor, of in looks.items()},
+        first=NETWORK,
     )
 
 

@@ -12,6 +12,7 @@ from info_geometry import distance, inpca
 from info_geometry.commands import arguments as shared
 from info_geometry.commands import once, picture, place
 from info_geometry.embedding import landmarks as by_landmarks
+from info_geometry.embedding import spread
 from info_geometry.files import InputError, command, log, remove_orphans, valid_name
 from info_geometry.storage import runs
 from info_geometry.sums import processes as parallel
@@ -34,7 +35,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         "over trajectories, and place the others by them; default: all pairs",
     )
     parser.add_argument(
-        "--by-run", action="store_true", help="with --landmarks: each run has its share of them, at even checkpoints"
+        "--by-run",
+        action="store_true",
+        help="with --landmarks: each run of each seed has its share of them, at even checkpoints",
     )
     parser.add_argument(
         "--embedding",
@@ -50,10 +53,11 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--published", type=Path, metavar="FILE.pkl", help="draw a published embedding instead")
     parser.add_argument("--names", nargs="+", metavar="TASK", help="of the tasks in --published, in their order")
     arguments = parser.parse_args(argv)
-    if arguments.into and (arguments.published or arguments.landmarks or arguments.bootstrap or arguments.resume):
+    others = arguments.published, arguments.landmarks, arguments.by_run, arguments.bootstrap, arguments.resume
+    if arguments.into and any(others):
         raise InputError(
             "--into NAME places runs in a picture that is there, by their distances to its models; leave "
-            "--published, --landmarks, --bootstrap and --resume out"
+            "--published, --landmarks, --by-run, --bootstrap and --resume out"
         )
     if arguments.into and not arguments.runs:
         raise InputError(f"--into {arguments.into}: say which runs to place in it: inpca.py RUN ... --into NAME")
@@ -154,9 +158,11 @@ def share(
         precision,
         landmarks,
         bootstrap,
-        *(["by run"] if by_run else []),
+        *(["by run and seed"] if by_run else []),
     ]
-    M, even = len(index["t"]), {"groups": index["run"], "along": index["checkpoint"]} if by_run else {}
+    M, even = len(index["t"]), {}
+    if by_run:
+        even = {"groups": spread.together(index["run"], index["seed"]), "along": index["checkpoint"]}
     which = np.arange(M) if landmarks is None else by_landmarks.choose(landmarks, M, **even)
     measured = by_landmarks.part(trajectories, which)
     groups = shared.groups(trajectories, bootstrap)

@@ -3,7 +3,10 @@
 Of m landmarks a group of n models gets the share q = min(n, c), with the c at which shares add up to m: the same for
 all groups that are large enough.  Whole numbers of them follow from the shares of all so far, Q_g = q_1 + ... + q_g,
 
-    count_g = floor(Q_g + 1/2) - floor(Q_(g-1) + 1/2),      which is q_g rounded down or up.
+    count_g = floor(Q_g + 1/2) - floor(Q_(g-1) + 1/2),      which is q_g rounded down or up,
+
+with the groups in a random order that follows from a seed.  In the order of a table, those with one landmark more would
+be every fourth, say: all of one network where every fourth configuration is of that network, and none of the others.
 
 In a group whose models stand from `low` to `high` (progress, or simply their order), landmark j of its count is the
 model not yet taken that is nearest to
@@ -23,13 +26,20 @@ import numpy as np
 from info_geometry.files import InputError
 
 
+def together(*columns: Sequence | np.ndarray) -> np.ndarray:
+    """Return numbers (M,), the same for models that are alike in all columns (M,), such as run and seed."""
+    codes = [np.unique(column, return_inverse=True)[1] for column in columns]
+    return np.unique(np.stack(codes), axis=1, return_inverse=True)[1].ravel()
+
+
 def by_group(
     count: int, groups: Sequence | np.ndarray, along: Sequence | np.ndarray | None = None, seed: int = 0
 ) -> np.ndarray:
     """Return the indices (m,), increasing, of m = `count` landmarks of M models, by the rule above.
 
     groups (M,): the trajectory or configuration of each model, in any order.  along (M,): where models stand in their
-    group, such as progress; by default the number of models of the group before them.  seed: of p.
+    group, such as progress; by default the number of models of the group before them.  seed: of p, and of the order of
+    groups.
 
     Raises InputError for other lengths, for what is not finite in `along`, and for more landmarks than models.
     """
@@ -47,7 +57,9 @@ def by_group(
         if along.shape != (M,) or not np.isfinite(along).all():
             raise InputError(f"along: expected {M} finite numbers, one a model, not an array {along.shape}")
         places = [along[each] for each in members]
-    shares = counts([len(each) for each in members], count)
+    sizes, shares = np.array([len(each) for each in members]), np.empty(len(members), int)
+    order = np.random.default_rng([seed, 1]).permutation(len(members))
+    shares[order] = counts(sizes[order].tolist(), count)
     offsets = iter(np.random.default_rng(seed).permutation(np.count_nonzero(shares)) + 0.5)
     found = [
         each[_nearest(x, share, next(offsets) / np.count_nonzero(shares))]

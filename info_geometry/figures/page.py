@@ -1,22 +1,24 @@
 """The InPCA picture as one self-contained page, `inpca.html`: turn it, choose axes and colours, play training.
 
-The page is `page.html` with plotly.js and the data put in; it needs no network and no server.  More than 5,000 models
-or 100 trajectories are drawn by `cloud.html` instead of plotly, which is slow for so many.
+The page is `page.html` with its scripts, plotly.js and the data put in; it needs no network and no server.  More than
+5,000 models or 100 trajectories are drawn by `cloud.js` instead of plotly, which is slow for so many.
 """
 
 import html
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from info_geometry.figures import page_data, provenance, style
 from info_geometry.figures.page_data import short
-from info_geometry.files import atomic_path
+from info_geometry.files import InputError, atomic_path
 
-TEMPLATE, CLOUD = (Path(__file__).with_name(name) for name in ("page.html", "cloud.html"))
+TEMPLATE = "page.html"
+PAGE = "page.js", "page_controls.js"
+CLOUD = "cloud_models.js", "cloud_box.js", "cloud_pointer.js", "cloud.js"
 FEW, LINES = 5000, 100  # models and trajectories that plotly draws, in a file below 6 MB
 MODELS = 200_000  # at most: the file stays below 20 MB
 DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"}
@@ -34,22 +36,31 @@ def write(
     *,
     name: str = "InPCA",
     t_name: str = "t",
+    colours: Mapping[str, Mapping[str, object]] | None = None,
+    first: str = page_data.TASK,
 ) -> list[Path]:
     """Write `<folder>/inpca.html`; return [its path].
 
     coordinates (M, k), eigenvalues (n,) and imaginary (n,), n >= k.  index: a dict of arrays (M,), one entry a model:
     run, seed, checkpoint, t and, where known, accuracy, progress and progress_bhattacharyya.  These, and any other
-    column of numbers or of text with few levels, such as network or optimiser, are offered as colours.
+    column of numbers or of text with up to 8 levels, such as network or optimiser, are offered as colours.
     explained: stress of 1, 2, ... axes, or None.
     marks: None, or (progress (S,), coordinates (S, k)) of the geodesic from ignorance to truth.
+    colours: {column of text: {level: colour of matplotlib}}, of all its levels, of which there may be more than 8.
+    first: what is coloured first, a column, "seed" or "task", which is the run.
     Of more than 200,000 models, some of the trajectories and of their checkpoints are shown, and the page says so.
+
+    Raises InputError for a column named task, for colours that do not fit the index, and for another `first`.
     """
     from plotly.offline import get_plotlyjs  # takes a second, and other figures do without
 
     coordinates, imaginary = np.asarray(coordinates, float), np.asarray(imaginary, bool)
     trajectories, note = _thinned(_trajectories(index))
     runs, models = np.asarray(index["run"]).astype(str), sum(map(len, trajectories))
-    styles, names, columns = style.colours(runs), style.short_names(runs), page_data.columns(index)
+    styles, names, columns = style.colours(runs), style.short_names(runs), page_data.columns(index, colours)
+    offered = [page_data.TASK, "seed", *(column["key"] for column in columns)]
+    if first not in offered:
+        raise InputError(f"first: {first!r} is no colour of the page; it offers {', '.join(map(repr, offered))}")
     many = models > FEW or len(trajectories) > LINES
     numbers = {run: number for number, run in enumerate(styles)}
     origin = provenance.current()
@@ -67,6 +78,7 @@ def write(
             for run, look in styles.items()
         ],
         "columns": columns,
+        "first": first,
         "many": _many(coordinates, index, columns, trajectories) if many else None,
         "trajectories": [
             {"run": numbers[runs[rows[0]]], "seed": int(index["seed"][rows[0]])}
@@ -88,14 +100,20 @@ def write(
         "TITLE": html.escape(title),
         "META": meta,
         "PLOTLY": get_plotlyjs(),
-        "CLOUD": CLOUD.read_text(encoding="utf-8") if many else "",
+        "CLOUD": _texts(CLOUD) if many else "",
+        "PAGE": _texts(PAGE),
         "DATA": json.dumps(data, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c"),
     }
-    text = re.sub("@([A-Z]+)@", lambda name: parts[name[1]], TEMPLATE.read_text(encoding="utf-8"))
+    text = re.sub("@([A-Z]+)@", lambda name: parts[name[1]], _texts([TEMPLATE]))
     path = Path(folder) / "inpca.html"
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
     return [path]
+
+
+def _texts(names):
+    """Return what stands in files beside this one, one after the other."""
+    return "\n".join(Path(__file__).with_name(name).read_text(encoding="utf-8") for name in names)
 
 
 def _total(eigenvalues, explained):
@@ -133,7 +151,12 @@ def _trajectory(coordinates, index, columns, rows):
         "checkpoint": np.asarray(index["checkpoint"])[rows].tolist(),
         "t": [page_data.exact(t) for t in times],
         "points": short(coordinates[rows]),
-        **{column["key"]: short(page_data.codes(index[column["key"]][rows], column)) for column in columns},
+        "values": {
+            column["key"]: short(
+                page_data.codes(np.asarray(index[column["key"]])[rows], column), page_data.digits(column)
+            )
+            for column in columns
+        },
     }
 
 

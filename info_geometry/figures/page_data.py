@@ -6,23 +6,35 @@ values the number says which one.
 """
 
 import base64
+import math
+from collections.abc import Mapping
 
 import numpy as np
+from matplotlib.colors import to_hex
+
+from info_geometry.figures import style
+from info_geometry.files import InputError
 
 KNOWN = ("progress", "progress_bhattacharyya", "accuracy")  # from 0 to 1
 PLACES = ("run", "seed", "checkpoint", "t")  # which model it is: no columns of their own
-LEVELS = 24  # of text in a column, at most: more colours are not told apart
+TASK = "task"  # what the page calls the run
+LEVELS = len(style.PALETTE)  # of text in a column, at most, unless it is said which colours they have
 UNKNOWN = 65535
-DIGITS = 5  # of a number
+DIGITS = 5  # of a number, or of its place between the ends of its column
 
 
-def columns(index: dict) -> list[dict]:
+def columns(index: dict, colours: Mapping[str, Mapping[str, object]] | None = None) -> list[dict]:
     """Return what the columns of an index (M,) are called and hold: those by which models can be coloured.
 
-    Of text (and of yes or no) `levels`, sorted, up to 24 of them; of numbers their `low` and `high`,
-    which are 0 and 1 for accuracy and progress.  Others, and what is known of no model, are left out.
+    Of text (and of yes or no) `levels`, sorted, up to 8 of them, and their `colours`; of numbers their `low` and
+    `high`, which are 0 and 1 for accuracy and progress.  Others, and what is known of no model, are left out.
+    colours: {column of text: {level: colour}}; of these there may be any number of levels, which stand in this order.
+
+    Raises InputError for a column named task, and for colours of a column that is not there or not of all its levels.
     """
-    found = []
+    if TASK in index:
+        raise InputError(f"index: a column is named {TASK!r}, which is what the page calls the run; rename it")
+    found, colours = [], dict(colours or {})
     for name in (*KNOWN, *(name for name in index if name not in (*KNOWN, *PLACES))):
         if index.get(name) is None:
             continue
@@ -34,12 +46,27 @@ def columns(index: dict) -> list[dict]:
             known = values[np.isfinite(values)]
             if len(known):
                 ends = (0.0, 1.0) if name in KNOWN else (float(known.min()), float(known.max()))
-                found.append({"key": name, "levels": None, "low": short(ends[0]), "high": short(ends[1])})
+                found.append({"key": name, "levels": None, "low": ends[0], "high": ends[1]})
         else:
-            levels = np.unique(values.astype(str)).tolist()
-            if len(levels) <= LEVELS:
-                found.append({"key": name, "levels": levels, "low": 0, "high": len(levels) - 1})
+            levels, own = np.unique(values.astype(str)).tolist(), colours.pop(name, None)
+            if own is not None:
+                if missing := [level for level in levels if level not in own]:
+                    raise InputError(f"colours of {name!r}: there is none of {missing[0]!r}; say that of each level")
+                levels = [level for level in own if level in levels]
+            elif len(levels) > LEVELS:
+                continue
+            looks = style.PALETTE if own is None else [to_hex(own[level]) for level in levels]
+            ends = {"low": 0, "high": len(levels) - 1}
+            found.append({"key": name, "levels": levels, "colours": list(looks[: len(levels)]), **ends})
+    if colours:
+        raise InputError(f"colours of {next(iter(colours))!r}: the index has no such column of text")
     return found
+
+
+def digits(column: dict) -> int:
+    """Return how many digits tell the numbers of a column apart, also where they differ little: 5 of their range."""
+    size, extent = max(abs(column["low"]), abs(column["high"])), column["high"] - column["low"]
+    return DIGITS + max(0, math.ceil(math.log10(size / extent))) if extent > 0 else 17
 
 
 def codes(values: np.ndarray, column: dict) -> np.ndarray:
@@ -69,18 +96,20 @@ def _base64(numbers):
     return base64.b64encode(numbers.tobytes()).decode("ascii")
 
 
-def exact(value: float) -> float | int:
-    """Return a number as it was given: whole ones without a point."""
+def exact(value: float) -> float | int | None:
+    """Return a number as it was given: whole ones without a point; what is not finite becomes None."""
+    if not np.isfinite(value):
+        return None
     return int(value) if float(value).is_integer() and abs(value) < 2**53 else value
 
 
-def short(values: object) -> object:
+def short(values: object, digits: int = DIGITS) -> object:
     """Return a number or an array as (nested) lists of numbers of a few digits; what is not finite becomes None."""
     values = np.asarray(values, float)
-    if values.ndim:
-        return [short(row) for row in values] if values.ndim > 1 else [_short(value) for value in values.tolist()]
-    return _short(float(values))
+    if values.ndim > 1:
+        return [short(row, digits) for row in values]
+    return [_short(value, digits) for value in values.tolist()] if values.ndim else _short(float(values), digits)
 
 
-def _short(value):
-    return float(f"{value:.{DIGITS}g}") if np.isfinite(value) else None
+def _short(value, digits):
+    return float(f"{value:.{digits}g}") if np.isfinite(value) else None

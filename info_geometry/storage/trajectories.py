@@ -126,16 +126,17 @@ class Trajectory:
         return selected
 
     def samples(self, start: int, stop: int) -> "Trajectory":
-        """Return a Trajectory of the samples start..stop alone, of the same models."""
+        """Return a Trajectory of the samples start..stop alone, of the same models; its messages count them from 0."""
         T, N, C = self.shape
         if not 0 <= start < stop <= N:
-            raise InputError(f"{self.name}: samples {start} to {stop} of {N}")
+            raise InputError(f"{self.name}: samples {start} to {stop} of {N}; expected 0 <= start < stop <= {N}")
         part, whole = copy.copy(self), self._read
 
         def read(checkpoints, first, last, out):
             whole(checkpoints, start + first, start + last, out)
 
         part._read, part.shape = read, (T, stop - start, C)
+        part.name, part.labels_path = f"{self.name}, samples {start} to {stop}", None
         part.labels = None if self.labels is None else self.labels[start:stop]
         part.attributes = {key: value for key, value in self.attributes.items() if key != "labels_sha256"}
         return part

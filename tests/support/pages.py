@@ -73,21 +73,31 @@ class Page:
     def click(self, selector):
         self.browser.find_element("css selector", selector).click()
 
-    def press(self):
-        """Press and release the button of the mouse over a corner of the plot, where no model is."""
+    def press(self, x=3, y=None, *before):
+        """Press and release the button of the mouse at a place of the plot, by default a corner where no model is.
+
+        before: what it does first, such as mouseMoved.
+        """
         box = self.browser.find_element("id", "plot").rect
-        for kind, buttons in ("mousePressed", 1), ("mouseReleased", 0):
+        y = box["height"] - 3 if y is None else y
+        for kind, buttons in *((kind, 0) for kind in before), ("mousePressed", 1), ("mouseReleased", 0):
             self.browser.execute_cdp_cmd(
                 "Input.dispatchMouseEvent",
                 {
                     "type": kind,
-                    "x": box["x"] + 3,
-                    "y": box["y"] + box["height"] - 3,
+                    "x": box["x"] + x,
+                    "y": box["y"] + y,
                     "button": "left",
                     "buttons": buttons,
                     "clickCount": 1,
                 },
             )
+
+    def touch(self, x, y):
+        """Tap with a finger at a place of the plot."""
+        box = self.browser.find_element("id", "plot").rect
+        for kind, points in ("touchStart", [{"x": box["x"] + x, "y": box["y"] + y}]), ("touchEnd", []):
+            self.browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
     def traces(self):
         """Return what each trace shows: number in the data or None, first colour, number of points, x."""

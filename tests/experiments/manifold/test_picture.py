@@ -2,14 +2,16 @@
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 
 from experiments.manifold import picture, results
-from experiments.manifold.measured import FACTORS, NETWORK
+from experiments.manifold.measured import FACTORS, NETWORK, OPTIMISER
 from experiments.manifold.parts import TRAINING
 from info_geometry import distance, geodesic
 from info_geometry.figures import page, style
 from tests.experiments.manifold import generated
 from tests.experiments.manifold.test_figures import drawn, saved  # noqa: F401
+from tests.support.pages import data_of
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +45,8 @@ def test_of_landmarks_it_is_the_same(runs, found):
     assert len(other.embedding.landmarks) == 120 and len(other.embedding.coordinates) == len(
         found.embedding.coordinates
     )
+    share = np.bincount(other.embedding.landmarks // generated.T, minlength=len(runs))  # of each run of each seed
+    assert set(share) <= {120 // len(runs), -(-120 // len(runs))}
     for a, b in ((found.embedding.coordinates, other.embedding.coordinates), (found.geodesic, other.geodesic)):
         A, B = (np.square(x[:, None] - x).sum(axis=2) for x in (a, b))
         assert np.corrcoef(A.ravel(), B.ravel())[0, 1] > 0.98
@@ -105,6 +109,20 @@ def test_the_page_gets_every_column(tmp_path, found, monkeypatch):
     monkeypatch.undo()
     (path,) = picture.write_page(tmp_path, found)
     assert path.name == "inpca.html" and "plain_cnn" in path.read_text(encoding="utf-8")
+
+
+def test_the_page_begins_with_networks_in_the_colours_of_the_figures(saved, tmp_path, found):  # noqa: F811
+    (path,) = picture.write_page(tmp_path, found)
+    data = data_of(path)[0]
+    assert data["first"] == NETWORK
+    picture.figure(tmp_path, found)
+    x, columns = found.embedding, {column["key"]: column for column in data["columns"]}
+    first = {tuple(np.round(p, 9)): i for i, p in enumerate(x.coordinates[:, :2])}
+    for ax, factor in zip(saved["picture"].axes, (NETWORK, OPTIMISER)):
+        lines = ax.collections[0]
+        levels = [x.index[factor][first[tuple(np.round(s[-1], 9))]] for s in lines.get_segments()]
+        shown = dict(zip(levels, (to_hex(colour) for colour in lines.get_colors())))
+        assert dict(zip(columns[factor]["levels"], columns[factor]["colours"])) == shown
 
 
 def test_widths_of_distances(runs, found):

@@ -73,6 +73,7 @@ def test_the_stress_of_placed_models_is_that_of_their_rows():
         (["--into", "two"], "--into two: say which runs to place in it: inpca.py RUN ... --into NAME"),
         (["toy_odd", "--into", "two", "--name", "two"], "--name two is that of the picture which stays as it is"),
         (["toy_odd", "--into", "two", "--landmarks", "9"], "leave --published, --landmarks, "),
+        (["toy_odd", "--into", "two", "--by-run"], "leave --published, --landmarks, --by-run, "),
         (["toy_none", "--into", "two"], "has no run 'toy_none'"),
     ],
 )

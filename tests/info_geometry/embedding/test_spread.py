@@ -32,6 +32,25 @@ def test_each_group_has_its_share_rounded_down_or_up(sizes, m):
         assert np.floor(share - 1e-9) <= count <= np.ceil(share + 1e-9)
 
 
+@pytest.mark.parametrize("m", [30, 150])
+def test_no_level_of_a_crossed_factor_is_passed_over(m):
+    """A table of 4 x 5 x 6 configurations, n of which have one landmark more: random ones, so that each level has as
+    many of these as a hypergeometric distribution says."""
+    groups, seeds, n = np.repeat(np.arange(120), 10), 100, 30
+    chosen = [groups[spread.by_group(m, groups, seed=seed)] for seed in range(seeds)]
+    for factor, count in zip(np.unravel_index(np.arange(120), (6, 5, 4)), (6, 5, 4)):
+        found = np.mean([np.bincount(factor[which], minlength=count) for which in chosen], axis=0)
+        se = np.sqrt(n / count * (1 - 1 / count) * (120 - n) / 119 / seeds)
+        np.testing.assert_allclose(found, m / count, rtol=0, atol=4 * se)
+
+
+def test_models_are_together_that_are_alike_in_all_columns():
+    run, seed = np.array(["a", "b", "a", "a", "b"]), np.array([0, 1, 1, 0, 1])
+    codes = spread.together(run, seed)
+    pairs = [*zip(run, seed)]
+    np.testing.assert_array_equal(codes[:, None] == codes, [[p == q for q in pairs] for p in pairs])
+
+
 @pytest.mark.parametrize("m", [40, 120, 11])
 def test_progress_is_covered_where_each_trajectory_has_few(m):
     """One in each of m equal stretches, so that gaps are below 2 / m; of m random ones the largest is log(m) / m."""

@@ -7,6 +7,7 @@ import pytest
 
 from info_geometry.figures import page, provenance
 from info_geometry.figures import style as plot
+from info_geometry.files import InputError
 from tests.support.pages import MARKS, RUNS, Page, curves, data_of
 
 
@@ -17,8 +18,9 @@ def test_progress_by_the_other_objective_is_there_where_it_is_known(tmp_path):
             index["progress_bhattacharyya"] = index["progress"] ** 2
         [path] = page.write(tmp_path, points, values, imaginary, index, [0.5], MARKS, name="toy", t_name="epoch")
         x = data_of(path)[0]["trajectories"][0]
-        assert ("progress_bhattacharyya" in x) == known
-    np.testing.assert_allclose(x["progress_bhattacharyya"], np.square(x["progress"]), atol=1e-3)
+        assert ("progress_bhattacharyya" in x["values"]) == known
+    values = x["values"]
+    np.testing.assert_allclose(values["progress_bhattacharyya"], np.square(values["progress"]), atol=1e-3)
 
 
 def test_the_page_holds_what_it_is_given(tmp_path):
@@ -36,7 +38,7 @@ def test_the_page_holds_what_it_is_given(tmp_path):
         assert data["runs"][x["run"]]["name"] == index["run"][rows[0]].removeprefix("toy_")
         assert x["seed"] == index["seed"][rows[0]] and x["checkpoint"] == list(range(8))
         np.testing.assert_allclose(x["points"], points[rows], rtol=1e-4, atol=1e-12)
-        np.testing.assert_allclose(x["progress"], index["progress"][rows], rtol=1e-4)
+        np.testing.assert_allclose(x["values"]["progress"], index["progress"][rows], rtol=1e-4)
     np.testing.assert_allclose(data["marks"]["points"], MARKS[1], rtol=1e-4)
     assert data["stress"] == "explained stress: 1 axis 50 %, 2 axes 75 %" and data["t_name"] == "epoch"
 
@@ -55,8 +57,9 @@ def test_what_is_unknown_is_null_and_missing_columns_are_left_out(tmp_path):
     index["accuracy"][3] = np.nan
     del index["progress"]
     data, _ = data_of(*page.write(tmp_path, points, values, imaginary, index))
-    assert data["trajectories"][0]["accuracy"][3] is None and data["trajectories"][0]["accuracy"][4] is not None
-    assert "progress" not in data["trajectories"][0] and data["marks"] is None and data["stress"] == ""
+    values = data["trajectories"][0]["values"]
+    assert values["accuracy"][3] is None and values["accuracy"][4] is not None and "progress" not in values
+    assert data["marks"] is None and data["stress"] == ""
 
 
 def test_names_cannot_end_the_script(tmp_path):
@@ -73,6 +76,30 @@ def test_times_stand_in_the_page_as_they_were_given(tmp_path):
     data, text = data_of(*page.write(tmp_path, points, values, imaginary, {**index, "t": t}))
     assert [x for trajectory in data["trajectories"] for x in trajectory["t"]] == t.tolist()
     assert "1700003600," in text and "1700003600.0" not in text
+
+
+@pytest.mark.parametrize("seeds", [2, 40])
+def test_any_name_of_a_column_and_any_time_can_be_shown(tmp_path, seeds):
+    points, values, imaginary, index = curves(seeds=seeds)
+    index["t"][[1, 3]] = np.nan, np.inf
+    others = {name: index["accuracy"] + i for i, name in enumerate(("points", "size", "__proto__", "constructor"))}
+    plain, data = (data_of(*page.write(tmp_path, points, values, imaginary, index | more))[0] for more in ({}, others))
+    assert {*others} <= {column["key"] for column in data["columns"]} and data["axes"] == plain["axes"]
+    for x, y in zip(data["trajectories"], plain["trajectories"]):
+        assert {name: x[name] for name in x if name != "values"} == {name: y[name] for name in y if name != "values"}
+    if seeds == 2:
+        t = data["trajectories"][0]["t"]
+        assert t[1] is None and t[3] is None and t[2] == index["t"][2]
+    else:
+        assert data["many"]["points"] == plain["many"]["points"] and None in data["many"]["t"]["values"]
+
+
+def test_what_is_coloured_first_is_there(tmp_path):
+    index = curves()[3] | {"kind": np.array(["a"] * 48)}
+    for first in ("task", "seed", "kind", "accuracy"):
+        assert data_of(*page.write(tmp_path, *curves()[:3], index, first=first))[0]["first"] == first
+    with pytest.raises(InputError, match="first: 'network' is no colour of the page; it offers 'task', 'seed', 'prog"):
+        page.write(tmp_path, *curves()[:3], index, first="network")
 
 
 def test_the_page_says_where_it_comes_from(tmp_path, monkeypatch):
@@ -242,6 +269,48 @@ def test_pictures_of_fewer_axes(browser, tmp_path, axes):
     shown = Page(browser, *page.write(tmp_path, points, values[:2], imaginary[:2], index))
     assert len(shown.traces()) == 1 and shown.errors() == []
     assert not browser.find_element("id", "marks-label").is_displayed()
+
+
+@pytest.mark.slow
+def test_what_is_not_known_is_grey(browser, tmp_path):
+    points, values, imaginary, index = curves()
+    index["accuracy"][3] = np.nan
+    shown = Page(browser, *page.write(tmp_path, points, values, imaginary, index, first="accuracy"))
+    first, second = shown.run("return document.getElementById('plot').data.slice(0, 2).map(t => t.marker.color)")
+    assert [colour == "#dedede" for colour in first] == [i == 3 for i in range(8)] and "#dedede" not in second
+    # from 0.1 to 0.9 of Viridis, which begins dark and blue
+    assert len(set(second)) == 8 and shown.run("return colourOf(columnOf('accuracy'), 0)") == "rgb(68,1,84)"
+    assert shown.errors() == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seeds", [2, 40])
+def test_columns_of_any_name_are_shown_in_the_colours_that_are_given(browser, tmp_path, seeds):
+    points, values, imaginary, index = curves(seeds=seeds)
+    kind = np.array([f"kind {i:02d}" for i in range(12)])[index["seed"] % 12]
+    index |= dict.fromkeys(("points", "size", "__proto__", "constructor"), index["accuracy"] + 1700000000.0)
+    index |= {"kind": kind}
+    index["t"][15] = np.nan
+    colours = {level: f"#0000{i:02x}" for i, level in enumerate(np.unique(kind))}
+    shown = Page(
+        browser,
+        *page.write(
+            tmp_path, points, values, imaginary, index, colours={"kind": colours}, first="kind", t_name="epoch"
+        ),
+    )
+    offered = shown.run("return [...document.getElementById('colour').options].map(o => o.text)")
+    assert len(offered) == len(set(offered)) == 9 and shown.run("return state.colour") == "kind"
+    if seeds == 2:
+        assert [trace["colour"] for trace in shown.trajectories()] == ["#000000", "#000001"] * 3
+        words = shown.run("return document.getElementById('plot').data[1].text[7]")
+    else:
+        shown.until("return !cloud.moving")
+        assert shown.run("return cloud.colour(1)[0]") == [0, 0, 1]
+        words = shown.run("return hoverText(D.trajectories[1], 15)")
+    assert "checkpoint 7<br>" in words and "<br>constructor 1700000000.9" in words and words.endswith("kind kind 01")
+    for column in ("constructor", "__proto__", "points", "task"):
+        shown.set("colour", column)
+    assert shown.errors() == []
 
 
 @pytest.mark.slow

@@ -5,7 +5,8 @@ import base64
 import numpy as np
 import pytest
 
-from info_geometry.figures import page_data
+from info_geometry.figures import page_data, style
+from info_geometry.files import InputError
 
 
 def test_any_column_of_numbers_or_few_levels_is_a_colour():
@@ -28,8 +29,44 @@ def test_any_column_of_numbers_or_few_levels_is_a_colour():
         "batch": (None, 64, 256),
         "name": (["0", "1", "2"], 0, 2),
     }
-    index["name"] = np.arange(page_data.LEVELS + 1).astype(str)
-    assert "name" not in {x["key"] for x in page_data.columns(index)}
+
+
+def test_no_two_levels_share_a_colour():
+    """There are as many levels as colours, unless the caller says which colours they have, in which order."""
+    for count in (2, 8, 9):
+        levels = np.arange(count).astype(str)
+        found = page_data.columns({"name": levels})
+        assert [len(set(x["colours"])) for x in found] == [count] * (count <= len(style.PALETTE))
+    own = {level: (i / 10, 0, 0) for i, level in enumerate(levels[::-1])} | {"others": "red"}
+    [column] = page_data.columns({"name": levels}, {"name": own})
+    assert column["levels"] == levels[::-1].tolist() and column["high"] == 8
+    assert column["colours"][0] == "#000000" and column["colours"][1] == "#1a0000"
+    np.testing.assert_array_equal(page_data.codes(levels, column), 8 - np.arange(9))
+
+
+def test_bad_columns_get_a_sentence():
+    index = {"name": np.array(["a", "b"]), "loss": np.arange(2.0)}
+    for colours, message in (
+        ({"name": {"a": "red"}}, "colours of 'name': there is none of 'b'"),
+        ({"nam": {}}, "colours of 'nam': the index has no such column of text"),
+        ({"loss": {}}, "colours of 'loss': the index has no such column of text"),
+    ):
+        with pytest.raises(InputError, match=message):
+            page_data.columns(index, colours)
+    with pytest.raises(InputError, match="a column is named 'task', which is what the page calls the run"):
+        page_data.columns({**index, "task": np.arange(2)})
+
+
+@pytest.mark.parametrize("values", [1.7e9 + np.arange(960), 1 + 1e-7 * np.arange(50), [-3, 0.1], [5.0, 5.0]])
+def test_numbers_that_differ_little_stay_apart(values):
+    """Off by at most a 130,000th of the range in 16 bits, and a 20,000th in the text of few models."""
+    x = np.array(values)
+    [column] = page_data.columns({"time": x})
+    bits = np.frombuffer(base64.b64decode(page_data.packed(x, column["low"], column["high"])["bits"]), "<u2")
+    back = column["low"] + (column["high"] - column["low"]) * (bits / (page_data.UNKNOWN - 1))
+    np.testing.assert_allclose(back, x, rtol=0, atol=np.ptp(x) / 130_000)
+    text = np.array(page_data.short(x, page_data.digits(column)))
+    np.testing.assert_allclose(text, x, rtol=0, atol=np.ptp(x) / 20_000)
 
 
 def test_levels_do_not_depend_on_the_order_of_models():

@@ -93,6 +93,39 @@ def test_bad_models_of_a_selection_are_named_as_in_the_file(tmp_path, models):
     refused(path, r"checkpoint 2 \(t = 1\): .*sample 8", lambda _: part.roots())
 
 
+@pytest.mark.parametrize("quantity", [*predictions.QUANTITIES, "array"])
+def test_some_of_the_samples(folder, models, quantity):
+    """They are those of all; of the samples of some models, and of the models of some samples, too."""
+    trajectory = predictions.as_trajectory(models) if quantity == "array" else opened(folder, quantity)
+    part, everything = trajectory.samples(10, 33), trajectory.stored()
+    assert part.shape == (T, 23, C) and part.name == f"{trajectory.name}, samples 10 to 33"
+    np.testing.assert_array_equal(part.stored(), everything[:, 10:33])
+    np.testing.assert_array_equal(part.stored(3, 9), everything[:, 13:19])
+    np.testing.assert_array_equal(part.stored(20, 99), everything[:, 30:33])  # not what follows in the file
+    np.testing.assert_array_equal(part.samples(2, 5).stored(), everything[:, 12:15])
+    for both in (part.select([3, 1]), trajectory.select([3, 1]).samples(10, 33)):
+        np.testing.assert_array_equal(both.stored(), everything[[3, 1], 10:33])
+    np.testing.assert_array_equal(trajectory.stored(), everything)  # which stays as it is
+    if quantity != "array":
+        np.testing.assert_array_equal(part.labels, trajectory.labels[10:33])
+        assert "labels_sha256" in trajectory.attributes and "labels_sha256" not in part.attributes
+    trajectory.labels_path = "labels.npy"  # holds those of all samples
+    assert trajectory.samples(0, 3).labels_path is None
+
+
+@pytest.mark.parametrize("start, stop", [(-1, 3), (3, 3), (5, 3), (0, N + 1)])
+def test_samples_that_are_not_there(path, start, stop):
+    message = rf"samples {start} to {stop} of {N}; expected 0 <= start < stop <= {N}"
+    refused(path, message, lambda _: predictions.open_trajectory(path).samples(start, stop))
+
+
+def test_bad_samples_of_a_part_are_named_as_in_the_part(tmp_path, models):
+    models = np.sqrt(models).astype("f2")
+    models[2, 15, 1] = 2
+    part = predictions.open_trajectory(write_by_hand(tmp_path / "a.h5", models)).samples(10, 20)
+    refused(tmp_path / "a.h5", r", samples 10 to 20: checkpoint 2 \(t = 1\): .*sample 5", lambda _: part.roots())
+
+
 def test_damage_is_found_in_stored_numbers_of_any_quantity(folder):
     for quantity in predictions.QUANTITIES:
         trajectory = opened(folder, quantity)

@@ -1,40 +1,7 @@
-<style>
-#plot.cloud { position: relative; touch-action: none; cursor: grab; user-select: none; }
-#plot.cloud canvas { position: absolute; inset: 0; width: 100%; height: 100%; }
-#hover { position: absolute; pointer-events: none; padding: 3px 7px; border: 1px solid #999; border-radius: 3px; background: #fff;
-  font-size: 12px; white-space: nowrap; z-index: 2; }
-#bar { position: absolute; right: 8px; top: 20%; width: 12px; height: 50%; font-size: 12px; }
-#bar span { position: absolute; right: 18px; white-space: nowrap; }
-</style>
-<script>
-"use strict";
 // Many models, drawn by WebGL from 16-bit numbers as they stand in the page: all trajectories at once.  A moment of training
 // is one number, beyond which nothing is drawn; turning is one matrix.  Where that is slow, fewer trajectories are drawn
 // while the picture moves, evenly chosen, and all of them when it stands.
 const SLOW = 30, FAST = 18, STILL = 220, FEWEST = 6000, FOV = 40 * Math.PI / 180, NEAR_PIXELS = 8, ALL = 65534, UNKNOWN = 65535;
-const VIRIDIS = ["#440154", "#482878", "#3e4a89", "#31688e", "#26828e", "#1f9e89", "#35b779", "#6ece58", "#b5de2b", "#fde725"];
-const rgb = hex => [1, 3, 5].map(i => parseInt(hex.slice(i, i + 2), 16));
-
-function decoded(text, size = 2) {
-  const raw = atob(text), bytes = new Uint8Array(raw.length);
-  for (let i = 0; i < raw.length; i++) bytes[i] = raw.charCodeAt(i);
-  return size === 4 ? new Uint32Array(bytes.buffer) : new Uint16Array(bytes.buffer);
-}
-
-function makeModels(many, trajectories) {
-  const models = { points: many.points.map(x => ({ low: x.low, high: x.high, bits: decoded(x.bits) })), columns: {} };
-  for (const [key, x] of Object.entries(many.columns)) models.columns[key] = { low: x.low, high: x.high, bits: decoded(x.bits) };
-  for (const key of ["checkpoint", "t"])
-    models[key] = { values: many[key].values, which: decoded(many[key].bits, many[key].size) };
-  let start = 0;
-  trajectories.forEach((x, i) => { x.number = i; x.start = start; x.stop = start += x.size; });
-  models.count = start;
-  models.value = (key, i) => {  // null where it is not known
-    const { low, high, bits } = models.columns[key];
-    return bits[i] === UNKNOWN ? null : low + (high - low) * bits[i] / ALL;
-  };
-  return models;
-}
 
 function makeCloud(host, models, trajectories) {
   const M = models.count, R = trajectories.length;
@@ -65,24 +32,23 @@ function makeCloud(host, models, trajectories) {
     host.textContent = "This browser draws no WebGL, which a picture of so many models needs.";
     return null;
   }
-  const shader = (kind, source) => { const s = gl.createShader(kind); gl.shaderSource(s, source); gl.compileShader(s); return s; };
-  const program = gl.createProgram();
-  gl.attachShader(program, shader(gl.VERTEX_SHADER, `attribute vec3 point; attribute vec3 colour; attribute float moment;
-    uniform mat4 view; uniform vec3 slope; uniform vec3 origin; uniform float size; varying vec3 shade; varying float when;
-    void main() { gl_Position = view * vec4(point * slope + origin, 1.0); gl_PointSize = size; shade = colour; when = moment; }`));
-  gl.attachShader(program, shader(gl.FRAGMENT_SHADER, `precision mediump float; varying vec3 shade; varying float when;
-    uniform float now; void main() { if (when > now) discard; gl_FragColor = vec4(shade, 1.0); }`));
-  ["point", "colour", "moment"].forEach((name, i) => gl.bindAttribLocation(program, i, name));
-  gl.linkProgram(program);
-  gl.useProgram(program);
-  const at = Object.fromEntries(["view", "slope", "origin", "size", "now"].map(x => [x, gl.getUniformLocation(program, x)]));
-  const buffers = Object.fromEntries(["point", "colour", "checkpoint", "progress", "lines", "dots", "heads", "headColours", "box"]
-    .map(name => [name, gl.createBuffer()]));
+  const buffers = {};
+  let at = {};
   const fill = (name, data, kind = gl.ARRAY_BUFFER) => { gl.bindBuffer(kind, buffers[name]); gl.bufferData(kind, data, gl.DYNAMIC_DRAW); };
-  for (const [name, data] of Object.entries(moments)) fill(name, data);
-  gl.clearColor(1, 1, 1, 1);
+  function prepare() {  // all that the graphics card holds, but for what `cloud.show` fills in
+    gl.getExtension("OES_element_index_uint");
+    const program = compiled(gl);
+    at = Object.fromEntries(["view", "slope", "origin", "size", "now"].map(x => [x, gl.getUniformLocation(program, x)]));
+    for (const name of ["point", "colour", "checkpoint", "progress", "lines", "dots", "heads", "headColours", "box"])
+      buffers[name] = gl.createBuffer();
+    for (const [name, data] of Object.entries(moments)) fill(name, data);
+    gl.clearColor(1, 1, 1, 1);
+  }
+  prepare();
+  canvas.addEventListener("webglcontextlost", event => { event.preventDefault(); cloud.request(); });
+  canvas.addEventListener("webglcontextrestored", () => { prepare(); axes = look = ""; cloud.show(); });
 
-  const cloud = { share: 1, frames: 0, moving: false, models: M, software };
+  const cloud = { share: 1, frames: 0, moving: false, fresh: false, models: M, software };
   const camera = { azimuth: 0, elevation: 0, distance: 1 };
   const colours = new Uint8Array(4 * M), interleaved = new Uint16Array(4 * M);
   let box = null, view = null, bright = [], counts = { bright: 0, dim: 0, dots: 0, heads: 0 }, axes = "", look = "", last = 0;
@@ -112,13 +78,8 @@ function makeCloud(host, models, trajectories) {
   }
 
   function setColours() {
-    const column = columnOf(state.colour), key = state.colour;
-    const scale = column && !column.levels ? Array.from({ length: 256 }, (_, i) => {
-      const u = i / 255 * (VIRIDIS.length - 1), k = Math.min(Math.floor(u), VIRIDIS.length - 2);
-      const [p, q] = [rgb(VIRIDIS[k]), rgb(VIRIDIS[k + 1])];
-      return p.map((v, j) => Math.round(v + (q[j] - v) * (u - k)));
-    }) : null;
-    const palette = D.palette.map(rgb), tasks = D.runs.map(run => rgb(run.colour)), grey = rgb(GREY);
+    const column = columnOf(state.colour), key = state.colour, scale = column && !column.levels ? SCALE : null;
+    const levels = column?.levels ? column.colours.map(rgb) : null, tasks = D.runs.map(run => rgb(run.colour)), grey = rgb(GREY);
     bright = [];
     const dim = [];
     for (const number of order) (isDim(trajectories[number], number) ? dim : bright).push(number);
@@ -129,7 +90,7 @@ function makeCloud(host, models, trajectories) {
         if (!c) {
           const bit = models.columns[key].bits[i];
           c = bit === UNKNOWN ? grey : scale ? scale[Math.round(255 * bit / ALL)]
-            : palette[Math.round(models.value(key, i)) % palette.length];
+            : levels[Math.round(models.value(key, i))];
         }
         colours[4 * i] = c[0]; colours[4 * i + 1] = c[1]; colours[4 * i + 2] = c[2];
       }
@@ -154,7 +115,7 @@ function makeCloud(host, models, trajectories) {
     fill("lines", lines, gl.ELEMENT_ARRAY_BUFFER);
     fill("dots", dots, gl.ELEMENT_ARRAY_BUFFER);
     bar.hidden = !scale;
-    bar.replaceChildren(...(scale ? [[column.high, 0], [named(key), 50], [column.low, 100]] : []).map(([words, top]) => {
+    bar.replaceChildren(...(scale ? [[readable(column.high, column), 0], [named(key), 50], [readable(column.low, column), 100]] : []).map(([words, top]) => {
       const label = document.createElement("span");
       label.textContent = words;
       label.style.top = `calc(${top}% - 9px)`;
@@ -177,27 +138,10 @@ function makeCloud(host, models, trajectories) {
     fill("headColours", shades);
   }
 
-  function matrix() {
-    const { azimuth: a, elevation: e, distance: d } = camera, ca = Math.cos(a), sa = Math.sin(a), ce = Math.cos(e), se = Math.sin(e);
-    const f = 1 / Math.tan(FOV / 2), wide = canvas.clientWidth / Math.max(canvas.clientHeight, 1), near = 0.01, far = 20;
-    const x = [-sa, ca, 0], y = [-ca * se, -sa * se, ce], z = [ca * ce, sa * ce, se];  // right, up, towards the eye
-    const A = (far + near) / (near - far), B = 2 * far * near / (near - far), m = new Float32Array(16);
-    for (let k = 0; k < 3; k++) { m[4 * k] = x[k] * f / wide; m[4 * k + 1] = y[k] * f; m[4 * k + 2] = z[k] * A; m[4 * k + 3] = -z[k]; }
-    m[14] = -d * A + B; m[15] = d;
-    return m;
-  }
-
   function pixel(x, y, z) {
     const w = view[3] * x + view[7] * y + view[11] * z + view[15];
     return [(1 + (view[0] * x + view[4] * y + view[8] * z + view[12]) / w) / 2 * canvas.clientWidth,
       (1 - (view[1] * x + view[5] * y + view[9] * z + view[13]) / w) / 2 * canvas.clientHeight];
-  }
-
-  function ticks({ low, high }) {
-    const raw = (high - low) / 5, power = 10 ** Math.floor(Math.log10(raw)), step = [1, 2, 5, 10].find(x => x * power >= raw) * power;
-    const found = [];
-    for (let v = Math.ceil(low / step) * step; v <= high + 1e-9 * step; v += step) found.push(Number(v.toPrecision(6)));
-    return found;
   }
 
   function attributes(point, colour, moment, type, stride) {
@@ -206,72 +150,6 @@ function makeCloud(host, models, trajectories) {
       gl.vertexAttribPointer(1, 3, gl.UNSIGNED_BYTE, true, 4, 0); } else gl.disableVertexAttribArray(1);
     if (moment) { gl.bindBuffer(gl.ARRAY_BUFFER, buffers[moment]); gl.enableVertexAttribArray(2);
       gl.vertexAttribPointer(2, 1, gl.FLOAT, false, 0, 0); } else { gl.disableVertexAttribArray(2); gl.vertexAttrib1f(2, 0); }
-  }
-
-  const nowhere = corners => [0, 1, 2].map(k => box[k].size / 2 * corners[k]);
-  function back() {  // the corner that is away from the eye
-    const { azimuth: a, elevation: e } = camera;
-    return [Math.cos(a) > 0 ? -1 : 1, Math.sin(a) > 0 ? -1 : 1, e > 0 ? -1 : 1];
-  }
-
-  function drawBox(pen) {
-    const away = back(), lines = [], inside = corners => lines.push(...nowhere(corners));
-    for (const k of [0, 1, 2]) {  // each back wall, with the ticks of its two axes
-      for (const [along, across] of [[(k + 1) % 3, (k + 2) % 3], [(k + 2) % 3, (k + 1) % 3]]) {
-        for (const value of [...ticks(box[along]), box[along].low, box[along].high]) {
-          for (const end of [-1, 1]) {
-            const corners = [0, 0, 0];
-            corners[k] = away[k]; corners[across] = end; corners[along] = 2 * box[along].place(value) / box[along].size;
-            inside(corners);
-          }
-        }
-      }
-    }
-    fill("box", new Float32Array(lines));
-    gl.uniform3f(at.slope, 1, 1, 1); gl.uniform3f(at.origin, 0, 0, 0);
-    attributes("box", null, null, gl.FLOAT, 0);
-    gl.vertexAttrib3f(1, 0.87, 0.87, 0.87);
-    gl.drawArrays(gl.LINES, 0, lines.length / 3);
-    const centre = pixel(0, 0, 0);
-    for (const k of [0, 1, 2]) {
-      if (state.axes[k] >= D.axes.length) continue;
-      const edge = [-away[0], -away[1], -1];
-      if (k === 2) {  // the one of two at the sides that is on the left
-        const sides = [[away[0], -away[1], 0], [-away[0], away[1], 0]].sort((p, q) => pixel(...nowhere(p))[0] - pixel(...nowhere(q))[0]);
-        edge[0] = sides[0][0]; edge[1] = sides[0][1];
-      }
-      const place = (value, out) => {
-        const corners = [...edge];
-        corners[k] = 2 * value / box[k].size;
-        const [x, y] = pixel(...nowhere(corners)), length = Math.hypot(x - centre[0], y - centre[1]) || 1;
-        return k === 2 ? [x - out, y] : [x + out * (x - centre[0]) / length, y + out * Math.abs(y - centre[1]) / length];
-      };
-      pen.fillStyle = "#444"; pen.font = "12px system-ui, sans-serif";
-      for (const value of ticks(box[k])) pen.fillText(value, ...place(box[k].place(value), k === 2 ? 20 : 14));
-      pen.fillStyle = "#222"; pen.font = "14px system-ui, sans-serif";
-      const [x, y] = place(0, k === 2 ? 0 : 40);
-      if (k === 2) { pen.save(); pen.translate(x - 50, y); pen.rotate(-Math.PI / 2); pen.fillText(D.axes[state.axes[k]], 0, 0); pen.restore(); }
-      else pen.fillText(D.axes[state.axes[k]], x, y);
-    }
-  }
-
-  function drawMarks(pen) {
-    if (!D.marks || !state.marks) return;
-    const points = D.marks.points.map(p => state.axes.map((k, j) => k < D.axes.length ? box[j].place(p[k]) : 0));
-    fill("box", new Float32Array(points.flat()));
-    attributes("box", null, null, gl.FLOAT, 0);
-    gl.vertexAttrib3f(1, 0.13, 0.13, 0.13);
-    gl.uniform3f(at.slope, 1, 1, 1); gl.uniform3f(at.origin, 0, 0, 0);
-    gl.disable(gl.DEPTH_TEST);
-    gl.uniform1f(at.size, 4 * ratio());
-    gl.drawArrays(gl.LINE_STRIP, 0, points.length);
-    gl.drawArrays(gl.POINTS, 0, points.length);
-    pen.fillStyle = BLACK; pen.font = "12px system-ui, sans-serif";
-    [["ignorance P₀", points[0]], ["truth P∗", points[points.length - 1]]].forEach(([words, p]) => {
-      const [x, y] = pixel(...p);
-      pen.fillRect(x - 4, y - 4, 8, 8);
-      pen.fillText(words, x, y - 14);
-    });
   }
 
   const ratio = () => Math.min(window.devicePixelRatio || 1, 2);
@@ -285,16 +163,25 @@ function makeCloud(host, models, trajectories) {
     last = cloud.moving ? now : 0;
     cloud.frames++;
     const share = cloud.moving ? cloud.share : 1, pen = text.getContext("2d");
+    if (gl.isContextLost()) {
+      pen.setTransform(ratio(), 0, 0, ratio(), 0, 0);
+      pen.clearRect(0, 0, text.width, text.height);
+      pen.fillStyle = BLACK; pen.font = "14px system-ui, sans-serif"; pen.textAlign = "center";
+      pen.fillText("The browser has dropped this picture.", host.clientWidth / 2, host.clientHeight / 2 - 10);
+      pen.fillText("If it does not come back, reload this page.", host.clientWidth / 2, host.clientHeight / 2 + 10);
+      return;
+    }
     gl.viewport(0, 0, canvas.width, canvas.height);
     gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
-    view = matrix();
+    view = matrix(camera, canvas);
+    const scene = { gl, at, box, camera, fill, attributes, pixel, ratio };
     pen.setTransform(ratio(), 0, 0, ratio(), 0, 0);
     pen.clearRect(0, 0, text.width, text.height);
     pen.textAlign = "center"; pen.textBaseline = "middle";
     gl.uniformMatrix4fv(at.view, false, view);
     gl.uniform1f(at.now, 2);
     gl.disable(gl.DEPTH_TEST);
-    drawBox(pen);
+    drawBox(pen, scene);
     gl.uniform3f(at.slope, ...box.map(x => x.slope)); gl.uniform3f(at.origin, ...box.map(x => x.origin));
     gl.uniform1f(at.now, state.position >= 1 ? 2 : state.position);
     attributes("point", "colour", state.clock, gl.UNSIGNED_SHORT, 8);
@@ -313,19 +200,21 @@ function makeCloud(host, models, trajectories) {
     gl.uniform1f(at.size, (R > 500 ? 4 : LARGE) * ratio());
     gl.uniform1f(at.now, 2);
     gl.drawArrays(gl.POINTS, 0, Math.ceil(share * counts.heads));
-    drawMarks(pen);
+    drawMarks(pen, scene);
   }
 
   cloud.request = () => { if (!scheduled) { scheduled = true; requestAnimationFrame(frame); } };
   cloud.move = () => {  // something moves; when nothing does any more, all is drawn
     cloud.moving = true;
+    cloud.fresh = false;
     clearTimeout(timer);
     timer = setTimeout(() => { cloud.moving = false; cloud.request(); }, STILL);
     cloud.request();
   };
   cloud.show = () => {
+    cloud.fresh = false;
     const nowAxes = [...state.axes, state.marks].join(), nowLook = JSON.stringify([state.colour, state.chosen]);
-    if (nowAxes !== axes) { setAxes(); if (!axes) cloud.reset(); axes = nowAxes; }
+    if (nowAxes !== axes) { const begun = box; setAxes(); if (!begun) cloud.reset(); axes = nowAxes; }
     if (nowLook !== look) { setColours(); look = nowLook; }
     setHeads();
     cloud.request();
@@ -346,56 +235,30 @@ function makeCloud(host, models, trajectories) {
 
   cloud.nearest = (x, y) => {  // the model that is shown there, or null
     const when = moments[state.clock], most = state.position >= 1 ? 2 : state.position;
+    // what `pixel` says, without arrays: (a + b . bits) / (c + d . bits), less the place of the pointer, across and down
+    const w = clip(3), h = clip(0), v = clip(1), wide = canvas.clientWidth / 2, high = canvas.clientHeight / 2;
+    const [h0, h1, h2, h3] = h.map((value, k) => wide * value + (wide - x) * w[k]);
+    const [v0, v1, v2, v3] = v.map((value, k) => -high * value + (high - y) * w[k]);
+    const [w0, w1, w2, w3] = w;
     let found = null, least = NEAR_PIXELS ** 2;
     for (const number of bright) {
       const { start, stop } = trajectories[number];
       for (let i = start; i < stop; i++) {
         if (when[i] > most) continue;
-        const p = cloud.pixel(i), off = (p[0] - x) ** 2 + (p[1] - y) ** 2;
+        const a = interleaved[4 * i], b = interleaved[4 * i + 1], c = interleaved[4 * i + 2];
+        const depth = w0 * a + w1 * b + w2 * c + w3;
+        const across = (h0 * a + h1 * b + h2 * c + h3) / depth, down = (v0 * a + v1 * b + v2 * c + v3) / depth;
+        const off = across * across + down * down;
         if (off < least) { least = off; found = { number, model: i }; }
       }
     }
     return found;
   };
-  function point(x, y) {
-    const found = cloud.nearest(x, y);
-    hovered = found ? found.number : null;
-    hover.hidden = !found;
-    if (!found) return;
-    hover.innerHTML = hoverText(trajectories[found.number], found.model);
-    hover.style.left = `${Math.min(x + 12, host.clientWidth - hover.offsetWidth - 4)}px`;
-    hover.style.top = `${Math.max(y - hover.offsetHeight - 6, 2)}px`;
+  function clip(row) {  // of the matrix, by the 16 bits of the three axes, and its constant
+    const of = [0, 1, 2].map(k => view[4 * k + row]);
+    return [...of.map((value, k) => value * box[k].slope), of.reduce((sum, value, k) => sum + value * box[k].origin, view[12 + row])];
   }
-  const pointers = new Map();
-  let pinch = 0, pending = null;
-  const spread = () => { const [p, q] = [...pointers.values()]; return Math.hypot(p.x - q.x, p.y - q.y); };
-  const zoom = factor => { camera.distance = Math.min(Math.max(camera.distance * factor, 0.3), 12); cloud.move(); };
-  host.addEventListener("pointerdown", event => {
-    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    if (event.isTrusted) host.setPointerCapture(event.pointerId);
-    if (pointers.size === 2) pinch = spread();
-    const area = host.getBoundingClientRect();
-    point(event.clientX - area.left, event.clientY - area.top);
-  });
-  host.addEventListener("pointermove", event => {
-    const before = pointers.get(event.pointerId);
-    if (!before) {
-      const area = host.getBoundingClientRect();
-      if (pending === null) requestAnimationFrame(() => { if (!cloud.moving) point(...pending); pending = null; });
-      pending = [event.clientX - area.left, event.clientY - area.top];
-      return;
-    }
-    pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
-    if (pointers.size === 2) { const now = spread(); zoom(pinch / Math.max(now, 1)); pinch = now; return; }
-    hover.hidden = true;
-    camera.azimuth -= (event.clientX - before.x) * 0.008;
-    camera.elevation = Math.min(Math.max(camera.elevation + (event.clientY - before.y) * 0.008, -1.55), 1.55);
-    cloud.move();
-  });
-  for (const kind of ["pointerup", "pointercancel"]) host.addEventListener(kind, event => pointers.delete(event.pointerId));
-  host.addEventListener("pointerleave", () => { hover.hidden = true; hovered = null; });
-  host.addEventListener("wheel", event => { event.preventDefault(); zoom(Math.exp(event.deltaY * 0.001)); }, { passive: false });
-  host.addEventListener("dblclick", cloud.reset);
+  watchPointer(host, hover, cloud, trajectories);
   new ResizeObserver(() => {
     for (const each of [canvas, text]) { each.width = host.clientWidth * ratio(); each.height = host.clientHeight * ratio(); }
     if (box) cloud.request();
@@ -403,4 +266,3 @@ function makeCloud(host, models, trajectories) {
   for (const each of [canvas, text]) { each.width = host.clientWidth * ratio(); each.height = host.clientHeight * ratio(); }
   return cloud;
 }
-</script>
