@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from experiments.manifold.corners import TIMES
-from experiments.manifold.drawing import NULL, RULE, SEED, dots, names, ordered, rows, shades
+from experiments.manifold.drawing import HOLLOW, NULL, RULE, SEED, dots, names, ordered, rows, shades
 from experiments.manifold.means import KINDS
-from experiments.manifold.measured import NETWORK, Corner, Measured, Widths
+from experiments.manifold.measured import NETWORK, Corner, Measured, Widths, known_mean
 from experiments.manifold.more_rules import FEW, RANDOM, between, joins
 from experiments.manifold.picture_rules import LITTLE
 from info_geometry.figures import style
@@ -76,48 +76,57 @@ def _column(ax: Axes, values: np.ndarray, place: float, look: dict) -> None:
 
 @style.STYLE
 def corners(folder: Path, found: Measured) -> list[Path]:
-    """Draw `corners`: the distance of runs from corners to usual ones by progress, beside that of usual ones."""
+    """Draw `corners`: the distance of runs from random labels to usual ones, and where runs of all kinds begin and end.
+
+    The first by progress, beside that of usual runs; the second from the ends of usual runs, over that between these.
+    """
     if not found.corners:
         return []
-    groups = {begins: {k: x for k, x in found.corners.items() if k.startswith(begins)} for begins in (RANDOM, FEW)}
-    groups = {begins: kinds for begins, kinds in groups.items() if kinds}
     drawn = Figure((style.PAGE, 3.2), layout="constrained")
-    axes = drawn.subplots(1, len(groups), sharey=True, squeeze=False)[0]
-    handles, looks = {}, shades(kind for kinds in groups.values() for kind in kinds)
-    for ax, (begins, kinds) in zip(axes, groups.items()):
-        first = next(iter(kinds.values()))
-        width = mean(first.width)
-        known = np.isfinite(width)
-        ax.fill_between(first.grid[known], 1e-9, TIMES * width[known], color="0.88", linewidth=0)
-        strands(ax, first.grid, first.width, color="black", linewidth=1)
-        for kind, line in zip(kinds, ("-", "--", "-.", ":") * len(kinds)):
-            _corner(ax, kinds[kind], {**looks[kind], "linestyle": line})
-            handles[_name(kind, begins)] = {**looks[kind], "linestyle": line}
-        ax.set(xlabel="progress", xlim=(0, 1))
-        ax.grid()
-    drawn_values = np.concatenate([x.ravel() for each in found.corners.values() for x in (each.distances, each.width)])
-    drawn_values = drawn_values[drawn_values > 0]
-    if len(drawn_values):
-        axes[0].set(yscale="log", ylim=(0.7 * drawn_values.min(), 1.4 * drawn_values.max()))
-        plain(axes[0], "y")
-    axes[0].set_ylabel("$d_B$ to the mean of usual runs")
-    lettered(axes, [{RANDOM: "from random labels", FEW: "from few images"}[begins] for begins in groups])
+    ax, ends = drawn.subplots(1, 2, width_ratios=(1.15, 1))
+    kinds = {kind: corner for kind, corner in found.corners.items() if kind.startswith(RANDOM)}
+    looks, handles = shades(kinds), {}
+    for line, (kind, corner) in zip(("-", "--", "-.", ":") * len(kinds), kinds.items()):
+        _corner(ax, corner, {**looks[kind], "linestyle": line})
+        handles[_name(kind)] = {**looks[kind], "linestyle": line}
+    first = next(iter(found.corners.values()))
+    width = mean(first.width)
+    known = np.isfinite(width)
+    ax.fill_between(first.grid[known], 1e-9, TIMES * width[known], color="0.88", linewidth=0)
+    strands(ax, first.grid, first.width, color="black", linewidth=1)
+    values = np.concatenate([x.ravel() for each in (*kinds.values(), first) for x in (each.distances, each.width)])
+    if (values > 0).any():
+        ax.set(yscale="log", ylim=(0.7 * values[values > 0].min(), 1.4 * np.nanmax(values)))
+        plain(ax, "y")
+    ax.set(xlabel="progress", xlim=(0, 1), ylabel="$d_B$ to the mean of usual runs")
+    ax.grid()
+    for place, corner in enumerate(found.corners.values()):
+        for which, shift, look in ((0, -0.14, HOLLOW), (1, 0.14, {})):
+            dots(ends, corner.ends[:, which] / known_mean(corner.between, 0), place + shift, color="black", **look)
+    rows(ends, [_name(kind) for kind in found.corners])
+    ends.axvline(1, **LINE)
+    ends.axvline(TIMES, **RULE)
+    ends.set(xlabel="$d_B$ to ends of usual runs / between these", xscale="log")
+    plain(ends, "x")
+    lettered((ax, ends), ("from random labels", "first and last models"))
+    mark = {"marker": "o", "color": "black", "linestyle": "", "markersize": 5}
+    open_mark = {**mark, "markerfacecolor": "white", "markeredgewidth": 1}
     handles |= {
         "usual runs": {"color": "black", "linewidth": 1},
         f"{TIMES:g} times that": {"color": "0.88", "linewidth": 6},
     }
-    mark = {"marker": "o", "color": "black", "linestyle": "", "markersize": 5}
-    handles |= {"compared": {**mark, "markerfacecolor": "white", "markeredgewidth": 1}, "have joined": mark}
-    legend(drawn, handles, 5)
+    handles |= {"compared; first": open_mark, "have joined; last": mark, "rule": RULE}
+    legend(drawn, handles, 4)
     return style.save(drawn, folder, "corners")
 
 
-def _name(kind: str, begins: str) -> str:
+def _name(kind: str) -> str:
     """Return what a kind of corner is called in figures."""
-    rest = kind.removeprefix(begins)
-    if begins == FEW and rest.isdigit():
-        return f"{int(rest):,} images"
-    return f"{begins} labels, {rest}" if begins == RANDOM else kind
+    for begins, name in ((FEW, "{:,} images"), (RANDOM, "random labels, {}")):
+        rest = kind.removeprefix(begins)
+        if rest != kind and rest.isdigit():
+            return name.format(int(rest))
+    return kind
 
 
 def _corner(ax: Axes, corner: Corner, look: dict) -> None:

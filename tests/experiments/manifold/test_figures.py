@@ -195,16 +195,21 @@ def test_corners(saved, tmp_path):
     kinds = {kind: dataclasses.replace(x, distances=(k + 1) * x.distances, at=x.at)
              for k, (kind, x) in enumerate(found.corners.items())}  # fmt: skip
     figures.corners(tmp_path, dataclasses.replace(found, corners=kinds))
-    axes = saved["corners"].axes
-    for ax, names in zip(axes, (("random0", "random1", "random2"), ("few200", "few2000"))):
-        for kind in kinds:
-            assert drawn(ax, made.GRID, kinds[kind].distances.mean(axis=0)) == (kind in names)
-        assert drawn(ax, made.GRID, kinds[names[0]].width.mean(axis=0))
+    by_progress, ends = saved["corners"].axes
+    for kind, corner in kinds.items():
+        assert drawn(by_progress, made.GRID, corner.distances.mean(axis=0)) == kind.startswith("random")
+    assert drawn(by_progress, made.GRID, kinds["few200"].width.mean(axis=0))
     x = kinds["random0"]
     joined = made.GRID[(x.distances.mean(axis=0) <= 2 * x.width.mean(axis=0))][0]
-    assert drawn(axes[0], [joined], x.distances.mean(axis=0)[np.isclose(made.GRID, joined)])
-    assert "2,000 images" in [text.get_text() for text in saved["corners"].legends[0].get_texts()]
-    assert more_figures._name("few_of_each", "few") == "few_of_each"
+    assert drawn(by_progress, [joined], x.distances.mean(axis=0)[np.isclose(made.GRID, joined)])
+    assert [text.get_text() for text in ends.get_yticklabels()][2:] == [
+        "random labels, 2",
+        "200 images",
+        "2,000 images",
+    ]
+    for place in range(5):
+        assert drawn(ends, [5], [place - 0.14]) and drawn(ends, [1.2], [place + 0.14])
+    assert more_figures._name("few_of_each") == "few_of_each"
 
 
 def test_sloppiness(saved, tmp_path):
