@@ -22,9 +22,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from experiments.manifold import training
 from experiments.manifold.config import ManifoldConfig
 from info_geometry.files import InputError, command
-from learning import arguments, data, grids, networks
+from learning import arguments, grids, networks, planning
 from learning.config import SHAPE
-from learning.runs import run as runs
 from learning.sweeps import estimate, planned, standing
 from learning.tasks import facts
 
@@ -61,10 +60,9 @@ def of_run(config: ManifoldConfig, classes: int) -> tuple[Cost, float]:
     known = facts(config.dataset)
     shape = tuple((key, getattr(config, key)) for key in SHAPE if getattr(config, key))
     cost = of_network(config.network, shape, known.channels, config.resolution or known.size, classes)
-    samples = config.training_images or known.images[0]
-    schedule = runs.schedule(config, data.steps_per_epoch(samples, config.batch_size))
-    seen = schedule[-1] * min(config.batch_size, samples)
-    return cost, seen * cost.training + len(schedule) * training.predicted(config, known) * cost.prediction
+    extent = planning.extent(config, classes)
+    seen = extent.schedule[-1] * min(config.batch_size, extent.samples)
+    return cost, seen * cost.training + len(extent.schedule) * training.predicted(config, known) * cost.prediction
 
 
 def table(every: Sequence[Sequence[planned.Planned]], tflops: float) -> str:
