@@ -184,13 +184,13 @@ def _ratio_of_chance(D, table, name):
 
 
 def _share_of_chance(D, table):
-    """Return the mean share of the sum of squares of networks, these permuted among configurations."""
-    there = np.isfinite(np.diag(D))
-    D, networks, rng = D[np.ix_(there, there)], table[NETWORK][there], np.random.default_rng(0)
-    if not 1 < len(set(networks)) < len(networks):
-        return float("nan")
-    shares = [factors.permanova(D, rng.permutation(networks), permutations=1).share for _ in range(RANDOM)]
-    return float(np.mean(shares))
+    """Return the mean share of the sum of squares of networks, over all permutations of these: (a - 1) / (K - 1).
+
+    A pair of K configurations is in one of a networks of n with probability n (n - 1) / K (K - 1), and counts 1 / n.
+    """
+    networks = table[NETWORK][np.isfinite(np.diag(D))]
+    a, K = len(set(networks)), len(networks)
+    return (a - 1) / (K - 1) if 1 < a < K else float("nan")
 
 
 def _trees(distances, networks):

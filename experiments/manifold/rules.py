@@ -53,7 +53,7 @@ def _beside(found, name):
 
 
 def _nothing(name):
-    return Finding(f"all configurations are of one {name}", "-", decide(False, False), {})
+    return Finding(f"all configurations are of one {name}, or each is of another", "-", decide(False, False), {})
 
 
 def l3(found: Measured) -> Finding:
@@ -92,12 +92,13 @@ def hardly(found: Measured, name: str) -> Finding:
         return _nothing(name)
     ratio, share, chance, p, p_nearest = _factor(found.paths, name)
     gap, null, (low, high) = share - chance, found.paths.ratios[name], EQUAL
+    within = "within all else" if all(x.others for x in found.paths.factors[name]) else "among all"
     over, usual = ratio / null, p_nearest > LARGE
     near = bool(usual.all()) or (below(gap, NEAR) and above(gap, -NEAR))
     far = not usual.any() and (above(gap, NEAR) or below(gap, -NEAR))
     return Finding(
         f"ratio {said(ratio, 2, False)}, nearest of the same {said(share, 2, False)}",
-        f"permuted within all else: ratio {said(null, 2, False)}, {said(chance, 2, False)}; "
+        f"permuted {within}: ratio {said(null, 2, False)}, {said(chance, 2, False)}; "
         f"p of nearest {p_nearest.min():.3f} to {p_nearest.max():.3f}",
         decide(above(over, low) and below(over, high) and near, below(over, low) or above(over, high) or far),
         {},

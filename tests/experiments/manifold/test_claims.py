@@ -367,3 +367,12 @@ def test_claims_have_numbers_sentences_and_places():
 def test_evaluation_and_training_are_told_apart():
     found = RULES["L1"](measured(S, **stress(evaluation=0.8)))
     assert f"{TRAINING}: 3 axes 0.900" in found.value and f"{EVALUATION}: 3 axes 0.800" in found.value
+
+
+def test_the_null_says_what_levels_are_permuted_within():
+    found = measured(3)
+    assert "permuted within all else" in rules.l3_batch(found).null
+    free = tuple(dataclasses.replace(x, others=False) for x in found.paths.factors[BATCH])
+    factors = found.paths.factors | {BATCH: free}
+    changed = dataclasses.replace(found, paths=dataclasses.replace(found.paths, factors=factors))
+    assert "permuted among all" in rules.l3_batch(changed).null

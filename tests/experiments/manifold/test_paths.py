@@ -125,6 +125,18 @@ def test_where_no_two_agree_in_all_else_levels_are_permuted_among_all():
     assert paths._ratio_of_chance(D, crossed, OPTIMISER) < 1  # within networks alone
 
 
+def test_share_of_chance_is_the_mean_over_all_permutations():
+    rng = np.random.default_rng(0)
+    D = rng.random((6, 6))
+    D = D + D.T
+    np.fill_diagonal(D, 0)
+    for networks in ("aabbcc", "aaaabb", "aaabbc"):
+        every = [factors.permanova(D, x, permutations=1).share for x in set(itertools.permutations(networks))]
+        known = np.pad(D, (0, 1), constant_values=np.nan)  # one configuration is not there
+        table = {NETWORK: np.array([*networks, "z"])}
+        assert paths._share_of_chance(known, table) == pytest.approx(np.mean(every), rel=1e-12)
+
+
 def test_of_networks_that_are_all_single_there_is_no_share(runs):
     names = {"digits_all_fc-sgd-wd0", "digits_all_fc16-sgd-wd0", "digits_all_plain_cnn-sgd-wd0"}
     few = [run for run in runs if run.name in names]
