@@ -26,6 +26,9 @@ MOST = 6000  # models of which all distances are taken; of more, those to LANDMA
 LANDMARKS = 2000
 AXES = 3
 LEAST = 1e-3  # error that is shown: of a thousand images, one
+FRAMED = (
+    0.995  # of the models at least, the middle ones of each axis: a few that go astray do not make all others small
+)
 TITLE = "Networks, optimisers and other settings"
 
 
@@ -117,7 +120,7 @@ def figure(folder: Path, found: Drawn) -> list[Path]:
     for ax in panels[1::2]:
         ax.set_ylabel("")
     lettered(panels, ("network", "optimiser", "error on training images", "progress"))
-    drawn.supxlabel(_stress(found), fontsize=7.5)
+    drawn.supxlabel(_stress(found, (0, min(1, axes - 1))), fontsize=7.5)
     written += style.save(drawn, folder, "picture")
     if axes > 2:
         drawn = Figure((style.PAGE, 3.4), layout="constrained")
@@ -125,7 +128,7 @@ def figure(folder: Path, found: Drawn) -> list[Path]:
         for ax, pair in zip(panels, ((0, 2), (1, 2))):
             strands(ax, found, NETWORK, by[NETWORK], pair, legend=pair[0] == 0)
         lettered(panels, ("axes 1 and 3", "axes 2 and 3"))
-        drawn.supxlabel(_stress(found), fontsize=7.5)
+        drawn.supxlabel(_stress(found, (0, 1, 2)), fontsize=7.5)
         written += style.save(drawn, folder, "picture_networks")
     return written
 
@@ -134,12 +137,27 @@ def _optimisers(levels) -> dict[str, dict]:
     return {level: {**look, "marker": "o"} for level, look in shades(ordered(levels)).items()}
 
 
-def _stress(found: Drawn) -> str:
+def limits(found: Drawn, axis: int, margin: float = 0.06) -> tuple[float, float]:
+    """Return the range that is drawn of an axis: the geodesic, and the middle models, FRAMED of all or more."""
+    x, path = found.embedding.coordinates[:, axis], found.geodesic[:, axis]
+    low, high = np.quantile(x, (1 - FRAMED) / 2, method="lower"), np.quantile(x, (1 + FRAMED) / 2, method="higher")
+    low, high = min(low, path.min()), max(high, path.max())
+    return low - margin * (high - low), high + margin * (high - low)
+
+
+def _outside(found: Drawn, axes: tuple[int, ...]) -> str:
+    """Return how many models are not in the frame of some of the axes, as a text; nothing where all are."""
+    x, bounds = found.embedding.coordinates[:, list(axes)], np.array([limits(found, axis) for axis in axes])
+    count = int(((x < bounds[:, 0]) | (x > bounds[:, 1])).any(axis=1).sum())
+    return f"; {count:,} models are outside" if count else ""
+
+
+def _stress(found: Drawn, axes: tuple[int, ...]) -> str:
     text = style.stress_text(found.embedding.explained_stress(), AXES)
     index = found.embedding.index
     chosen = found.embedding.landmarks
     estimated = "" if chosen is None else f" (estimated, {len(chosen):,} landmarks)"
-    return f"{len(index['run']):,} models of {len(_runs(index)):,} runs; {text}{estimated}"
+    return f"{len(index['run']):,} models of {len(_runs(index)):,} runs; {text}{estimated}{_outside(found, axes)}"
 
 
 def _runs(index) -> list[np.ndarray]:
@@ -216,6 +234,5 @@ def _frame(ax, found, pair):
         ax.annotate(name, point, beside, textcoords="offset points", zorder=7, path_effects=halo)
     labels = [f"InPC {k + 1}" + (" (imaginary)" if found.embedding.imaginary[k] else "") for k in pair]
     ax.set(xlabel=labels[0], ylabel=labels[1])
-    ax.margins(0.06)
-    ax.autoscale_view()
+    ax.set(xlim=limits(found, pair[0]), ylim=limits(found, pair[1]))
     ax.locator_params(nbins=5)

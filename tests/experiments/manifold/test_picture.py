@@ -1,5 +1,7 @@
 """The picture of all seeds: which models are in it, how it is drawn, and what its page offers."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
@@ -135,4 +137,22 @@ def test_widths_of_distances(runs, found):
     W, rest = (-centre @ A @ centre / 2 for A in (D, D - near))
     stress = 1 - np.sqrt((rest**2).sum() / (W**2).sum())
     assert x.explained_stress(3) == pytest.approx(stress, abs=1e-3)
-    assert style.stress_text(x.explained_stress(), 3) in picture._stress(found)
+    assert style.stress_text(x.explained_stress(), 3) in picture._stress(found, (0, 1))
+
+
+def test_what_goes_astray_is_outside_and_counted(saved, tmp_path, found, monkeypatch):  # noqa: F811
+    """One model far away does not set the frame where there are many, and the figure says so."""
+    assert not picture._outside(found, (0, 1, 2))  # of few models all are in it
+    monkeypatch.setattr(picture, "FRAMED", 0.95)
+    assert all(low < path.min() and path.max() < high for low, high, path in
+               ((*picture.limits(found, axis), found.geodesic[:, axis]) for axis in range(3)))  # fmt: skip
+    x = dataclasses.replace(found.embedding, coordinates=found.embedding.coordinates.copy())
+    x.coordinates[7, 1] = 100.0
+    far = dataclasses.replace(found, embedding=x)
+    assert picture.limits(far, 1)[1] < 2 * picture.limits(found, 1)[1]
+    low, high = np.array([picture.limits(far, axis) for axis in range(2)]).T
+    count = ((x.coordinates[:, :2] < low) | (x.coordinates[:, :2] > high)).any(axis=1).sum()
+    picture.figure(tmp_path, far)
+    assert count and saved["picture"]._supxlabel.get_text().endswith(f"; {count} models are outside")
+    for ax in saved["picture"].axes[:4]:
+        np.testing.assert_allclose([ax.get_xlim(), ax.get_ylim()], np.array([low, high]).T)
