@@ -137,7 +137,7 @@ def _optimisers(levels) -> dict[str, dict]:
     return {level: {**look, "marker": "o"} for level, look in shades(ordered(levels)).items()}
 
 
-def limits(found: Drawn, axis: int, margin: float = 0.06) -> tuple[float, float]:
+def limits(found: Drawn, axis: int, margin: float = 0.08) -> tuple[float, float]:
     """Return the range that is drawn of an axis: the geodesic, and the middle models, FRAMED of all or more."""
     x, path = found.embedding.coordinates[:, axis], found.geodesic[:, axis]
     low, high = np.quantile(x, (1 - FRAMED) / 2, method="lower"), np.quantile(x, (1 + FRAMED) / 2, method="higher")
@@ -149,7 +149,7 @@ def _outside(found: Drawn, axes: tuple[int, ...]) -> str:
     """Return how many models are not in the frame of some of the axes, as a text; nothing where all are."""
     x, bounds = found.embedding.coordinates[:, list(axes)], np.array([limits(found, axis) for axis in axes])
     count = int(((x < bounds[:, 0]) | (x > bounds[:, 1])).any(axis=1).sum())
-    return f"; {count:,} models are outside" if count else ""
+    return f"\n{count:,} models are outside the frame" if count else ""
 
 
 def _stress(found: Drawn, axes: tuple[int, ...]) -> str:
@@ -174,7 +174,7 @@ def strands(ax: Axes, found: Drawn, factor: str, looks: dict, pair: tuple[int, i
     thin = [runs[k] for k in order]
     colours = [looks[str(index[factor][rows[0]])]["color"] for rows in thin]
     width = float(np.clip(12 / np.sqrt(len(runs)), 0.35, 0.8))
-    lines = LineCollection([points[rows] for rows in thin], colors=colours, linewidths=width, alpha=0.4, zorder=2)
+    lines = LineCollection([points[rows] for rows in thin], colors=colours, linewidths=width, alpha=0.3, zorder=2)
     lines.set_rasterized(len(points) > style.VECTORS)
     ax.add_collection(lines)
     halo = [withStroke(linewidth=2.0, foreground="white"), Normal()]
@@ -189,7 +189,8 @@ def strands(ax: Axes, found: Drawn, factor: str, looks: dict, pair: tuple[int, i
     _frame(ax, found, pair)
     if legend:
         handles = [Line2D([], [], markersize=4.5, markeredgewidth=0, **look) for look in legend_of(looks).values()]
-        ax.legend(handles, list(legend_of(looks)), loc="best", handlelength=1.6, borderpad=0.2, labelspacing=0.3)
+        ax.legend(handles, list(legend_of(looks)), loc="best", handlelength=1.6, borderpad=0.2, labelspacing=0.3,
+                  frameon=True, framealpha=0.85, edgecolor="none")  # fmt: skip
 
 
 def middle_of(points: list[np.ndarray], progress: list[np.ndarray], count: int = 60) -> np.ndarray:
@@ -229,7 +230,7 @@ def _frame(ax, found, pair):
     """Draw the geodesic, ignorance and truth, and name the axes."""
     x, halo = found.geodesic[:, list(pair)], [withStroke(linewidth=1.5, foreground="white")]
     ax.plot(*x.T, color="black", linestyle=":", linewidth=1, zorder=5)
-    for point, name, beside in ((x[0], "$P_0$", (5, 4)), (x[-1], "$P_*$", (5, -10))):
+    for point, name, beside in ((x[0], "$P_0$", (-3, 7)), (x[-1], "$P_*$", (5, -8))):
         ax.plot(*point[:, None], "D", color="black", markersize=3.6, zorder=6)
         ax.annotate(name, point, beside, textcoords="offset points", zorder=7, path_effects=halo)
     labels = [f"InPC {k + 1}" + (" (imaginary)" if found.embedding.imaginary[k] else "") for k in pair]

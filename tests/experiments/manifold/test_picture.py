@@ -153,6 +153,6 @@ def test_what_goes_astray_is_outside_and_counted(saved, tmp_path, found, monkeyp
     low, high = np.array([picture.limits(far, axis) for axis in range(2)]).T
     count = ((x.coordinates[:, :2] < low) | (x.coordinates[:, :2] > high)).any(axis=1).sum()
     picture.figure(tmp_path, far)
-    assert count and saved["picture"]._supxlabel.get_text().endswith(f"; {count} models are outside")
+    assert count and saved["picture"]._supxlabel.get_text().endswith(f"\n{count} models are outside the frame")
     for ax in saved["picture"].axes[:4]:
         np.testing.assert_allclose([ax.get_xlim(), ax.get_ylim()], np.array([low, high]).T)
