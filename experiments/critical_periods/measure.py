@@ -8,8 +8,6 @@ Writes <plots>/claims.md, the table of claims and one of all conditions, and fig
 --quick: of the runs of quick.yaml, no verdicts.
 """
 
-import argparse
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,17 +16,17 @@ import numpy as np
 from experiments.critical_periods import claims, figures, picture
 from experiments.critical_periods.measured import NONE, Key, Measured
 from experiments.critical_periods.results import FULL, QUICK, Results
-from info_geometry import inpca, predictions
+from info_geometry import inpca
 from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
-from info_geometry.files import ROOT, InputError, command, write_text
+from info_geometry.files import ROOT, command, write_text
 from info_geometry.storage import runs as storage
+from learning import measuring
 from learning.finding import said, table
 from learning.runs.run import Folders
 
 SEEDS = [10, 11, 12, 13]
 SHARED = (
-    ROOT / "learning" / "finding.py",
     *sorted((ROOT / "learning" / "fisher").glob("*.py")),
     ROOT / "info_geometry" / "figures" / "panels.py",
 )
@@ -45,28 +43,12 @@ NAMES = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command with these arguments, by default those it was given."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    told = f"default: {' '.join(map(str, SEEDS))}"
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help=told)
-    for option in ("predictions", "checkpoints", "plots"):
-        parser.add_argument(f"--{option}", type=Path, default=ROOT / option / "periods", help="default: %(default)s")
-    parser.add_argument("--data", type=Path, default=Folders.data, help="default: %(default)s")
-    parser.add_argument("--quick", action="store_true", help="of the runs of quick.yaml, no verdicts")
-    parser.add_argument("--redo", action="store_true", help="measure again what is there")
-    given = parser.parse_args(argv)
-    if len(set(given.seeds)) < len(given.seeds):
-        raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: a seed is there twice")
-    if len(given.seeds) < 3 and not given.quick:
-        raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: verdicts need three seeds or more; add seeds")
+    given = measuring.options(__doc__, "periods", SEEDS).parse_args(argv)
+    measuring.check_seeds(given.seeds, given.quick, 3)
     folders = Folders(given.data, given.checkpoints, given.predictions)
     results = Results(folders, tuple(given.seeds), QUICK if given.quick else FULL)
-    found = [
-        predictions.open_trajectory(path)
-        for seed in results.seeds
-        for path in sorted(given.predictions.glob(f"*/preds_{seed}.h5"))
-    ]
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), *SHARED]
-    inputs = [storage.identity(found), given.seeds, given.quick, *(x.read_text(encoding="utf-8") for x in sources)]
+    found = measuring.stored(given.predictions, results.seeds)
+    inputs = [storage.identity(found), given.seeds, given.quick, *measuring.sources(__file__, *SHARED)]
     stamp = given.plots / ".periods.json"
     once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
 
@@ -80,10 +62,7 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
     drawn = picture.draw(results)
     written += [*picture.figure(plots, drawn), *_page(plots, drawn)]
     rows, beside = table(claims.CLAIMS, found, verdicts=not quick)
-    about = (
-        f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
-        "Rules: experiments/critical_periods/README.md."
-    )
+    about = measuring.about("critical_periods", provenance.made_with(), results.seeds)
     text = "\n".join([*rows, "", "Beside these:", "", *beside, "", *conditions(found), "", about])
     write_text(plots / "claims.md", text + "\n")
     return text, [plots / "claims.md", *written]

@@ -10,67 +10,54 @@ are left out, and the table says what trains these.  While runs of the grid are 
 it.  --quick: of the runs of quick.yaml, no verdicts.
 """
 
-import argparse
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from experiments.manifold import claims, figures, measuring, picture
+from experiments.manifold import claims, figures, picture
 from experiments.manifold.measured import NETWORK, OPTIMISER, Measured
+from experiments.manifold.measuring import measure
 from experiments.manifold.parts import EVALUATION, PARTS, TRAINING
 from experiments.manifold.planned import FULL, QUICK
 from experiments.manifold.results import Results
 from info_geometry import predictions
 from info_geometry.commands.once import once
 from info_geometry.figures import provenance
-from info_geometry.files import ROOT, InputError, command, write_text
+from info_geometry.files import ROOT, command, write_text
 from info_geometry.storage import runs as storage
+from learning import measuring
 from learning.finding import said, table
 from learning.runs.run import Folders
 
 SEEDS = [10, 11, 12]
-SHARED = (ROOT / "learning" / "finding.py", ROOT / "info_geometry" / "figures" / "panels.py")
+PANELS = ROOT / "info_geometry" / "figures" / "panels.py"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command with these arguments, by default those it was given."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    told = f"of all but Gaussian inputs; default: {' '.join(map(str, SEEDS))}"
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help=told)
-    for option in ("predictions", "checkpoints", "plots"):
-        parser.add_argument(f"--{option}", type=Path, default=ROOT / option / "manifold", help="default: %(default)s")
-    parser.add_argument("--quick", action="store_true", help="of the runs of quick.yaml, no verdicts")
-    parser.add_argument("--redo", action="store_true", help="measure again what is there")
+    parser = measuring.options(__doc__, "manifold", SEEDS, of="of all but Gaussian inputs; ", data=False)
     given = parser.parse_args(argv)
-    if len(set(given.seeds)) < len(given.seeds):
-        raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: a seed is there twice")
-    if len(given.seeds) < 3 and not given.quick:
-        raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: verdicts need three seeds or more; add seeds")
+    measuring.check_seeds(given.seeds, given.quick, 3)
     folders = Folders(checkpoints=given.checkpoints, predictions=given.predictions)
     results = Results(folders, tuple(given.seeds), QUICK if given.quick else FULL)
     found = [predictions.open_trajectory(path) for path in results.files()]
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), *SHARED, results.size.runs]
     asked = [given.seeds, given.quick, str(results.planned), results.diverged()]
-    inputs = [storage.identity(found), *asked, *(x.read_text(encoding="utf-8") for x in sources)]
+    inputs = [storage.identity(found), *asked, *measuring.sources(__file__, PANELS, results.size.runs)]
     stamp = given.plots / ".manifold.json"
     once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
 
 
 def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[Path]]:
     """Measure all, and write tables and figures; return the table of claims, and the paths of what was written."""
-    found = measuring.measure(results)
+    found = measure(results)
     written = [path for draw in figures.FIGURES for path in draw(plots, found)]
     if found.pictures:
         print("the picture of all seeds", flush=True)
         drawn = picture.draw(results)
         written += [*picture.figure(plots, drawn), *picture.write_page(plots, drawn)]
     rows, beside = table(claims.there(found), found, verdicts=not quick)
-    about = (
-        f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
-        "Rules: experiments/manifold/README.md."
-    )
+    about = measuring.about("manifold", provenance.made_with(), results.seeds)
     named = [f"{found.left_out}.  All that are left out: left_out.csv."] if found.left_out else []
     left = [*named, *claims.left_out(found)]
     parts = [rows, *([line] for line in left), ["Beside these:", "", *beside], networks(found), [about]]

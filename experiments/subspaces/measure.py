@@ -8,8 +8,6 @@ writes <plots>/claims.md, tables of claims, of all kinds and of pairs, and figur
 verdicts.
 """
 
-import argparse
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,11 +16,11 @@ import numpy as np
 from experiments.subspaces import claims, figures, kinds, pairs, picture, series
 from experiments.subspaces.measured import Measured, measure
 from experiments.subspaces.results import CLEAN, NOISY, REGIMES, Results
-from info_geometry import predictions
 from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
-from info_geometry.files import ROOT, command, write_text
+from info_geometry.files import command, write_text
 from info_geometry.storage import runs as storage
+from learning import measuring
 from learning.finding import said, table
 
 SEEDS = [10, 11, 12, 13, 14]
@@ -30,22 +28,12 @@ SEEDS = [10, 11, 12, 13, 14]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command with these arguments, by default those it was given."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help="default: 10 to 14")
-    for option, folder in (("predictions", "predictions"), ("checkpoints", "checkpoints"), ("plots", "plots")):
-        parser.add_argument(f"--{option}", type=Path, default=ROOT / folder / "subspaces", help="default: %(default)s")
-    parser.add_argument("--quick", action="store_true", help="no verdicts")
-    parser.add_argument("--redo", action="store_true", help="measure again what is there")
-    given = parser.parse_args(argv)
+    given = measuring.options(__doc__, "subspaces", SEEDS, quick="no verdicts", data=False).parse_args(argv)
+    measuring.check_seeds(given.seeds, given.quick, 2)
     results = Results(given.predictions, given.checkpoints, tuple(given.seeds))
-    found = [
-        predictions.open_trajectory(path)
-        for seed in given.seeds
-        for path in sorted(given.predictions.glob(f"*/preds_{seed}.h5"))
-    ]
-    logs = [path for seed in given.seeds for path in sorted(given.checkpoints.glob(f"*/seed_{seed}/log.jsonl"))]
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), ROOT / "learning" / "finding.py"]
-    inputs = [storage.identity(found), given.quick, *(path.read_text(encoding="utf-8") for path in (*logs, *sources))]
+    found = measuring.stored(given.predictions, given.seeds)
+    logs = measuring.texts(measuring.files(given.checkpoints, given.seeds, "*/seed_{seed}/log.jsonl"))
+    inputs = [storage.identity(found), given.quick, *logs, *measuring.sources(__file__)]
     stamp = given.plots / ".subspaces.json"
     once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
 
@@ -68,10 +56,7 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
     written += _page(plots, drawn)
     rows, _ = table(claims.CLAIMS, found, verdicts=not quick)
     beside = [text for level in (CLEAN, NOISY) for text in _answers(found, results, level)]
-    about = (
-        f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
-        "Rules: experiments/subspaces/README.md."
-    )
+    about = measuring.about("subspaces", provenance.made_with(), results.seeds)
     tables = [one for level in (CLEAN, NOISY) for one in (_kinds(found, level), _pairs(found, level))]
     text = "\n".join([*rows, "", "The picture:", "", *beside, "", _noise(levels), *tables, about])
     write_text(plots / "claims.md", text + "\n")

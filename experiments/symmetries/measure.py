@@ -8,19 +8,18 @@
 stitches and of similarity, and figures and a page beside it.  --quick: no verdicts.
 """
 
-import argparse
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.symmetries import claims, figures, measured, measuring, picture
+from experiments.symmetries import claims, figures, measured, picture
 from experiments.symmetries.measured import Measured, both_ways, by_layer
+from experiments.symmetries.measuring import measure
 from experiments.symmetries.results import Results
-from info_geometry import predictions
 from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
-from info_geometry.files import ROOT, InputError, command, write_text
+from info_geometry.files import InputError, command, write_text
 from info_geometry.storage import runs as storage
+from learning import measuring
 from learning.finding import said, table
 from learning.runs.run import Folders
 
@@ -29,35 +28,17 @@ SEEDS = [10, 12, 14]
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command with these arguments, by default those it was given."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help="default: 10 12 14")
-    for option, folder in (("predictions", "predictions"), ("checkpoints", "checkpoints"), ("plots", "plots")):
-        parser.add_argument(f"--{option}", type=Path, default=ROOT / folder / "symmetries", help="default: %(default)s")
+    parser = measuring.options(__doc__, "symmetries", SEEDS, quick="no verdicts")
     parser.add_argument("--dataset", default="fashion", help="default: %(default)s")
-    parser.add_argument("--data", type=Path, default=Folders.data, help="default: %(default)s")
-    parser.add_argument("--quick", action="store_true", help="no verdicts")
-    parser.add_argument("--redo", action="store_true", help="measure again what is there")
     given = parser.parse_args(argv)
-    if len(given.seeds) < 2 and not given.quick:
-        raise InputError(f"--seeds {given.seeds[0]}: verdicts need two pairs or more; add seeds, or --quick")
+    measuring.check_seeds(given.seeds, given.quick, 2, "pairs")
     if any(seed + 1 in given.seeds for seed in given.seeds):
         raise InputError("--seeds: a pair is a seed and the next one; expected seeds of which none follows another")
     results = Results(Folders(given.data, given.checkpoints, given.predictions), tuple(given.seeds), given.dataset)
-    found = [
-        predictions.open_trajectory(path)
-        for seed in results.seeds
-        for path in sorted(given.predictions.glob(f"*/preds_{seed}.h5"))
-    ]
-    logs = [path for seed in results.seeds for path in sorted(given.checkpoints.glob(f"*/seed_{seed}/log.jsonl"))]
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), ROOT / "learning" / "finding.py"]
-    inputs = [
-        storage.identity(found),
-        given.dataset,
-        given.seeds,
-        str(given.checkpoints.absolute()),
-        given.quick,
-        *(path.read_text(encoding="utf-8") for path in (*logs, *sources)),
-    ]
+    found = measuring.stored(given.predictions, results.seeds)
+    logs = measuring.texts(measuring.files(given.checkpoints, results.seeds, "*/seed_{seed}/log.jsonl"))
+    asked = [given.dataset, given.seeds, str(given.checkpoints.absolute()), given.quick]
+    inputs = [storage.identity(found), *asked, *logs, *measuring.sources(__file__)]
     stamp = given.plots / ".symmetries.json"
     once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
 
@@ -65,17 +46,15 @@ def main(argv: Sequence[str] | None = None) -> None:
 def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[Path]]:
     """Measure all, and write tables and figures; return the table of claims, and the paths of what was written."""
     print("reading predictions, comparing features", flush=True)
-    found = measuring.measure(results)
+    found = measure(results)
     written = [path for draw in figures.FIGURES for path in draw(plots, found)]
     print("the picture", flush=True)
     drawn = picture.draw(results)
     written += picture.figure(plots, drawn)
     written += _page(plots, drawn)
     rows, beside = table(claims.CLAIMS, found, verdicts=not quick)
-    about = (
-        f"Pairs {', '.join(f'{p.sender} and {p.receiver}' for p in results.one_way)}; "
-        f"{datetime.date.today().isoformat()}; {provenance.made_with()}.  Rules: experiments/symmetries/README.md."
-    )
+    pairs = ", ".join(f"{p.sender} and {p.receiver}" for p in results.one_way)
+    about = measuring.about("symmetries", provenance.made_with(), results.seeds, f"Pairs {pairs}")
     tables = [_stitches(found), _similar(found), _lines(found)]
     text = "\n".join([*rows, "", "Beside these:", "", *beside, "", *tables, about])
     write_text(plots / "claims.md", text + "\n")

@@ -8,8 +8,6 @@ Writes <plots>/claims.md, tables of claims and of networks, by beta and at one c
 beside it.  --quick: of the runs of quick.yaml, no verdicts.
 """
 
-import argparse
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,11 +16,11 @@ import numpy as np
 from experiments.weight_information import claims, figures, picture
 from experiments.weight_information.measured import MATCHED, Measured, Sweep
 from experiments.weight_information.results import FULL, QUICK, Results
-from info_geometry import predictions
 from info_geometry.commands.once import once
 from info_geometry.figures import page, provenance
-from info_geometry.files import ROOT, InputError, command, write_text
+from info_geometry.files import command, write_text
 from info_geometry.storage import runs as storage
+from learning import measuring
 from learning.finding import said, table
 from learning.runs.run import Folders
 
@@ -42,29 +40,12 @@ TOTALS = "kl", "information", "log_determinant"  # divided by N in tables
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command with these arguments, by default those it was given."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS, metavar="S", help="default: 10 11 12")
-    for option in ("predictions", "checkpoints", "plots"):
-        parser.add_argument(
-            f"--{option}", type=Path, default=ROOT / option / "information", help="default: %(default)s"
-        )
-    parser.add_argument("--data", type=Path, default=Folders.data, help="default: %(default)s")
-    parser.add_argument("--quick", action="store_true", help="of the runs of quick.yaml, no verdicts")
-    parser.add_argument("--redo", action="store_true", help="measure again what is there")
-    given = parser.parse_args(argv)
-    if len(given.seeds) < 2 and not given.quick:
-        raise InputError(f"--seeds {given.seeds[0]}: verdicts need two seeds or more; add seeds, or --quick")
-    if len(set(given.seeds)) < len(given.seeds):
-        raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: a seed is there twice")
+    given = measuring.options(__doc__, "information", SEEDS).parse_args(argv)
+    measuring.check_seeds(given.seeds, given.quick, 2)
     folders = Folders(given.data, given.checkpoints, given.predictions)
     results = Results(folders, tuple(given.seeds), QUICK if given.quick else FULL)
-    found = [
-        predictions.open_trajectory(path)
-        for seed in results.seeds
-        for path in sorted(given.predictions.glob(f"*/preds_{seed}.h5"))
-    ]
-    sources = [*sorted(Path(__file__).parent.glob("*.py")), ROOT / "learning" / "finding.py"]
-    inputs = [storage.identity(found), given.seeds, given.quick, *(x.read_text(encoding="utf-8") for x in sources)]
+    found = measuring.stored(given.predictions, results.seeds)
+    inputs = [storage.identity(found), given.seeds, given.quick, *measuring.sources(__file__)]
     stamp = given.plots / ".information.json"
     once(stamp, inputs, lambda: measure_all(results, given.plots, given.quick), redo=given.redo)
 
@@ -78,10 +59,7 @@ def measure_all(results: Results, plots: Path, quick: bool) -> tuple[str, list[P
     drawn = picture.draw(results)
     written += [*picture.figure(plots, drawn), *_page(plots, drawn)]
     rows, beside = table(claims.CLAIMS, found, verdicts=not quick)
-    about = (
-        f"Seeds {', '.join(map(str, results.seeds))}; {datetime.date.today().isoformat()}; {provenance.made_with()}.  "
-        "Rules: experiments/weight_information/README.md."
-    )
+    about = measuring.about("weight_information", provenance.made_with(), results.seeds)
     sweeps = [_by_beta(found.by_noise[noise], name) for noise, name in ((0, "right"), (1, "random"))]
     text = "\n".join([*rows, "", "Beside these:", "", *beside, "", *sweeps, _measures(found), about])
     write_text(plots / "claims.md", text + "\n")

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from experiments.manifold import claims, measure, measuring, planned
+from experiments.manifold import claims, measure, planned
 from experiments.manifold.planned import SPEED
 from info_geometry import files
 from info_geometry.files import write_text
@@ -61,8 +61,8 @@ def test_the_table_of_networks():
 def test_all_of_a_small_sweep(study, monkeypatch, capsys, tmp_path):
     """Tables are written, and not again; without verdicts where it was to be quick; rules and nulls are numbers."""
     monkeypatch.setattr(measure, "QUICK", study.size)
-    seen, of = [], measuring.measure
-    monkeypatch.setattr(measuring, "measure", lambda results: seen.append(of(results)) or seen[-1])
+    seen, of = [], measure.measure
+    monkeypatch.setattr(measure, "measure", lambda results: seen.append(of(results)) or seen[-1])
     folders = study.folders.checkpoints, study.folders.predictions, tmp_path / "plots"
     words = ["--quick", "--seeds", *generated.SEEDS]
     words += [word for name, folder in zip(FOLDERS, folders) for word in (f"--{name}", folder)]
@@ -76,7 +76,7 @@ def test_all_of_a_small_sweep(study, monkeypatch, capsys, tmp_path):
     code, out, _ = run(monkeypatch, capsys, *words)
     assert code == 0 and "skipped (already complete" in out and len(seen) == 1
     found = dataclasses.replace(seen[0], missing={SPEED: "no file is there"}, widths=None)
-    monkeypatch.setattr(measuring, "measure", lambda results: found)
+    monkeypatch.setattr(measure, "measure", lambda results: found)
     code, out, _ = run(monkeypatch, capsys, *words, "--redo")
     assert code == 0 and "| L7. " not in out and "Left out: L7, L7b, of widths. No file is there." in out
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from experiments.symmetries import claims, figures, measure, measuring
+from experiments.symmetries import claims, figures, measure
 from experiments.symmetries.results import LINES, WIDTHS
 from info_geometry import files
 from info_geometry.files import ROOT
@@ -96,8 +96,8 @@ def test_all_of_it_quickly(tmp_path, monkeypatch, capsys):
         )
         assert done.returncode == 0 and "error" not in done.stderr, done.stderr
     words, found = shlex.split(moved(last).split("experiments.symmetries.measure")[1]), []
-    of = measuring.measure
-    monkeypatch.setattr(measuring, "measure", lambda results: found.append(of(results)) or found[-1])
+    of = measure.measure
+    monkeypatch.setattr(measure, "measure", lambda results: found.append(of(results)) or found[-1])
     code, out, err = run(monkeypatch, capsys, *words)
     assert code == 0, err
     _all_is_written(tmp_path / "plots", out)
