@@ -228,3 +228,17 @@ def test_tests_mirror_the_source():
 
 def test_readme_is_short():
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 130
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=ids)
+def test_what_keeps_results_of_its_methods_is_equal_to_itself_alone(path):
+    """Else a second object of the same folders returns what another one read there before."""
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.ClassDef) and any(_keeps(x) for x in node.body if isinstance(x, ast.FunctionDef)):
+            made = [ast.unparse(x) for x in node.decorator_list if ast.unparse(x).startswith("dataclass")]
+            assert all("eq=False" in x for x in made), f"line {node.lineno}"
+
+
+def _keeps(function):
+    return any(ast.unparse(x).startswith(("functools.lru_cache", "functools.cache")) and "cached_property" not in
+               ast.unparse(x) for x in function.decorator_list)  # fmt: skip

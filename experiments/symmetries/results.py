@@ -45,7 +45,7 @@ class Pair:
         return "plus1" if self.receiver > self.sender else "minus1"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # what it read is its own
 class Results:
     """Files of predictions and checkpoints of a data set, of pairs of seeds (first, first + 1)."""
 

@@ -55,7 +55,7 @@ QUICK = Size(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # what it read is its own
 class Results:
     """Files of predictions of several seeds."""
 

@@ -21,7 +21,7 @@ PRICE = "_beta1"  # how names of runs of variational networks end
 DEEP = "mlp"  # variant of perceptrons
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # what it read is its own
 class Files:
     """Files of what is known of runs."""
 
