@@ -118,6 +118,13 @@ def test_progress_of_ignorance_and_truth(objective):
     assert geodesic.progress(wrong, labels, objective) == pytest.approx([0], abs=1e-7), "the end nearest to it"
 
 
+def test_what_is_certain_is_at_the_end_when_a_quarter_of_it_is_right():
+    """Right samples come nearer by acos(1 / sqrt(10)), wrong ones go further by what is left of a quarter turn."""
+    labels = np.arange(1000) % 10
+    certain = [np.eye(10)[np.where(np.arange(1000) < right, labels, (labels + 1) % 10)] for right in (100, 200, 250)]
+    assert geodesic.progress(np.array(certain), labels) == pytest.approx([0, 0.4, 1], abs=0.005)
+
+
 def distance_to_the_geodesic(s, P, labels, objective):
     """Return the objective in float64 from the points of the geodesic themselves, not from two scalars."""
     gamma = geodesic.interpolate(*ignorance_and_truth(labels, P.shape[1]), s)

@@ -5,6 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from info_geometry import files
 from info_geometry.files import ROOT
 
 PACKAGE = ROOT / "info_geometry"
@@ -20,6 +23,16 @@ def subprocess_run(arguments, cwd=ROOT, **environment):
         text=True,
         env={**os.environ, **environment},
     )
+
+
+def run_here(main, monkeypatch, capsys, *arguments):
+    """Run a command in this process: (exit code, stdout, stderr)."""
+    monkeypatch.setattr(files.log, "handlers", [])
+    with pytest.raises(SystemExit) as raised:
+        files.command(lambda: main([str(word) for word in arguments]))
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    return raised.value.code, captured.out, captured.err
 
 
 def made(target):

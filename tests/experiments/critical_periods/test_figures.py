@@ -11,22 +11,9 @@ from experiments.critical_periods.measured import NONE, Key, Measured
 from info_geometry import inpca
 from info_geometry.figures import style
 from tests.experiments.critical_periods.made_up_measured import BLUR, EPOCHS, measured
+from tests.support.figures import drawn
 
 NAMES = [draw.__name__ for draw in figures.FIGURES]
-
-
-@pytest.fixture
-def saved(monkeypatch):
-    """The figures that were saved: {name: figure}."""
-    found = {}
-    monkeypatch.setattr(style, "save", lambda figure, folder, name: found.setdefault(name, figure) and [folder / name])
-    return found
-
-
-def drawn(ax, x, y):
-    """Return whether there is a line of these points."""
-    lines = [np.array(line.get_data(), float) for line in ax.lines]
-    return any(line.shape == (2, len(x)) and np.allclose(line, [x, y], equal_nan=True) for line in lines)
 
 
 def without_numbers(x):

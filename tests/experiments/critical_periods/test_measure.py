@@ -1,5 +1,6 @@
 """The command that measures critical periods: missing files, what make asks for, and all of it quickly."""
 
+import functools
 import os
 import shlex
 import shutil
@@ -12,26 +13,16 @@ import pytest
 
 from experiments.critical_periods import claims, figures, measure
 from experiments.critical_periods.results import FULL, QUICK, Results
-from info_geometry import files
 from info_geometry.files import ROOT
 from learning import grids
 from tests.experiments.critical_periods.made_up_measured import measured
-from tests.support.commands import made
+from tests.support.commands import made, run_here
 
 with_make = pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
 FOLDERS = {"checkpoints": "c", "predictions": "p", "plots": "plots"}
 GRIDS = ROOT / "experiments" / "critical_periods"
 FEW = [10, 11, 12]
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Run the command in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setattr(files.log, "handlers", [])
-    with pytest.raises(SystemExit) as raised:
-        files.command(lambda: measure.main([str(word) for word in arguments]))
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    return raised.value.code, captured.out, captured.err
+run = functools.partial(run_here, measure.main)
 
 
 def test_missing_runs_are_named(monkeypatch, capsys, tmp_path):
@@ -43,18 +34,11 @@ def test_missing_runs_are_named(monkeypatch, capsys, tmp_path):
     assert not list((tmp_path / "plots").glob("*.md"))
 
 
-@pytest.mark.parametrize(
-    "words, message",
-    [
-        (("--seeds", 10, 11), "--seeds 10 11: verdicts need three seeds or more; add seeds"),
-        (("--seeds", 10, 11, 10), "--seeds 10 11 10: a seed is there twice"),
-        (("--quick", "--seeds", 10, 10), "--seeds 10 10: a seed is there twice"),
-    ],
-)
-def test_seeds_that_give_no_verdict(monkeypatch, capsys, tmp_path, words, message):
+def test_seeds_that_give_no_verdict(monkeypatch, capsys, tmp_path):
+    """All that is said of seeds: tests/learning/test_measuring.py."""
     folders = [word for name in FOLDERS for word in (f"--{name}", tmp_path / name)]
-    code, _, err = run(monkeypatch, capsys, *folders, *words)
-    assert code == 1 and message in err and err.count("error: ") == 1
+    code, _, err = run(monkeypatch, capsys, *folders, "--seeds", 10, 11)
+    assert code == 1 and "verdicts need three seeds or more" in err and err.count("error: ") == 1
 
 
 def test_sources_of_the_fisher_information_are_inputs(monkeypatch, capsys, tmp_path):

@@ -14,25 +14,12 @@ from experiments.manifold.measured import ALL, NETWORK, OPTIMISER, PERMUTED, WIT
 from experiments.manifold.parts import EVALUATION, TRAINING
 from info_geometry.figures import style
 from tests.experiments.manifold import made_up_measured as made
+from tests.support.figures import drawn
 
 NAMES = [draw.__name__ for draw in figures.FIGURES]
 SECTIONS = {"pictures", "paths", "means", "widths", "corners", "synthetic"}
 OF = {"tubes": "paths", "dendrogram": "paths", "factors": "paths", "dimension": "pictures", "means": "means"}
 OF |= {"tangents": "pictures", "corners": "corners", "sloppiness": "synthetic", "speed": "widths"}
-
-
-@pytest.fixture
-def saved(monkeypatch):
-    """The figures that were saved: {name: figure}."""
-    found = {}
-    monkeypatch.setattr(style, "save", lambda figure, folder, name: found.setdefault(name, figure) and [folder / name])
-    return found
-
-
-def drawn(ax, x, y):
-    """Return whether there is a line of these points."""
-    lines = [np.array(line.get_data(), float) for line in ax.lines]
-    return any(line.shape == (2, len(x)) and np.allclose(line, [x, y], equal_nan=True) for line in lines)
 
 
 def colour_of(ax, x, y):

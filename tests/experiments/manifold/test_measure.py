@@ -1,29 +1,19 @@
 """The command that measures the manifold: seeds, missing runs, partial sweeps, and what it writes."""
 
 import dataclasses
+import functools
 import json
 import shutil
 
-import pytest
-
 from experiments.manifold import claims, measure, planned
 from experiments.manifold.planned import SPEED
-from info_geometry import files
 from info_geometry.files import write_text
 from tests.experiments.manifold import generated
 from tests.experiments.manifold.made_up_measured import measured
+from tests.support.commands import run_here
 
 FOLDERS = ("checkpoints", "predictions", "plots")
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Run the command in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setattr(files.log, "handlers", [])
-    with pytest.raises(SystemExit) as raised:
-        files.command(lambda: measure.main([str(word) for word in arguments]))
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    return raised.value.code, captured.out, captured.err
+run = functools.partial(run_here, measure.main)
 
 
 def test_missing_runs_are_named(monkeypatch, capsys, tmp_path):
@@ -36,18 +26,11 @@ def test_missing_runs_are_named(monkeypatch, capsys, tmp_path):
     assert not list((tmp_path / "plots").glob("*.md"))
 
 
-@pytest.mark.parametrize(
-    "words, message",
-    [
-        (("--seeds", 10, 11), "--seeds 10 11: verdicts need three seeds or more; add seeds"),
-        (("--seeds", 10, 11, 10), "--seeds 10 11 10: a seed is there twice"),
-        (("--quick", "--seeds", 10, 10), "--seeds 10 10: a seed is there twice"),
-    ],
-)
-def test_seeds_that_give_no_verdict(monkeypatch, capsys, tmp_path, words, message):
+def test_seeds_that_give_no_verdict(monkeypatch, capsys, tmp_path):
+    """All that is said of seeds: tests/learning/test_measuring.py."""
     folders = [word for name in FOLDERS for word in (f"--{name}", tmp_path / name)]
-    code, _, err = run(monkeypatch, capsys, *folders, *words)
-    assert code == 1 and message in err and err.count("error: ") == 1
+    code, _, err = run(monkeypatch, capsys, *folders, "--seeds", 10, 11)
+    assert code == 1 and "verdicts need three seeds or more" in err and err.count("error: ") == 1
 
 
 def test_the_table_of_networks():

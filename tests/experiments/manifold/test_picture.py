@@ -12,7 +12,7 @@ from experiments.manifold.parts import TRAINING
 from info_geometry import distance, geodesic
 from info_geometry.figures import page, style
 from tests.experiments.manifold import generated
-from tests.experiments.manifold.test_figures import drawn, saved  # noqa: F401
+from tests.support.figures import drawn
 from tests.support.pages import data_of
 
 
@@ -55,7 +55,7 @@ def test_of_landmarks_it_is_the_same(runs, found):
 
 
 @pytest.mark.filterwarnings("error")
-def test_figures(saved, tmp_path, found, runs):  # noqa: F811
+def test_figures(saved, tmp_path, found, runs):
     picture.figure(tmp_path, found)
     network, optimiser, error, progress, *_ = saved["picture"].axes
     x = found.embedding
@@ -76,7 +76,7 @@ def test_figures(saved, tmp_path, found, runs):  # noqa: F811
         figure.draw_without_rendering()
 
 
-def test_a_run_has_the_colour_of_its_network(saved, tmp_path, found):  # noqa: F811
+def test_a_run_has_the_colour_of_its_network(saved, tmp_path, found):
     picture.figure(tmp_path, found)
     lines, x = saved["picture"].axes[0].collections[0], found.embedding
     first = {tuple(np.round(p, 9)): level for p, level in zip(x.coordinates[:, :2], x.index[NETWORK])}
@@ -113,7 +113,7 @@ def test_the_page_gets_every_column(tmp_path, found, monkeypatch):
     assert path.name == "inpca.html" and "plain_cnn" in path.read_text(encoding="utf-8")
 
 
-def test_the_page_begins_with_networks_in_the_colours_of_the_figures(saved, tmp_path, found):  # noqa: F811
+def test_the_page_begins_with_networks_in_the_colours_of_the_figures(saved, tmp_path, found):
     (path,) = picture.write_page(tmp_path, found)
     data = data_of(path)[0]
     assert data["first"] == NETWORK
@@ -140,7 +140,7 @@ def test_widths_of_distances(runs, found):
     assert style.stress_text(x.explained_stress(), 3) in picture._stress(found, (0, 1))
 
 
-def test_what_goes_astray_is_outside_and_counted(saved, tmp_path, found, monkeypatch):  # noqa: F811
+def test_what_goes_astray_is_outside_and_counted(saved, tmp_path, found, monkeypatch):
     """One model far away does not set the frame where there are many, and the figure says so."""
     assert not picture._outside(found, (0, 1, 2))  # of few models all are in it
     monkeypatch.setattr(picture, "FRAMED", 0.95)

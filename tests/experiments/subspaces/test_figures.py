@@ -8,16 +8,7 @@ from experiments.subspaces.kinds import KINDS, MIDDLE, SINGLE, STOPPED, TWO
 from experiments.subspaces.results import CLEAN, NOISY, UNDER
 from experiments.subspaces.series import LEVELS
 from info_geometry import inpca
-from info_geometry.figures import style
 from tests.experiments.subspaces.made_up import WOBBLE, S, measured
-
-
-@pytest.fixture
-def saved(monkeypatch):
-    """The figures that were saved: {name: figure}."""
-    found = {}
-    monkeypatch.setattr(style, "save", lambda figure, folder, name: found.setdefault(name, figure) and [folder / name])
-    return found
 
 
 def lines(ax):

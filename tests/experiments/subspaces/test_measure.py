@@ -7,25 +7,25 @@ import sys
 import pytest
 
 from experiments.subspaces import claims, measure
-from info_geometry import files
 from info_geometry.files import ROOT
 from learning.data import sets
+from tests.support.commands import run_here
 
 
 def run(monkeypatch, capsys, tmp_path, *arguments):
-    """Run the command in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setattr(files.log, "handlers", [])
     words = ["--predictions", tmp_path / "p", "--checkpoints", tmp_path / "c", "--plots", tmp_path / "plots"]
-    with pytest.raises(SystemExit) as raised:
-        files.command(lambda: measure.main([str(word) for word in (*words, *arguments)]))
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    return raised.value.code, captured.out, captured.err
+    return run_here(measure.main, monkeypatch, capsys, *words, *arguments)
 
 
 def test_missing_runs_are_named(monkeypatch, capsys, tmp_path):
     code, _, err = run(monkeypatch, capsys, tmp_path)
     assert code == 1 and "fashion_all_line_ln0_head/preds_10.h5 is missing; `make subspaces` makes it" in err
+
+
+def test_seeds_that_give_no_verdict(monkeypatch, capsys, tmp_path):
+    """All that is said of seeds: tests/learning/test_measuring.py."""
+    code, _, err = run(monkeypatch, capsys, tmp_path, "--seeds", 10)
+    assert code == 1 and "verdicts need two seeds or more" in err
 
 
 @pytest.mark.slow

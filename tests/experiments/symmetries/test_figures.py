@@ -15,14 +15,6 @@ from tests.experiments.symmetries.made_up_measured import CHANNELS, LINES, WIDTH
 NAMES = [draw.__name__ for draw in figures.FIGURES]
 
 
-@pytest.fixture
-def saved(monkeypatch):
-    """The figures that were saved: {name: figure}."""
-    found = {}
-    monkeypatch.setattr(style, "save", lambda figure, folder, name: found.setdefault(name, figure) and [folder / name])
-    return found
-
-
 def lines(ax):
     """Return x and y of what is drawn as lines, or as dots."""
     return [np.array(line.get_data(), float) for line in ax.lines if len(np.atleast_1d(line.get_xdata())) > 1]

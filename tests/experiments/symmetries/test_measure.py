@@ -1,5 +1,6 @@
 """The command that measures symmetries: missing files, what make asks for, and all of it on networks trained for it."""
 
+import functools
 import os
 import shlex
 import shutil
@@ -12,23 +13,13 @@ import pytest
 
 from experiments.symmetries import claims, figures, measure
 from experiments.symmetries.results import LINES, WIDTHS
-from info_geometry import files
 from info_geometry.files import ROOT
 from learning import grids
-from tests.support.commands import made
+from tests.support.commands import made, run_here
 
 with_make = pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
 FOLDERS = {"checkpoints": "c", "predictions": "p", "plots": "plots"}
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Run the command in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setattr(files.log, "handlers", [])
-    with pytest.raises(SystemExit) as raised:
-        files.command(lambda: measure.main([str(word) for word in arguments]))
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    return raised.value.code, captured.out, captured.err
+run = functools.partial(run_here, measure.main)
 
 
 def lines_between(commands):

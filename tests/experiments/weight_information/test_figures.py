@@ -10,22 +10,9 @@ from experiments.weight_information import figures, training_figures
 from experiments.weight_information.measured import MATCHED
 from info_geometry.figures import style
 from tests.experiments.weight_information.made_up_measured import BATCHES, BETAS, FEW, measured, sweep
+from tests.support.figures import drawn
 
 NAMES = [draw.__name__ for draw in figures.FIGURES]
-
-
-@pytest.fixture
-def saved(monkeypatch):
-    """The figures that were saved: {name: figure}."""
-    found = {}
-    monkeypatch.setattr(style, "save", lambda figure, folder, name: found.setdefault(name, figure) and [folder / name])
-    return found
-
-
-def drawn(ax, x, y):
-    """Return whether there is a line of these points."""
-    lines = [np.array(line.get_data(), float) for line in ax.lines]
-    return any(line.shape == (2, len(x)) and np.allclose(line, [x, y], equal_nan=True) for line in lines)
 
 
 def without_numbers(x):

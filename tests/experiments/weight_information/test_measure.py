@@ -1,5 +1,6 @@
 """The command that measures information in the weights: missing files, what make asks for, and all of it quickly."""
 
+import functools
 import os
 import shlex
 import shutil
@@ -12,24 +13,14 @@ import pytest
 
 from experiments.weight_information import claims, figures, measure
 from experiments.weight_information.results import FULL, QUICK, Results
-from info_geometry import files
 from info_geometry.files import ROOT
 from learning import grids
-from tests.support.commands import made
+from tests.support.commands import made, run_here
 
 with_make = pytest.mark.skipif(not shutil.which("make"), reason="there is no make here")
 FOLDERS = {"checkpoints": "c", "predictions": "p", "plots": "plots"}
 GRIDS = ROOT / "experiments" / "weight_information"
-
-
-def run(monkeypatch, capsys, *arguments):
-    """Run the command in this process: (exit code, stdout, stderr)."""
-    monkeypatch.setattr(files.log, "handlers", [])
-    with pytest.raises(SystemExit) as raised:
-        files.command(lambda: measure.main([str(word) for word in arguments]))
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    return raised.value.code, captured.out, captured.err
+run = functools.partial(run_here, measure.main)
 
 
 def test_missing_runs_are_named(monkeypatch, capsys, tmp_path):
@@ -45,18 +36,11 @@ def test_missing_runs_are_named(monkeypatch, capsys, tmp_path):
     assert not list((tmp_path / "plots").glob("*.md"))
 
 
-@pytest.mark.parametrize(
-    "words, message",
-    [
-        (("--seeds", 10), "--seeds 10: verdicts need two seeds or more; add seeds, or --quick"),
-        (("--seeds", 10, 11, 10), "--seeds 10 11 10: a seed is there twice"),
-        (("--quick", "--seeds", 10, 10), "--seeds 10 10: a seed is there twice"),
-    ],
-)
-def test_seeds_that_give_no_verdict(monkeypatch, capsys, tmp_path, words, message):
+def test_seeds_that_give_no_verdict(monkeypatch, capsys, tmp_path):
+    """All that is said of seeds: tests/learning/test_measuring.py."""
     folders = [word for name in FOLDERS for word in (f"--{name}", tmp_path / name)]
-    code, _, err = run(monkeypatch, capsys, *folders, *words)
-    assert code == 1 and message in err and err.count("error: ") == 1
+    code, _, err = run(monkeypatch, capsys, *folders, "--seeds", 10)
+    assert code == 1 and "verdicts need two seeds or more" in err and err.count("error: ") == 1
 
 
 @with_make
