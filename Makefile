@@ -15,7 +15,7 @@
 # make periods-quick    three seeds, on digits, no verdicts; a minute
 # make tasks        tasks as points, and which network to start from, on Fashion-MNIST with 3 seeds; half an hour
 # make tasks-quick  one seed, on digits, no verdicts; two minutes
-# make manifold     360 networks of 5 kinds, corners, widths, Gaussian inputs, with 3 seeds; an hour and a quarter
+# make manifold     360 networks of 5 kinds, corners, widths, Gaussian inputs, with 3 seeds; an hour and a half
 # make manifold-quick   two seeds, on digits, no verdicts; two minutes
 # make lab          open the tutorial in a browser, to step through it
 # make notebook     run the tutorial and store it with its figures; a minute
