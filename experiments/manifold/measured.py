@@ -33,7 +33,8 @@ class Picture:
     m2 {"training evaluation", "training together", "evaluation together": float}: of Procrustes, of 3 coordinates;
     m2_exchanged (P,): of training and evaluation, with whole runs exchanged.
     full, four {ALL or a network: (3,)}: of distances (L1) by 1..3 axes of a picture; of that of four points; without
-    `wild` models, whose mean cross entropy is CROSS_ENTROPY or more.  four_whole (3,): with these.
+    `wild` models, whose mean cross entropy is CROSS_ENTROPY or more.  four_whole (3,): with these.  turns {as four:
+    cosine of the first and the last direction through the four points}.
     """
 
     index: Mapping[str, np.ndarray]
@@ -48,6 +49,7 @@ class Picture:
     m2_exchanged: np.ndarray
     full: Mapping[str, np.ndarray]
     four: Mapping[str, np.ndarray]
+    turns: Mapping[str, float]
     wild: int
     four_whole: np.ndarray
 

@@ -101,8 +101,13 @@ def l11(found: Measured) -> Finding:
         f"three axes of all models: {said(full, 3, False)}",
         decide(above(four, TANGENTS) and below(gap, LITTLE), below(four, TANGENTS) or above(gap, LITTLE)),
         {},
-        "; ".join(filter(None, (f"of single networks: {told}" if told else "", _wild(found)))),
+        "; ".join(filter(None, (f"of single networks: {told}" if told else "", _turn(found), _wild(found)))),
     )
+
+
+def _turn(found):
+    cosines = [x.turns[ALL] for x in found.pictures]
+    return f"cosine of the first and the last direction {said(cosines, 2, False)}" if np.isfinite(cosines).all() else ""
 
 
 def _wild(found):

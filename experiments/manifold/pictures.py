@@ -29,7 +29,7 @@ def measure(runs: list[Known]) -> Picture:
         pictures[what] = inpca.fit(distance.pairwise([_shuffled(run, k, within) for k, run in enumerate(runs)]))
     correlation, exchanged = alike(D[TRAINING], D[EVALUATION], orders)
     x, y = (pictures[which].coordinates for which in PARTS)
-    full, four, wild, four_whole = tangent(runs, D[TRAINING])
+    full, four, turns, wild, four_whole = tangent(runs, D[TRAINING])
     named = (*PARTS, TOGETHER)
     return Picture(
         index(runs),
@@ -44,6 +44,7 @@ def measure(runs: list[Known]) -> Picture:
         np.array([_m2(x, y[order]) for order in orders]),
         full,
         four,
+        turns,
         wild,
         four_whole,
     )
@@ -92,10 +93,11 @@ def alike(A: np.ndarray, B: np.ndarray, orders: list[np.ndarray]) -> tuple[float
     return correlation(b), np.array([correlation(b[np.ix_(order, order)]) for order in orders])
 
 
-def tangent(runs: list[Known], D: np.ndarray) -> tuple[dict, dict, int, np.ndarray]:
+def tangent(runs: list[Known], D: np.ndarray) -> tuple[dict, dict, dict, int, np.ndarray]:
     """Return what 1..3 axes explain of distances D (M, M) of training predictions: those of all, and of four points.
 
     Of all runs, and of those of each network in pictures of their own; NaN where no checkpoint is near the two means.
+    And the cosine of the first and the last direction of the path through these four (`tangents.turn`).
     Models whose mean cross entropy is CROSS_ENTROPY or more are left out, as in the study: surely wrong, they are those
     of norm layers that have seen few batches.  Also how many these are, and what four points explain with them.
     """
@@ -104,28 +106,29 @@ def tangent(runs: list[Known], D: np.ndarray) -> tuple[dict, dict, int, np.ndarr
     networks = np.array([levels[run.name][NETWORK] for run in runs])
     entropy = np.concatenate([tangents.cross_entropy(run.parts[TRAINING]) for run in runs])
     of = {ALL: np.full(len(runs), True)} | {each: networks == each for each in np.unique(networks)}
-    full, four, fine = {}, {}, entropy < CROSS_ENTROPY
+    full, four, turns, fine = {}, {}, {}, entropy < CROSS_ENTROPY
     for name, which in of.items():
         models = np.flatnonzero(np.repeat(which, lengths) & fine)
         part = D[np.ix_(models, models)]
         picture = inpca.fit(part)
         full[name] = tangents.explained(part, picture.coordinates, picture.imaginary)
-        four[name] = _four(runs, lengths, np.repeat(which, lengths) & fine, part)
-    return full, four, int((~fine).sum()), _four(runs, lengths, np.full(len(fine), True), D)
+        four[name], turns[name] = _four(runs, lengths, np.repeat(which, lengths) & fine, part)
+    return full, four, turns, int((~fine).sum()), _four(runs, lengths, np.full(len(fine), True), D)[0]
 
 
 def _four(runs, lengths, chosen, D):
-    """Return what the picture of four points explains of distances D of the chosen models (M,) of runs."""
+    """Return what the picture of four points explains of distances D of chosen models (M,) of runs, and its turn."""
     rows = [np.flatnonzero(x) for x in np.split(chosen, np.cumsum(lengths)[:-1])]
     some = [(run.parts[TRAINING].select(x), run.progress()[x]) for run, x in zip(runs, rows) if len(x)]
     parts, progress = zip(*some)
     try:
         means = [tangents.kernel_mean(parts, progress, at) for at in (tangents.FIRST, tangents.LAST)]
     except InputError:
-        return np.full(3, np.nan)
+        return np.full(3, np.nan), np.nan
     points = tangents.basis(parts[0].labels, *means)
     picture = tangents.picture(points)
-    return tangents.explained(D, tangents.place(picture, points, list(parts)), picture.imaginary)
+    shares = tangents.explained(D, tangents.place(picture, points, list(parts)), picture.imaginary)
+    return shares, tangents.turn(points)
 
 
 def _shuffled(run, seed, within):

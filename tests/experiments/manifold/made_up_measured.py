@@ -71,6 +71,7 @@ def picture(w, **changes):
         np.linspace(0.2, 0.3, 9),
         {name: np.array([0.7, 0.8, 0.86]) + 0.001 * w for name in (ALL, *NETWORKS)},
         {name: np.array([0.6, 0.7, 0.85]) + 0.001 * w for name in (ALL, *NETWORKS)},
+        dict.fromkeys((ALL, *NETWORKS), 0.13 + 0.001 * w),
         3,
         np.array([0.5, 0.6, 0.7]) + 0.001 * w,
     )

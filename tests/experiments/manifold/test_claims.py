@@ -376,3 +376,10 @@ def test_the_null_says_what_levels_are_permuted_within():
     factors = found.paths.factors | {BATCH: free}
     changed = dataclasses.replace(found, paths=dataclasses.replace(found.paths, factors=factors))
     assert "permuted among all" in rules.l3_batch(changed).null
+
+
+def test_the_turn_of_the_path_is_said_where_it_is_known():
+    found = measured(3)
+    assert "cosine of the first and the last direction 0.13 +- 0.00" in RULES["L11"](found).beside
+    unknown = tuple(dataclasses.replace(x, turns={ALL: np.nan}) for x in found.pictures)
+    assert "cosine" not in RULES["L11"](dataclasses.replace(found, pictures=unknown)).beside

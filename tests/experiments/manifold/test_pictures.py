@@ -83,6 +83,16 @@ def test_four_points_explain_less_than_the_best_axes_of_one_network(found):
     assert set(found.four) == set(found.full) == {ALL, *found.index[NETWORK]}
     for name, values in found.four.items():
         assert values.shape == (3,) and (name == ALL or values[2] > 0.8)
+        assert -1 < found.turns[name] < 1
+
+
+def test_the_turn_is_that_of_the_four_points(runs, monkeypatch):
+    monkeypatch.setattr(pictures, "CROSS_ENTROPY", np.inf)
+    D = distance.pairwise([run.parts[TRAINING] for run in runs])
+    parts, progress = zip(*((run.parts[TRAINING], run.progress()) for run in runs))
+    means = [tangents.kernel_mean(parts, progress, at) for at in (tangents.FIRST, tangents.LAST)]
+    expected = tangents.turn(tangents.basis(parts[0].labels, *means))
+    assert pictures.tangent(runs, D)[2][ALL] == pytest.approx(expected, abs=1e-9)
 
 
 def test_models_that_are_surely_wrong_are_no_part_of_tangents(runs, monkeypatch):
@@ -91,7 +101,7 @@ def test_models_that_are_surely_wrong_are_no_part_of_tangents(runs, monkeypatch)
     entropy = np.concatenate([tangents.cross_entropy(run.parts[TRAINING]) for run in runs])
     bound = np.quantile(entropy, 0.8)
     monkeypatch.setattr(pictures, "CROSS_ENTROPY", bound)
-    full, four, wild, whole = pictures.tangent(runs, D)
+    full, four, turns, wild, whole = pictures.tangent(runs, D)
     fine = np.flatnonzero(entropy < bound)
     assert wild == len(entropy) - len(fine) > 0
     part = D[np.ix_(fine, fine)]
@@ -99,7 +109,7 @@ def test_models_that_are_surely_wrong_are_no_part_of_tangents(runs, monkeypatch)
     expected = tangents.explained(part, picture.coordinates, picture.imaginary)
     np.testing.assert_allclose(full[ALL], expected, atol=1e-9)
     monkeypatch.setattr(pictures, "CROSS_ENTROPY", np.inf)
-    _, every, none, _ = pictures.tangent(runs, D)
+    _, every, others, none, _ = pictures.tangent(runs, D)
     assert none == 0
     np.testing.assert_allclose(every[ALL], whole)
-    assert np.abs(every[ALL] - four[ALL]).max() > 1e-3
+    assert np.abs(every[ALL] - four[ALL]).max() > 1e-3 and abs(turns[ALL] - others[ALL]) > 1e-6
