@@ -12,7 +12,7 @@ from info_geometry import predictions
 from info_geometry.files import ROOT, InputError
 from learning.runs.run import Folders
 
-SHARED = (ROOT / "learning" / "finding.py",)
+SHARED = ROOT / "learning" / "finding.py", Path(__file__)
 
 
 def options(
@@ -67,7 +67,10 @@ def texts(paths: Iterable[Path]) -> list[str]:
 
 
 def sources(measure: str, *more: Path) -> list[str]:
-    """Return the text of all modules of the experiment whose measure.py this is, of finding.py, and of more files."""
+    """Return the text of all modules of an experiment, its stages too, of what all share, and of more files.
+
+    measure: the path of its measure.py.
+    """
     return texts([*sorted(Path(measure).parent.rglob("*.py")), *SHARED, *more])
 
 

@@ -59,7 +59,7 @@ def importance(D: np.ndarray, table: dict, permutations: int = PERMUTATIONS, see
     for name, levels in table.items():
         if not 1 < len(set(map(str, levels))) < len(D):
             continue
-        strata = _cells([each for other, each in table.items() if other != name], len(D))
+        strata = cells([each for other, each in table.items() if other != name], len(D))
         test = permanova(D, levels, strata, permutations, seed)
         others = not test.reason
         if not others:
@@ -148,8 +148,8 @@ def purity_of_chance(D: np.ndarray, levels: Sequence, permutations: int = 199, s
     return float(np.mean([linkage.purity(clusters, rng.permutation(levels)) for _ in range(permutations)]))
 
 
-def _cells(columns, K):
-    """Return the number (K,) of the combination of levels of each configuration."""
+def cells(columns: Sequence[Sequence], K: int) -> np.ndarray:
+    """Return the number (K,) of the combination of levels of each configuration, of any columns of them."""
     if not columns:
         return np.zeros(K, int)
     rows = ["\n".join(map(str, row)) for row in zip(*columns)]

@@ -64,7 +64,9 @@ def tubes(folder: Path, found: Measured) -> list[Path]:
     titles = "to the mean of other seeds", "to the mean of all runs", "to the geodesic", "one configuration"
     lettered(axes, titles)
     lines = {name: {"color": look["color"]} for name, look in legend_of(looks).items()}
-    legend(drawn, {**lines, "mean of (a)": TUBE, "permuted": {**NULL, "markersize": 7}, "rule": RULE}, 6)
+    null = {**NULL, "markersize": 7}
+    lines |= {"mean of (a)": TUBE, "permuted": null, "their mean": {**null, "color": "black"}, "rule": RULE}
+    legend(drawn, lines, 5)
     return style.save(drawn, folder, "tubes")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from experiments.manifold.factors import Factor
+from experiments.manifold.factors import Factor, Nearest
 
 NETWORK, OPTIMISER, BATCH, DECAY, AUGMENTATION = FACTORS = (
     "network",
@@ -80,6 +80,8 @@ class Paths:
     own, others, everyone (S, K, G): to the mean of its configuration, to that of its other runs, and to that of all.
     factors {factor: of each seed}.  ratios {factor: (S,)}: their ratios, permuted among configurations that agree in
     all else.  permuted (S,): the share of networks, these permuted among configurations.
+    apart {factor: of each seed}: nearest configurations among those that differ in more than weight decay; of factors
+    but this one, where it has several levels.
     first, last {run: progress}: where runs begin and stop.
     """
 
@@ -100,6 +102,7 @@ class Paths:
     factors: Mapping[str, tuple[Factor, ...]]
     ratios: Mapping[str, np.ndarray]
     permuted: np.ndarray
+    apart: Mapping[str, tuple[Nearest, ...]]
     tree: Tree
     first: Mapping[str, float]
     last: Mapping[str, float]

@@ -115,7 +115,7 @@ def corners(folder: Path, found: Measured) -> list[Path]:
         "usual runs": {"color": "black", "linewidth": 1},
         f"{TIMES:g} times that": {"color": "0.88", "linewidth": 6},
     }
-    handles |= {"compared; first": open_mark, "have joined; last": mark, "rule": RULE}
+    handles |= {"(a) compared, (b) first models": open_mark, "(a) have joined, (b) last models": mark, "rule": RULE}
     legend(drawn, handles, 4)
     return style.save(drawn, folder, "corners")
 
@@ -170,7 +170,7 @@ def sloppiness(folder: Path, found: Measured) -> list[Path]:
     for ax in (by_axes, by_count):
         ax.grid()
     lettered((by_axes, by_count, gap), ("by axes", "by base points", "difference, 3 axes"))
-    legend(drawn, {**looks, "data sets exchanged": LINE, "rule": RULE}, 4)
+    legend(drawn, {**looks, "no difference": LINE, "rule": RULE}, 4)
     return style.save(drawn, folder, "sloppiness")
 
 

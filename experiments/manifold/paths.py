@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from experiments.manifold import factors, tubes
-from experiments.manifold.measured import FACTORS, NETWORK, Paths, Tree, of_seeds
+from experiments.manifold.measured import DECAY, FACTORS, NETWORK, Paths, Tree, of_seeds
 from experiments.manifold.parts import TRAINING
 from experiments.manifold.results import Known, factors_of
 from info_geometry import equal_progress
@@ -35,7 +35,7 @@ def measure(
     near, far = _near(pairs, where)
     random = [_random(pairs, where, strata) for strata in (np.zeros(K), table[NETWORK])]
     own, others, everyone = _tubes(kept, which, place, (S, K), grid)
-    per_seed = [_factors(D, table) for D in distances]
+    per_seed, apart = ([function(D, table) for D in distances] for function in (_factors, _apart))
     whole = _whole(every, seeds, which) if tree and len(every) > len(kept) else np.full(S, np.nan)
     named = [f"{run.name} seed {run.seed}" for run in kept]
     return Paths(
@@ -55,6 +55,7 @@ def measure(
         {name: tuple(x[name] for x in per_seed) for name in per_seed[0] if all(name in x for x in per_seed)},
         {name: np.array([_ratio_of_chance(D, table, name) for D in distances]) for name in table},
         np.array([_share_of_chance(D, table) for D in distances]),
+        {name: tuple(x[name] for x in apart) for name in apart[0] if all(name in x for x in apart)},
         Tree(*_trees(distances, table[NETWORK]), whole),
         {name: float(run.progress(which)[0]) for name, run in zip(named, kept)},
         {name: float(run.progress(which).max()) for name, run in zip(named, kept)},
@@ -160,6 +161,26 @@ def _factors(D, table):
     there = np.isfinite(np.diag(D))
     own = {factor: levels[there] for factor, levels in table.items()}
     return {factor.name: factor for factor in factors.importance(D[np.ix_(there, there)], own)}
+
+
+def _apart(D, table):
+    """Return {factor: Nearest} where the nearest is sought among configurations that differ in more than weight decay.
+
+    Where this does nothing, a configuration and the one that differs in it alone are nearest to each other, and agree
+    in all other factors whether these matter or not.  Both are permuted together.
+    """
+    there = np.isfinite(np.diag(D))
+    D, K = D[np.ix_(there, there)], int(there.sum())
+    own = {factor: levels[there] for factor, levels in table.items()}
+    rest = {factor: levels for factor, levels in own.items() if factor != DECAY}
+    groups, found = factors.cells(list(rest.values()), K), {}
+    if len(set(own[DECAY])) < 2:
+        return found
+    for name, levels in rest.items():
+        if 1 < len(set(levels)) < len(set(groups)):
+            strata = factors.cells([each for other, each in rest.items() if other != name], K)
+            found[name] = factors.nearest(D, levels, groups, strata)
+    return found
 
 
 def _ratio_of_chance(D, table, name):

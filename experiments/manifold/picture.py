@@ -26,9 +26,8 @@ MOST = 6000  # models of which all distances are taken; of more, those to LANDMA
 LANDMARKS = 2000
 AXES = 3
 LEAST = 1e-3  # error that is shown: of a thousand images, one
-FRAMED = (
-    0.995  # of the models at least, the middle ones of each axis: a few that go astray do not make all others small
-)
+# Of the models, the middle ones of each axis: a few that go astray do not make all others small.
+FRAMED = 0.995
 TITLE = "Networks, optimisers and other settings"
 
 

@@ -88,8 +88,8 @@ def l11(found: Measured) -> Finding:
     """Ignorance, truth and two means on the way span the picture.
 
     The share of distances (L1) that the three axes of these four points explain, without models that are surely wrong
-    (`pictures.tangent`).  Holds if it is above TANGENTS,
-    and that of the three axes of all models is less than LITTLE larger; fails if it is below, or that is more.
+    (`pictures.tangent`).  Holds if it is above TANGENTS, and that of the three axes of all models is less than LITTLE
+    larger; fails if it is below, or that is more.
     """
     four, full = (np.array([getattr(x, what)[ALL][2] for x in found.pictures]) for what in ("four", "full"))
     gap = full - four

@@ -52,6 +52,15 @@ def _beside(found, name):
     return f"evaluation images: ratio {said(ratio, 2, False)}, nearest {said(share, 2, False)}"
 
 
+def _apart(found, name):
+    """Return where the nearest one is, of those that differ in more than weight decay, as a text."""
+    each = found.paths.apart.get(name)
+    if not each:
+        return ""
+    share, chance = said([x.share for x in each], 2, False), said([x.permuted for x in each], 2, False)
+    return f"nearest that differs in more than weight decay {share}, permuted {chance}"
+
+
 def _nothing(name):
     return Finding(f"all configurations are of one {name}, or each is of another", "-", decide(False, False), {})
 
@@ -94,15 +103,16 @@ def hardly(found: Measured, name: str) -> Finding:
     gap, null, (low, high) = share - chance, found.paths.ratios[name], EQUAL
     within = "within all else" if all(x.others for x in found.paths.factors[name]) else "among all"
     over, usual = ratio / null, p_nearest > LARGE
+    beside = _apart(found, name), _beside(found, name)
     near = bool(usual.all()) or (below(gap, NEAR) and above(gap, -NEAR))
     far = not usual.any() and (above(gap, NEAR) or below(gap, -NEAR))
     return Finding(
         f"ratio {said(ratio, 2, False)}, nearest of the same {said(share, 2, False)}",
         f"permuted {within}: ratio {said(null, 2, False)}, {said(chance, 2, False)}; "
-        f"p of nearest {p_nearest.min():.3f} to {p_nearest.max():.3f}",
+        f"p of nearest {p_nearest.min():.4f} to {p_nearest.max():.4f}",
         decide(above(over, low) and below(over, high) and near, below(over, low) or above(over, high) or far),
         {},
-        "; ".join(filter(None, (f"p of PERMANOVA {p.min():.4f} to {p.max():.4f}", _beside(found, name)))),
+        "; ".join(filter(None, (f"p of PERMANOVA {p.min():.4f} to {p.max():.4f}", *beside))),
     )
 
 

@@ -29,8 +29,18 @@ def test_options_have_the_folders_and_seeds_of_the_experiment(capsys):
 @pytest.mark.parametrize(
     "seeds, quick, least, message",
     [
-        ([10], False, 2, "--seeds 10: verdicts need two seeds or more; add seeds, or --quick"),
-        ([10, 11], False, 3, "--seeds 10 11: verdicts need three seeds or more; add seeds, or --quick"),
+        (
+            [10],
+            False,
+            2,
+            "--seeds 10: verdicts need two seeds or more; add seeds, or --quick",
+        ),
+        (
+            [10, 11],
+            False,
+            3,
+            "--seeds 10 11: verdicts need three seeds or more; add seeds, or --quick",
+        ),
         ([10, 11, 10], False, 2, "--seeds 10 11 10: a seed is there twice"),
         ([10, 10], True, 2, "--seeds 10 10: a seed is there twice"),
         ([10, 11], False, 2, ""),

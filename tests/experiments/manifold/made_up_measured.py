@@ -139,6 +139,7 @@ def paths(seeds, **changes):
         {name: factors(seeds, name) for name in FACTORS},
         {name: np.full(seeds, 1.02 if name == NETWORK else 0.98) for name in FACTORS},
         np.full(seeds, 0.09),
+        {name: tuple(factor(name).nearest for _ in range(seeds)) for name in FACTORS if name != DECAY},
         Tree(np.ones(seeds), 0.9 + 0.01 * w, np.full(seeds, 0.4), np.full(seeds, np.nan)),
         {"one": 0.05},
         {"one": 0.83},

@@ -137,6 +137,29 @@ def test_share_of_chance_is_the_mean_over_all_permutations():
         assert paths._share_of_chance(known, table) == pytest.approx(np.mean(every), rel=1e-12)
 
 
+def test_what_differs_in_weight_decay_alone_says_nothing_of_other_factors():
+    """A factor that does nothing is shared by what is nearest, twins of weight decay, and not by what is nearest else.
+
+    One that does something is shared by both.
+    """
+    columns = [("none", "some"), tuple("xyz"), tuple("uvw"), tuple("abcd")]
+    rows = np.array(list(itertools.product(*columns)))
+    table = dict(zip((DECAY, OPTIMISER, BATCH, NETWORK), rows.T))
+    rng = np.random.default_rng(0)
+    noise = {key: rng.standard_normal(3) for key in itertools.product(*columns[1:])}  # shared by twins
+    points = np.array([noise[tuple(row[1:])] for row in rows]) + 1e-3 * rng.standard_normal((len(rows), 3))
+    points[:, 0] += 20 * np.unique(table[NETWORK], return_inverse=True)[1]
+    D = np.linalg.norm(points[:, None] - points, axis=2)
+    usual, apart = ({x.name: x.nearest for x in factors.importance(D, table)}, paths._apart(D, table))
+    assert [usual[x].share for x in (OPTIMISER, BATCH)] == pytest.approx([1, 1]) and usual[OPTIMISER].p < 0.01
+    assert set(apart) == {OPTIMISER, BATCH, NETWORK} and apart[NETWORK].share == pytest.approx(1)
+    for name in (OPTIMISER, BATCH):
+        assert apart[name].share < 0.6 and apart[name].p > 0.05
+        assert apart[name].share == pytest.approx(apart[name].permuted, abs=0.25)
+    once = {**table, DECAY: np.full(len(rows), "none")}
+    assert paths._apart(D, once) == {}
+
+
 def test_of_networks_that_are_all_single_there_is_no_share(runs):
     names = {"digits_all_fc-sgd-wd0", "digits_all_fc16-sgd-wd0", "digits_all_plain_cnn-sgd-wd0"}
     few = [run for run in runs if run.name in names]

@@ -143,7 +143,10 @@ def _what_is_missing_is_named(folder, measured):
 @pytest.mark.parametrize(
     "words, message",
     [
-        (("--seeds", 10), "--seeds 10: verdicts need two pairs or more; add seeds, or --quick"),
+        (
+            ("--seeds", 10),
+            "--seeds 10: verdicts need two pairs or more; add seeds, or --quick",
+        ),
         (("--seeds", 10, 11), "a pair is a seed and the next one; expected seeds of which none follows another"),
     ],
 )
