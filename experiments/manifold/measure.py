@@ -19,12 +19,12 @@ from experiments.manifold import claims, figures, picture
 from experiments.manifold.measured import NETWORK, OPTIMISER, Measured
 from experiments.manifold.measuring import measure
 from experiments.manifold.parts import EVALUATION, PARTS, TRAINING
-from experiments.manifold.planned import FULL, QUICK
+from experiments.manifold.planned import FULL, QUICK, SYNTHETIC
 from experiments.manifold.results import Results
 from info_geometry import predictions
 from info_geometry.commands.once import once
 from info_geometry.figures import provenance
-from info_geometry.files import ROOT, command, write_text
+from info_geometry.files import ROOT, InputError, command, write_text
 from info_geometry.storage import runs as storage
 from learning import measuring
 from learning.finding import said, table
@@ -41,6 +41,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     measuring.check_seeds(given.seeds, given.quick, 3)
     folders = Folders(checkpoints=given.checkpoints, predictions=given.predictions)
     results = Results(folders, tuple(given.seeds), QUICK if given.quick else FULL)
+    lacking = {section: results.missing(section) for section in results.planned}
+    alone = not lacking.pop(SYNTHETIC) and all(lacking.values())  # which have seeds of their own
+    if given.seeds != SEEDS and alone:
+        first = next(iter(lacking.values()))
+        raise InputError(f"--seeds {' '.join(map(str, given.seeds))}: no run of these seeds is there: {first}")
     found = [predictions.open_trajectory(path) for path in results.files()]
     asked = [given.seeds, given.quick, str(results.planned), results.diverged()]
     inputs = [storage.identity(found), *asked, *measuring.sources(__file__, PANELS, results.size.runs)]

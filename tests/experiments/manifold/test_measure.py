@@ -58,6 +58,10 @@ def test_all_of_a_small_sweep(study, monkeypatch, capsys, tmp_path):
     assert "Seeds 10, 11; " in table and table.count("\n| fc 16-16 | ") == 2 and "Left out" not in table
     code, out, _ = run(monkeypatch, capsys, *words)
     assert code == 0 and "skipped (already complete" in out and len(seen) == 1
+    other = [90 if word == generated.SEEDS[0] else 91 if word == generated.SEEDS[1] else word for word in words]
+    code, _, err = run(monkeypatch, capsys, *other)
+    assert code == 1 and "--seeds 90 91: no run of these seeds is there: " in err and "preds_90.h5 is missing" in err
+    assert (tmp_path / "plots" / "claims.md").read_text(encoding="utf-8") == table  # though Gaussian inputs are there
     found = dataclasses.replace(seen[0], missing={SPEED: "no file is there"}, widths=None)
     monkeypatch.setattr(measure, "measure", lambda results: found)
     code, out, _ = run(monkeypatch, capsys, *words, "--redo")
