@@ -99,7 +99,7 @@ class Results:
         parts = (self.size.dataset, "all", label, "window" if whole else "", variant, "layers")
         return "_".join(filter(None, parts))
 
-    @functools.lru_cache(2048)  # noqa: B019
+    @functools.lru_cache(2048)  # noqa: B019  kept as long as the process, which has one of these
     def open(self, key: Key, seed: int) -> predictions.Trajectory:
         """Return the trajectory of a run; raise InputError where it is missing, or says nothing of its layers."""
         path = self.folders.file(self.name(key), seed)
@@ -150,7 +150,7 @@ class Results:
         rows = [[_to_mean(x, rest) for x, rest in zip(each, others)] for each in (controls, after)]
         return Tube(TUBE, *map(np.array, rows))
 
-    @functools.lru_cache(64)  # noqa: B019
+    @functools.lru_cache(64)  # noqa: B019  kept as long as the process, which has one of these
     def _along(self, key, seed, start):
         """Return the probabilities (G, n, C) of a run at values of progress, from an epoch on; nan outside."""
         x = self.open(key, seed)

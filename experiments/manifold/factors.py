@@ -13,7 +13,7 @@ import numpy as np
 
 from info_geometry.embedding import linkage
 from info_geometry.files import InputError
-from info_geometry.uncertainty.permanova import PERMUTATIONS, Permanova, permanova
+from info_geometry.uncertainty.permanova import PERMUTATIONS, Permanova, permanova, permuted
 
 
 @dataclass(frozen=True)
@@ -111,18 +111,10 @@ def nearest(
     def share(levels):
         return float(counts @ (levels[of[rows]] == levels[of[columns]]))
 
-    own, inside, rng = codes[first], blocks[first], np.random.default_rng(seed)
-    observed, drawn_shares = share(own), []
-    members = [np.flatnonzero(inside == block) for block in np.unique(inside)]
-    for _ in range(permutations):
-        drawn = own.copy()
-        for which in members:
-            drawn[which] = own[rng.permutation(which)]
-        drawn_shares.append(share(drawn))
-    reached = 1 + sum(each >= observed - 1e-12 for each in drawn_shares)
+    observed, *drawn = map(share, permuted(codes[first], blocks[first], permutations, seed))
+    reached = 1 + sum(each >= observed - 1e-12 for each in drawn)
     chance = float((other * (codes[:, None] == codes)).sum() / K)
-    permuted = float(np.mean(drawn_shares)) if drawn_shares else float("nan")
-    return Nearest(observed, chance, reached / (1 + permutations), permuted)
+    return Nearest(observed, chance, reached / (1 + permutations), float(np.mean(drawn)) if drawn else float("nan"))
 
 
 def dendrogram(D: np.ndarray) -> np.ndarray:

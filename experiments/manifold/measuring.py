@@ -70,7 +70,7 @@ def _told(section: str, runs: Sequence[Known], gone: dict[str, str]) -> str:
     """
     told = []
     if gone:
-        told.append(f"{len(gone)} of {len(gone) + len(runs)} runs diverged: {_some(list(gone))}")
+        told.append(f"{len(gone)} of {len(gone) + len(runs)} runs diverged: {outliers.few(list(gone))}")
         if section == SYNTHETIC:
             told.append(f"only seeds common to all others count: {', '.join(map(str, common(runs)))}")
     errors = {run.title: run.error for run in runs if section != CORNERS or run.config.start}
@@ -89,11 +89,6 @@ def common(runs: Sequence[Known]) -> list[int]:
         found.setdefault(run.name.partition("_")[2], {}).setdefault(run.config.dataset, set()).add(run.seed)
     cells = [seeds for by_set in found.values() if len(by_set) > 1 for seeds in by_set.values()]
     return sorted(set.intersection(*cells)) if cells else []
-
-
-def _some(names):
-    more = f" and {len(names) - outliers.SAID} more" if len(names) > outliers.SAID else ""
-    return f"{', '.join(names[: outliers.SAID])}{more}"
 
 
 def _grid(seeds, kept, every, text, missing):

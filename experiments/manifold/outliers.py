@@ -3,6 +3,7 @@
 A few of them take the clusters of a dendrogram, and the progress that is common to all, for themselves.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,7 +34,12 @@ class Sorted:
 def some(errors: dict, most: int = SAID) -> str:
     """Return names and errors, `diverged` for what is not a number, of a few, and how many more there are."""
     told = [f"{name} ({'diverged' if np.isnan(error) else f'{error:.3g}'})" for name, error in errors.items()]
-    return ", ".join(told[:most]) + (f" and {len(told) - most} more" if len(told) > most else "")
+    return few(told, most)
+
+
+def few(texts: Sequence[str], most: int = SAID) -> str:
+    """Return the first few of texts, and how many more there are."""
+    return ", ".join(texts[:most]) + (f" and {len(texts) - most} more" if len(texts) > most else "")
 
 
 def large(errors: dict, most: float = MOST) -> dict:

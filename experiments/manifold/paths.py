@@ -4,12 +4,13 @@ import itertools
 
 import numpy as np
 
-from experiments.manifold import factors, tubes
+from experiments.manifold import factors, outliers, tubes
 from experiments.manifold.measured import DECAY, FACTORS, NETWORK, Paths, Tree, of_seeds
 from experiments.manifold.parts import TRAINING
 from experiments.manifold.results import Known, factors_of
 from info_geometry import equal_progress
 from info_geometry.files import InputError
+from info_geometry.uncertainty.permanova import permuted
 
 VALUES = np.linspace(0, 1, 51)  # of progress
 RANDOM = 199  # draws of configurations, and of networks
@@ -37,7 +38,7 @@ def measure(
     own, others, everyone = _tubes(kept, which, place, (S, K), grid)
     per_seed, apart = ([function(D, table) for D in distances] for function in (_factors, _apart))
     whole = _whole(every, seeds, which) if tree and len(every) > len(kept) else np.full(S, np.nan)
-    named = [f"{run.name} seed {run.seed}" for run in kept]
+    named = [run.title for run in kept]
     return Paths(
         grid,
         names,
@@ -72,8 +73,7 @@ def narrow(paths: Paths) -> str:
     late = sorted((-begin, name) for name, begin in paths.first.items() if begin > high - NARROW)
     told = [f"{name} stops at {stop:.2f}" for stop, name in early]
     told += [f"{name} begins at {-begin:.2f}" for begin, name in late]
-    more = f" and {len(told) - 5} more" if len(told) > 5 else ""
-    return f"{text}, which is little, since {', '.join(told[:5])}{more}"
+    return f"{text}, which is little, since {outliers.few(told, 5)}"
 
 
 def _table(runs, seeds):
@@ -88,7 +88,7 @@ def _table(runs, seeds):
 def _slices(runs, which, geodesic=True):
     """Return the grid (G,), mean distances (R, R), those at a middle progress, and to the geodesic (R, G)."""
     parts, progress = [run.parts[which] for run in runs], [run.progress(which) for run in runs]
-    grid = equal_progress.common(progress, VALUES, [f"{run.name} seed {run.seed}" for run in runs])
+    grid = equal_progress.common(progress, VALUES, [run.title for run in runs])
     if geodesic:
         parts = [*parts, tubes.path(parts[0].labels, parts[0].shape[2], grid)]
         progress = [*progress, grid]
@@ -191,17 +191,11 @@ def _ratio_of_chance(D, table, name):
     """
     there = np.isfinite(np.diag(D))
     levels = table[name][there]
-    rest = ["\n".join(row) for row in zip(*(each[there] for other, each in table.items() if other != name))]
-    cells = [np.flatnonzero(np.asarray(rest) == cell) for cell in sorted(set(rest))]
-    if all(len(set(levels[which])) < 2 for which in cells):
-        cells = [np.arange(len(levels))]
-    rng, found = np.random.default_rng(0), []
-    for _ in range(RANDOM):
-        drawn = levels.copy()
-        for which in cells:
-            drawn[which] = levels[rng.permutation(which)]
-        found.append(factors.ratio(D[np.ix_(there, there)], drawn))
-    return float(np.mean(found))
+    cells = factors.cells([each[there] for other, each in table.items() if other != name], len(levels))
+    if all(len(set(levels[cells == cell])) < 2 for cell in set(cells)):
+        cells = np.zeros(len(levels))
+    _, *drawn = permuted(levels, cells, RANDOM)
+    return float(np.mean([factors.ratio(D[np.ix_(there, there)], each) for each in drawn]))
 
 
 def _share_of_chance(D, table):

@@ -164,8 +164,7 @@ class Results:
         absent = [name for name, why in gone.items() if why == ABSENT]
         text = f"{sorted_out}"
         if absent:
-            more = f" and {len(absent) - outliers.SAID} more" if len(absent) > outliers.SAID else ""
-            text += f"; {len(absent)} more are not there: {', '.join(absent[: outliers.SAID])}{more}"
+            text += f"; {len(absent)} more are not there: {outliers.few(absent)}"
         why = {name: f"{error:.3f}" for name, error in sorted_out.left_out.items() if not np.isnan(error)}
         return kept, found, text, gone | why
 

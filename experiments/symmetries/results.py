@@ -80,7 +80,7 @@ class Results:
             raise InputError(f"{path} is missing; `make symmetries` makes it")
         return predictions.open_trajectory(path)
 
-    @functools.lru_cache(64)  # noqa: B019
+    @functools.lru_cache(64)  # noqa: B019  kept as long as the process, which has one of these
     def network(self, networks: str, seed: int) -> tuple[np.ndarray, float]:
         """Return probabilities (N, C) of a trained network, and its accuracy in points."""
         x = self.open(f"{self.task}_{networks}_head", seed)

@@ -63,7 +63,7 @@ class Results:
     seeds: tuple[int, ...]
     size: Size = FULL
 
-    @functools.lru_cache(1024)  # noqa: B019
+    @functools.lru_cache(1024)  # noqa: B019  kept as long as the process, which has one of these
     def open(self, run: str, seed: int) -> predictions.Trajectory:
         """Return the trajectory of a run; raise InputError where it is missing, or says nothing of weights."""
         name = Inspection().name(f"{self.size.dataset}_all_{run}")

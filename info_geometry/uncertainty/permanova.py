@@ -14,7 +14,7 @@ differs between strata cannot help or hide a factor.  Levels whose objects are s
 apart as well (Anderson and Walsh 2013): to see that a factor moves objects, compare means too.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,13 +80,13 @@ def permanova(
         reason = "all objects are the same" if total == 0 else "no stratum has two levels, so nothing can be permuted"
         return Permanova(np.nan, np.nan, np.nan, a, K, 1, reason)
     sizes = np.bincount(codes)
-    within, *others = _within(D, _permuted(codes, blocks, permutations, seed), sizes)
+    within, *others = _within(D, permuted(codes, blocks, permutations, seed), sizes)
     # SS_T is the same for all, so that F is the larger where SS_W is the smaller; ties but for rounding count
     others = np.array(others)
     p = (1 + (others <= within + NOTHING * total).sum()) / (1 + permutations)
     ratio = (total - within) / (a - 1) / (within / (K - a)) if within > NOTHING * total else np.inf
-    share, permuted = float(1 - within / total), float(1 - others.mean() / total)
-    return Permanova(float(ratio), float(p), share, a, K, 1 + permutations, permuted=permuted)
+    share, drawn = float(1 - within / total), float(1 - others.mean() / total)
+    return Permanova(float(ratio), float(p), share, a, K, 1 + permutations, permuted=drawn)
 
 
 def _within(D, labelled, sizes):
@@ -110,8 +110,8 @@ def _within(D, labelled, sizes):
         yield from sums(batch)
 
 
-def _permuted(codes, blocks, permutations, seed):
-    """Yield the levels (K,) as they are, and permuted within blocks."""
+def permuted(codes: np.ndarray, blocks: np.ndarray, permutations: int, seed: int = 0) -> Iterator[np.ndarray]:
+    """Yield the levels (K,) of objects as they are, and then `permutations` times permuted within blocks (K,)."""
     rng, members = np.random.default_rng(seed), [np.flatnonzero(blocks == block) for block in np.unique(blocks)]
     yield codes
     for _ in range(permutations):

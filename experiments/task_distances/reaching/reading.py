@@ -35,7 +35,7 @@ class Files:
         found = tasks.load(self.size.dataset, name)
         return Task(word, f"{found.name}_{condition.label}", frozenset(found.classes), condition.label)
 
-    @functools.lru_cache(None)  # noqa: B019
+    @functools.lru_cache(None)  # noqa: B019  kept as long as the process, which has one of these
     def open(self, name: str, seed: int) -> predictions.Trajectory:
         """Return what is known of a run; raise InputError where it is missing."""
         stored = Inspection().name(f"{self.size.dataset}_{name}")

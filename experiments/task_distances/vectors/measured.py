@@ -87,7 +87,7 @@ class Measured:
         """Steps between the places of tasks in WordNet (n, n), nan where one has none; None where fewer than 3 have."""
         return of_tasks.places([word.task for word in self.words])
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019  kept as long as the process, which has one of these
     def by(self, name: str = "cosine", what: str = "exact") -> np.ndarray:
         """Return distances (S, n, n) by a name of `distances.NAMES`; an asymmetric one is the mean of both directions.
 
@@ -98,7 +98,7 @@ class Measured:
         found[:, np.arange(len(self.words)), np.arange(len(self.words))] = 0
         return np.where(np.isfinite(found), found, np.nan)
 
-    @functools.cache  # noqa: B019
+    @functools.cache  # noqa: B019  kept as long as the process, which has one of these
     def apart(self, name: str = "cosine") -> np.ndarray:
         """Return distances (S, n, n) of vectors on images of two subsets, the mean of both ways round.
 
