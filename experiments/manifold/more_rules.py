@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from experiments.manifold.corners import TIMES, joined_at
-from experiments.manifold.measured import Corner, Measured
+from experiments.manifold.measured import Corner, Measured, known_mean
 from experiments.manifold.picture_rules import LITTLE
 from experiments.manifold.rules import TWO_SEEDS, shared
 from learning.finding import Finding, above, below, decide, said
@@ -155,8 +155,18 @@ def l8_random(found: Measured) -> Finding:
         f"usual runs among themselves: {said(shared(usual[np.isfinite(usual)]), 1, False)}",
         decide(above(every, SHRINKS) and bool(in_tube.all()), below(every, SHRINKS) or not in_tube.any()),
         {},
-        "; ".join(filter(None, (beside, lacking))),
+        "; ".join(filter(None, (beside, _ends(kinds, kept), lacking))),
     )
+
+
+def _ends(kinds: Mapping[str, Corner], kept):
+    """Return how far runs of the kept seeds (S,) begin and end from the ends of usual runs, as a text."""
+    first, last = np.mean([corner.ends[kept] for corner in kinds.values()], axis=(0, 1))
+    usual = known_mean(np.ravel([corner.between for corner in kinds.values()]), 0)
+    if not np.isfinite(first + last / usual):
+        return ""
+    times = f"{last / usual:.1f} times what these are apart"
+    return f"d_B from the ends of usual runs: first {first:.2f}, last {last:.3f}, {times}"
 
 
 def l8_few(found: Measured) -> Finding:
@@ -208,14 +218,16 @@ def l9(found: Measured) -> Finding:
         return f"{name} " + ", ".join(f"{count}: {value:.3f}" for count, value in values)
 
     evaluation = x.evaluation[found.sloppy] - x.evaluation[found.flat]
+    rest = np.delete(gap, gap.argmax())
+    without = f"without the combination of the largest difference {said(rest, 3)}; " if len(rest) else ""
     return Finding(
         f"{said(gap, 3)} ({said(x.stress[found.sloppy][:, -1], 3, False)} and "
         f"{said(x.stress[found.flat][:, -1], 3, False)}), {x.counts[-1]} base points",
         f"data sets exchanged: 0, p = {x.p:.4f}",
         decide(above(gap, LITTLE) and bool(gap.mean() - 2 * spread > LITTLE), below(gap, LITTLE)),
         {},
-        f"base points drawn anew: standard deviation {spread:.3f}; evaluation {said(evaluation, 3)}; by base points: "
-        f"{by_count(found.sloppy)}; {by_count(found.flat)}",
+        f"base points drawn anew: standard deviation {spread:.3f}; {without}evaluation {said(evaluation, 3)}; "
+        f"by base points: {by_count(found.sloppy)}; {by_count(found.flat)}",
     )
 
 

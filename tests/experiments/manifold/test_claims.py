@@ -383,3 +383,18 @@ def test_the_turn_of_the_path_is_said_where_it_is_known():
     assert "cosine of the first and the last direction 0.13 +- 0.00" in RULES["L11"](found).beside
     unknown = tuple(dataclasses.replace(x, turns={ALL: np.nan}) for x in found.pictures)
     assert "cosine" not in RULES["L11"](dataclasses.replace(found, pictures=unknown)).beside
+
+
+def test_what_the_readme_says_of_corners_and_gaussian_inputs_is_printed():
+    found = measured(3)
+    kinds = [corner for kind, corner in found.corners.items() if kind.startswith(more_rules.RANDOM)]
+    first, last = np.mean([corner.ends for corner in kinds], axis=(0, 1))
+    usual = np.mean([corner.between for corner in kinds])
+    times = f"{last / usual:.1f} times what these are apart"
+    said = f"d_B from the ends of usual runs: first {first:.2f}, last {last:.3f}, {times}"
+    assert said in RULES["L8"](found).beside
+    unknown = {kind: dataclasses.replace(x, ends=np.full((3, 2), np.nan)) for kind, x in found.corners.items()}
+    assert "ends of usual" not in RULES["L8"](dataclasses.replace(found, corners=unknown)).beside
+    x = found.synthetic
+    gap = np.sort(x.stress[found.sloppy][:, -1] - x.stress[found.flat][:, -1])[:-1]
+    assert f"without the combination of the largest difference {gap.mean():+.3f} +- " in RULES["L9"](found).beside
